@@ -1,0 +1,18 @@
+// What the firmware takes from its surroundings: time, sleep and a digest. Firmware sets them from `hal/`, tests from Node, and
+// nothing else in `src/` outside `hal/` and `main.ts` knows which it is.
+
+export interface Platform {
+    /** Milliseconds since this node booted. */
+    now(): number
+    sleep(ms: number): Promise<void>
+    /** SHA-256 over the parts, one after the other: 32 bytes. */
+    sha256(parts: Buffer[]): Buffer
+    /** 31 random bits. */
+    random(): number
+}
+
+export let platform: Platform
+
+export function usePlatform(p: Platform) {
+    platform = p
+}

@@ -1,0 +1,189 @@
+// Inodes and directory entries in the tree. docs/FORMAT.md, "Keys".
+//
+// An entry's key is 23 bits of a hash of its name and an 8-bit number that tells names of the same hash apart; it stays while the
+// entry does, so it serves as a cookie for listing.
+
+import { platform } from "../platform"
+import { badName, noSpace, notDirectory, notFound, ok } from "./status"
+import { Tree } from "./tree"
+
+export const rootDirectory = 1
+/** Object whose entries are the open uploads, by object number. */
+export const uploadList = 2
+/** Object whose entries are objects no name leads to any more, their pages not yet given back. */
+export const orphanList = 3
+
+export const typeFile = 1
+export const typeDirectory = 2
+export const flagUpload = 1
+
+export const inodeBytes = 20
+/** The first sub of a directory's entries, above its inode's. */
+export const firstEntry = 256
+export const nameBytesMax = 200
+const entryHeadBytes = 5
+/** Directories deeper than this are refused; it bounds the walk that keeps a directory out of itself. */
+const depthMax = 64
+
+export class Directory {
+    /** The inode last loaded, 20 bytes: type u8, flags u8, reserved u16, size u32, mtime u32, change u32, parent u32. */
+    inode: Buffer
+    /** What `lookup` found. */
+    key: number
+    object: number
+    type: number
+    /** Where `lookup` would put a name it did not find. */
+    freeKey: number
+    private tree: Tree
+    private entry: Buffer
+
+    constructor(tree: Tree) {
+        this.tree = tree
+        this.inode = Buffer.alloc(inodeBytes)
+        this.entry = Buffer.alloc(entryHeadBytes + nameBytesMax)
+    }
+
+    // --- inodes
+
+    /** @returns false when there is no such object, or it is an upload nobody committed */
+    async load(object: number): Promise<boolean> {
+        if (object === uploadList || object === orphanList || !(await this.tree.find(object, 0))) return false
+        this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
+        return !(this.inode[1] & flagUpload)
+    }
+
+    /** Loads an inode whether it is an upload or not. */
+    async loadAny(object: number): Promise<boolean> {
+        if (!(await this.tree.find(object, 0))) return false
+        this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
+        return true
+    }
+
+    setInode(type: number, flags: number, size: number, mtime: number, change: number, parent: number): void {
+        const inode = this.inode
+        inode.setAt(0, "u32", type | (flags << 8))
+        inode.setAt(4, "u32", size)
+        inode.setAt(8, "u32", mtime)
+        inode.setAt(12, "u32", change)
+        inode.setAt(16, "u32", parent)
+    }
+
+    async store(object: number): Promise<void> {
+        await this.tree.put(object, 0, this.inode, 0, inodeBytes)
+    }
+
+    /** @returns ok, notFound or notDirectory */
+    async loadDirectory(object: number): Promise<number> {
+        if (!(await this.load(object))) return notFound
+        return this.inode[0] === typeDirectory ? ok : notDirectory
+    }
+
+    /** Marks a directory as changed. */
+    async touch(directory: number, mtime: number, change: number): Promise<void> {
+        if (!(await this.load(directory))) return
+        this.inode.setAt(8, "u32", mtime)
+        this.inode.setAt(12, "u32", change)
+        await this.store(directory)
+    }
+
+    /** Whether `directory` is `object` or lies below it, or too deep to tell. */
+    async isWithin(directory: number, object: number): Promise<boolean> {
+        for (let i = 0; i < depthMax; i++) {
+            if (directory === object) return true
+            if (directory === rootDirectory) return false
+            if (!(await this.load(directory))) return false
+            directory = this.inode.getAt(16, "u32")
+        }
+        return true
+    }
+
+    async isEmpty(directory: number): Promise<boolean> {
+        return !((await this.tree.seek(directory, firstEntry)) && this.tree.object === directory)
+    }
+
+    // --- entries
+
+    /**
+     * Finds a name, `bytes` bytes of `name` from `at`. Sets `object`, `type` and `key`; `object` is 0 and `freeKey` set when there is
+     * none of that name.
+     * @returns ok, badName, or noSpace when 256 names of one directory have the same hash
+     */
+    async lookup(directory: number, name: Buffer, at: number, bytes: number): Promise<number> {
+        if (!nameIsGood(name, at, bytes)) return badName
+        const exact = Buffer.alloc(bytes)
+        exact.blitAt(0, name, at, bytes)
+        // hash 0 is left out: subs below `firstEntry` are the directory's own
+        const hash = (platform.sha256([exact]).getAt(0, "u32") % 0x7fffff) + 1
+        const tree = this.tree
+        let free = 0
+        let more = await tree.seek(directory, hash * 256)
+        this.object = 0
+        while (more && tree.object === directory && tree.sub >= hash * 256 && tree.sub < hash * 256 + 256) {
+            const index = tree.sub - hash * 256
+            if (index === free) free++
+            if (tree.valueBytes === entryHeadBytes + bytes && sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
+                this.loadEntry()
+                return ok
+            }
+            more = await tree.next()
+        }
+        if (free > 255) return noSpace
+        this.freeKey = hash * 256 + free
+        return ok
+    }
+
+    /** Finds the entry at a key. @returns false when there is none */
+    async findEntry(directory: number, key: number): Promise<boolean> {
+        if (key < firstEntry || !(await this.tree.find(directory, key))) return false
+        this.loadEntry()
+        return true
+    }
+
+    /** Takes `object`, `type` and `key` from the entry the tree stands at. */
+    loadEntry(): void {
+        const tree = this.tree
+        this.key = tree.sub
+        this.object = tree.leaf.getAt(tree.valueAt, "u32")
+        this.type = tree.leaf[tree.valueAt + 4]
+    }
+
+    async putEntry(
+        directory: number,
+        key: number,
+        object: number,
+        type: number,
+        name: Buffer,
+        at: number,
+        bytes: number,
+    ): Promise<void> {
+        const entry = this.entry
+        entry.setAt(0, "u32", object)
+        entry[4] = type
+        entry.blitAt(entryHeadBytes, name, at, bytes)
+        await this.tree.put(directory, key, entry, 0, entryHeadBytes + bytes)
+    }
+}
+
+function sameBytes(a: Buffer, at: number, b: Buffer): boolean {
+    const n = b.length
+    for (let i = 0; i < n; i++) if (a[at + i] !== b[i]) return false
+    return true
+}
+
+/** 1 to 200 bytes, valid UTF-8 as far as its shape goes, no NUL, no `/`, not `.` or `..`. */
+export function nameIsGood(name: Buffer, at: number, bytes: number): boolean {
+    if (bytes < 1 || bytes > nameBytesMax || at + bytes > name.length) return false
+    if (name[at] === 0x2e && (bytes === 1 || (bytes === 2 && name[at + 1] === 0x2e))) return false
+    let follow = 0
+    for (let i = 0; i < bytes; i++) {
+        const c = name[at + i]
+        if (follow > 0) {
+            if ((c & 0xc0) !== 0x80) return false
+            follow--
+        } else if (c === 0 || c === 0x2f || (c >= 0x80 && c < 0xc2) || c > 0xf4) return false
+        else if (c >= 0xf0) follow = 3
+        else if (c >= 0xe0) follow = 2
+        else if (c >= 0xc2) follow = 1
+    }
+    return follow === 0
+}

@@ -1,0 +1,298 @@
+// The changing requests of docs/PROTOCOL.md, executed on a volume: each is one commit that carries its effect and its result together.
+//
+// `execute` may be called twice with the same frame, by a retry or by a partner that finishes what its owner began: the second call
+// changes nothing and gives the first one's result.
+
+import { platform } from "../platform"
+import {
+    flagUpload,
+    nameBytesMax,
+    nameIsGood,
+    rootDirectory,
+    typeDirectory,
+    typeFile,
+    uploadList,
+} from "./directory"
+import { dropSession, findSession, sequenceOf, statusOf, valueOf } from "./sessions"
+import {
+    badName,
+    badRequest,
+    busy,
+    checksum,
+    exists,
+    isDirectory,
+    noSession,
+    noSpace,
+    noUpload,
+    notDirectory,
+    notEmpty,
+    notFound,
+    ok,
+    stale,
+} from "./status"
+import { Upload } from "./upload"
+import { Volume } from "./volume"
+
+export const opHello = 1
+export const opBye = 2
+export const opMkdir = 3
+export const opCreate = 4
+export const opCommit = 5
+export const opAbort = 6
+export const opRename = 7
+export const opRemove = 8
+export const opSetattr = 9
+
+const atSession = 8
+const atSequence = 12
+const atArguments = 16
+
+const flagReplace = 1
+
+/** An upload nobody wrote to for this long gives way to a new one. */
+const uploadIdleMsMax = 30000
+
+/** No answer is due: an old frame, or one whose predecessor has not come. */
+export const silent = 255
+
+export class Requests {
+    /** The value that goes with the status returned. */
+    value: number
+    private volume: Volume
+    private listed: Buffer
+
+    constructor(volume: Volume) {
+        this.volume = volume
+        this.value = 0
+        this.listed = Buffer.alloc(4)
+    }
+
+    /**
+     * Executes the request in the first `bytes` bytes of `frame`, unless it was executed before.
+     * @returns the status to answer, or `silent`
+     */
+    async execute(frame: Buffer, bytes: number): Promise<number> {
+        this.value = 0
+        if (bytes < atArguments) return badRequest
+        const volume = this.volume
+        const root = volume.log.root
+        const op = frame[5]
+        const session = frame.getAt(atSession, "u32")
+        const sequence = frame.getAt(atSequence, "u32")
+        if (session === 0) return badRequest
+        const known = findSession(root, session)
+        if (known < 0) {
+            // a `bye` already obeyed leaves no session behind
+            if (op === opBye) return ok
+            if (op !== opHello || sequence !== 1) return noSession
+        } else {
+            const last = sequenceOf(root, known)
+            if (sequence === last) {
+                this.value = valueOf(root, known)
+                return statusOf(root, known)
+            }
+            if (sequence !== last + 1) return silent
+        }
+        const givesBack = op === opRemove || op === opAbort || op === opBye || op === opHello
+        if (!(await volume.prepare(givesBack))) return noSpace
+        if (op === opBye) {
+            dropSession(root, session)
+            await volume.commit()
+            return ok
+        }
+        const status = await this.run(op, frame, bytes, session)
+        if (status !== ok) this.value = 0
+        await volume.commitResult(session, sequence, status, this.value)
+        return status
+    }
+
+    /** Whether `execute` would find this request executed already. */
+    isDone(frame: Buffer): boolean {
+        const root = this.volume.log.root
+        const known = findSession(root, frame.getAt(atSession, "u32"))
+        return known >= 0 && sequenceOf(root, known) >= frame.getAt(atSequence, "u32")
+    }
+
+    private async run(op: number, frame: Buffer, bytes: number, session: number): Promise<number> {
+        const a = frame.getAt(atArguments, "u32")
+        const b = frame.getAt(atArguments + 4, "u32")
+        const c = frame.getAt(atArguments + 8, "u32")
+        if (op === opHello) return ok
+        if (op === opCreate) return await this.create(session)
+        if (bytes < atArguments + 4) return badRequest
+        if (op === opAbort) return await this.abort(a)
+        if (bytes < atArguments + 8) return badRequest
+        if (op === opSetattr) return await this.setattr(a, b)
+        if (op === opMkdir) return await this.mkdir(a, b, frame, atArguments + 8, bytes - atArguments - 8)
+        if (bytes < atArguments + 16) return badRequest
+        const d = frame.getAt(atArguments + 12, "u32")
+        if (op === opRemove) return await this.remove(a, b, c, d)
+        if (op === opCommit)
+            return await this.commit(a, b, c, d, frame, atArguments + 16, bytes - atArguments - 16)
+        if (op === opRename) return await this.rename(a, b, c, d, frame, bytes)
+        return badRequest
+    }
+
+    private async mkdir(parent: number, mtime: number, name: Buffer, at: number, bytes: number): Promise<number> {
+        const volume = this.volume
+        const directory = volume.directory
+        const status = await this.findFreeName(parent, name, at, bytes)
+        if (status !== ok) return status
+        if (directory.object) return exists
+        const key = directory.freeKey
+        const object = volume.log.takeObject()
+        const change = volume.changeNumber()
+        directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
+        await directory.store(object)
+        await directory.putEntry(parent, key, object, typeDirectory, name, at, bytes)
+        await directory.touch(parent, mtime, change)
+        this.value = object
+        return ok
+    }
+
+    /** Looks a name up in what must be a directory. */
+    private async findFreeName(parent: number, name: Buffer, at: number, bytes: number): Promise<number> {
+        const status = await this.volume.directory.loadDirectory(parent)
+        if (status !== ok) return status
+        return await this.volume.directory.lookup(parent, name, at, bytes)
+    }
+
+    private async create(session: number): Promise<number> {
+        const volume = this.volume
+        const now = platform.now()
+        let free: Upload = undefined
+        let oldest: Upload = undefined
+        for (let i = 0; i < volume.uploads.length; i++) {
+            const upload = volume.uploads[i]
+            if (!upload.object) free = upload
+            else if (!oldest || upload.usedMs < oldest.usedMs) oldest = upload
+        }
+        if (!free) {
+            if (now - oldest.usedMs < uploadIdleMsMax) return busy
+            await this.abort(oldest.object)
+            free = oldest
+        }
+        let object = volume.log.takeObject()
+        while (volume.uploadOfHandle(object % 0x10000)) object = volume.log.takeObject()
+        volume.directory.setInode(typeFile, flagUpload, 0, 0, 0, 0)
+        await volume.directory.store(object)
+        this.listed.setAt(0, "u32", session)
+        await volume.tree.put(uploadList, object, this.listed, 0, 4)
+        free.begin(object, session, now)
+        this.value = object
+        return ok
+    }
+
+    private async abort(object: number): Promise<number> {
+        const volume = this.volume
+        const upload = volume.uploadOf(object)
+        if (!object || !upload) return noUpload
+        upload.release(volume.log)
+        await volume.tree.remove(uploadList, object)
+        await volume.drop(object)
+        return ok
+    }
+
+    /** @param flags 1 = may replace a file */
+    private async commit(
+        object: number,
+        size: number,
+        mtime: number,
+        parent: number,
+        frame: Buffer,
+        at: number,
+        bytes: number,
+    ): Promise<number> {
+        const volume = this.volume
+        const directory = volume.directory
+        const upload = volume.uploadOf(object)
+        if (!object || !upload) return noUpload
+        if (bytes < 2) return badName
+        const replace = (frame[at] & flagReplace) !== 0
+        at++
+        bytes--
+        if (size !== upload.bytes()) return checksum
+        const status = await this.findFreeName(parent, frame, at, bytes)
+        if (status !== ok) return status
+        const old = directory.object
+        if (old && directory.type === typeDirectory) return isDirectory
+        if (old && !replace) return exists
+        const key = old ? directory.key : directory.freeKey
+        await upload.appendPartial(volume.log)
+        await upload.putExtents(volume.tree)
+        const change = volume.changeNumber()
+        directory.setInode(typeFile, 0, size, mtime, change, parent)
+        await directory.store(object)
+        await volume.tree.remove(uploadList, object)
+        await directory.putEntry(parent, key, object, typeFile, frame, at, bytes)
+        await directory.touch(parent, mtime, change)
+        if (old) await volume.drop(old)
+        upload.object = 0
+        this.value = object
+        return ok
+    }
+
+    private async rename(
+        from: number,
+        key: number,
+        object: number,
+        to: number,
+        frame: Buffer,
+        frameBytes: number,
+    ): Promise<number> {
+        const volume = this.volume
+        const directory = volume.directory
+        const at = atArguments + 21
+        const bytes = frameBytes - at
+        if (bytes < 1 || bytes > nameBytesMax || !nameIsGood(frame, at, bytes)) return badName
+        const mtime = frame.getAt(atArguments + 16, "u32")
+        const replace = (frame[atArguments + 20] & flagReplace) !== 0
+        if (!(await directory.findEntry(from, key)) || directory.object !== object) return stale
+        const type = directory.type
+        const status = await this.findFreeName(to, frame, at, bytes)
+        if (status !== ok) return status
+        const old = directory.object
+        const oldType = directory.type
+        const newKey = old ? directory.key : directory.freeKey
+        this.value = object
+        if (old === object) return ok
+        if (type === typeDirectory && (await directory.isWithin(to, object))) return badRequest
+        if (old) {
+            if (!replace) return exists
+            if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
+            if (oldType === typeDirectory && !(await directory.isEmpty(old))) return notEmpty
+        }
+        const change = volume.changeNumber()
+        await volume.tree.remove(from, key)
+        await directory.putEntry(to, newKey, object, type, frame, at, bytes)
+        if (await directory.load(object)) {
+            directory.inode.setAt(12, "u32", change)
+            directory.inode.setAt(16, "u32", to)
+            await directory.store(object)
+        }
+        await directory.touch(from, mtime, change)
+        if (to !== from) await directory.touch(to, mtime, change)
+        if (old) await volume.drop(old)
+        return ok
+    }
+
+    private async remove(from: number, key: number, object: number, mtime: number): Promise<number> {
+        const volume = this.volume
+        const directory = volume.directory
+        if (!(await directory.findEntry(from, key)) || directory.object !== object) return stale
+        if (directory.type === typeDirectory && !(await directory.isEmpty(object))) return notEmpty
+        await volume.tree.remove(from, key)
+        await directory.touch(from, mtime, volume.changeNumber())
+        await volume.drop(object)
+        return ok
+    }
+
+    private async setattr(object: number, mtime: number): Promise<number> {
+        const directory = this.volume.directory
+        if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
+        directory.inode.setAt(8, "u32", mtime)
+        directory.inode.setAt(12, "u32", this.volume.changeNumber())
+        await directory.store(object)
+        return ok
+    }
+}

@@ -1,0 +1,531 @@
+// One copy-on-write B+tree holds everything a volume knows: inodes, directory entries, extents. docs/FORMAT.md, "Node".
+//
+// Keys are two u32 (object, sub); values are 1 to 205 bytes. Nodes are pages; a changed node lives in the cache until `flush`
+// appends it, children before parents, and only the root that follows makes the change real. Between two operations of a
+// volume nothing in the cache is changed ("dirty"), so whatever goes wrong within one is undone by reading the root again.
+//
+// RAM: the cache's slots, allocated once and shared by all volumes of a node.
+
+import { Log } from "./log"
+import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
+
+/** Slots: the nodes one operation may change and a path besides. */
+export const cacheSlots = 30
+const levelsMax = 10
+
+// offsets in a node's page buffer
+const atCount = atBody
+/** Where in the body the lowest value begins; values grow down from its end. */
+const atHeap = atBody + 1
+const atKeys = atBody + 2
+const keyBytes = 10
+const bodyEnd = atBody + bodyBytes
+
+/** Child pointers at and above this name a slot of the cache, not a page. */
+const dirtyMark = 0x40000000
+const hintMask = 127
+
+export class NodeCache {
+    buffers: Buffer[]
+    /** Page and volume of each slot's node: page + volume * 2^25; -1 = empty, -2 = dirty. */
+    tags: number[]
+    used: number[]
+    clock: number
+    dirtyCount: number
+    private hints: Buffer
+
+    constructor() {
+        this.buffers = []
+        this.tags = []
+        this.used = []
+        for (let i = 0; i < cacheSlots; i++) {
+            this.buffers.push(Buffer.alloc(pageBufferBytes))
+            this.tags.push(-1)
+            this.used.push(0)
+        }
+        this.hints = Buffer.alloc(hintMask + 1)
+        this.clock = 0
+        this.dirtyCount = 0
+    }
+
+    /** @returns the slot that holds `tag`, or -1 */
+    find(tag: number): number {
+        const slot = this.hints[tag & hintMask]
+        if (slot < cacheSlots && this.tags[slot] === tag) {
+            this.used[slot] = ++this.clock
+            return slot
+        }
+        return -1
+    }
+
+    remember(slot: number, tag: number): void {
+        this.tags[slot] = tag
+        this.hints[tag & hintMask] = slot
+    }
+
+    /** Empties the slot used longest ago that is not dirty. */
+    take(): number {
+        const used = this.used
+        const tags = this.tags
+        let best = -1
+        let oldest = 0
+        for (let i = 0; i < cacheSlots; i++) {
+            if (tags[i] === -2) continue
+            if (best < 0 || used[i] < oldest) {
+                best = i
+                oldest = used[i]
+            }
+        }
+        // operations are bounded so that this cannot be (files.ts); the caller's volume is read again
+        if (best < 0) throw new Error("node cache full")
+        tags[best] = -1
+        used[best] = ++this.clock
+        return best
+    }
+
+    /** Forgets nodes of `volume` with a page in first..first+pages-1. */
+    forget(volume: number, first: number, pages: number): void {
+        const low = volume * 0x2000000 + first
+        for (let i = 0; i < cacheSlots; i++) {
+            const tag = this.tags[i]
+            if (tag >= low && tag < low + pages) this.tags[i] = -1
+        }
+    }
+
+    dropDirty(): void {
+        for (let i = 0; i < cacheSlots; i++) if (this.tags[i] === -2) this.tags[i] = -1
+        this.dirtyCount = 0
+    }
+}
+
+export class Tree {
+    /** Where `find`, `seek` and `next` stopped: the leaf's buffer and where its value is. */
+    leaf: Buffer
+    object: number
+    sub: number
+    valueAt: number
+    valueBytes: number
+
+    private cache: NodeCache
+    private log: Log
+    private volume: number
+    /** Root node: page, or dirtyMark + slot, or noPage. */
+    private top: number
+    private height: number
+    // the path of the last descent, root first
+    private slots: number[]
+    private places: number[]
+    private depth: number
+    private scratch: Buffer
+    private pointer: Buffer
+
+    constructor(cache: NodeCache, log: Log, volume: number) {
+        this.cache = cache
+        this.log = log
+        this.volume = volume
+        this.scratch = Buffer.alloc(pageBufferBytes)
+        this.pointer = Buffer.alloc(4)
+        this.slots = []
+        this.places = []
+        for (let i = 0; i < levelsMax; i++) {
+            this.slots.push(0)
+            this.places.push(0)
+        }
+        this.depth = 0
+        this.top = noPage
+        this.height = 0
+    }
+
+    /** Begins from the log's root; drops what was changed and not flushed. */
+    load(): void {
+        this.cache.dropDirty()
+        this.top = this.log.treePage()
+        this.height = this.log.treeHeight()
+    }
+
+    // --- reading
+
+    /** Positions at the key. @returns whether it exists */
+    async find(object: number, sub: number): Promise<boolean> {
+        if (this.top === noPage) return false
+        const at = await this.descend(object, sub)
+        return this.settleAt(at) && this.object === object && this.sub === sub
+    }
+
+    /** Positions at the first key that is not less. @returns false when there is none */
+    async seek(object: number, sub: number): Promise<boolean> {
+        if (this.top === noPage) return false
+        const at = await this.descend(object, sub)
+        if (this.settleAt(at)) return true
+        return await this.otherLeaf(1)
+    }
+
+    /** Positions at the key after the present position; the tree must not have changed since. */
+    async next(): Promise<boolean> {
+        if (this.settleAt(this.places[this.depth] + 1)) return true
+        return await this.otherLeaf(1)
+    }
+
+    /** Positions at the last key that is not greater. @returns false when there is none */
+    async findAtMost(object: number, sub: number): Promise<boolean> {
+        if (await this.find(object, sub)) return true
+        if (this.top === noPage) return false
+        if (this.settleAt(this.places[this.depth] - 1)) return true
+        return await this.otherLeaf(-1)
+    }
+
+    private settleAt(index: number): boolean {
+        const leaf = this.leaf
+        this.places[this.depth] = index
+        if (index < 0 || index >= leaf[atCount]) return false
+        const at = atKeys + index * keyBytes
+        this.object = leaf.getAt(at, "u32")
+        this.sub = leaf.getAt(at + 4, "u32")
+        this.valueAt = atBody + leaf[at + 8]
+        this.valueBytes = leaf[at + 9]
+        return true
+    }
+
+    /** Goes to the last entry of the leaf before (step -1) or the first of the leaf after (step 1). */
+    private async otherLeaf(step: number): Promise<boolean> {
+        const buffers = this.cache.buffers
+        const places = this.places
+        let d = this.depth - 1
+        while (d >= 0) {
+            const place = places[d] + step
+            if (place >= 0 && place < buffers[this.slots[d]][atCount]) break
+            d--
+        }
+        if (d < 0) return false
+        places[d] += step
+        while (d < this.depth) {
+            const node = buffers[this.slots[d]]
+            const slot = await this.nodeSlot(node.getAt(atBody + node[atKeys + places[d] * keyBytes + 8], "u32"))
+            d++
+            this.slots[d] = slot
+            places[d] = step > 0 ? 0 : buffers[slot][atCount] - 1
+        }
+        this.leaf = buffers[this.slots[d]]
+        return this.settleAt(places[d])
+    }
+
+    /** Slot of a node, read if need be. */
+    private async nodeSlot(child: number): Promise<number> {
+        const cache = this.cache
+        if (child >= dirtyMark) {
+            const slot = child - dirtyMark
+            cache.used[slot] = ++cache.clock
+            return slot
+        }
+        const tag = this.volume * 0x2000000 + child
+        let slot = cache.find(tag)
+        if (slot >= 0) return slot
+        slot = cache.take()
+        const buffer = cache.buffers[slot]
+        if (!(await this.log.readPage(child, buffer)) || buffer[atType] !== typeNode)
+            throw new Error("node " + child + " cannot be read")
+        cache.remember(slot, tag)
+        return slot
+    }
+
+    /** Walks to the leaf where the key belongs. @returns index of the first entry there that is not less */
+    private async descend(object: number, sub: number): Promise<number> {
+        const cache = this.cache
+        let slot = await this.nodeSlot(this.top)
+        let d = 0
+        for (;;) {
+            const node = cache.buffers[slot]
+            this.slots[d] = slot
+            let low = 0
+            let high = node[atCount]
+            while (low < high) {
+                const middle = (low + high) >> 1
+                const at = atKeys + middle * keyBytes
+                const o = node.getAt(at, "u32")
+                if (o < object || (o === object && node.getAt(at + 4, "u32") < sub)) low = middle + 1
+                else high = middle
+            }
+            if (d === this.height) {
+                this.depth = d
+                this.leaf = node
+                this.places[d] = low
+                return low
+            }
+            // the child whose first key is not greater
+            if (low === node[atCount]) low--
+            else if (low > 0) {
+                const at = atKeys + low * keyBytes
+                if (node.getAt(at, "u32") !== object || node.getAt(at + 4, "u32") !== sub) low--
+            }
+            this.places[d] = low
+            slot = await this.nodeSlot(node.getAt(atBody + node[atKeys + low * keyBytes + 8], "u32"))
+            d++
+        }
+    }
+
+    // --- changing
+
+    /** Makes the nodes of the last descent's path changeable. */
+    private dirtyPath(): void {
+        const cache = this.cache
+        for (let d = 0; d <= this.depth; d++) {
+            const slot = this.slots[d]
+            if (cache.tags[slot] === -2) continue
+            this.log.account(cache.tags[slot] - this.volume * 0x2000000, -1)
+            cache.tags[slot] = -2
+            cache.dirtyCount++
+            this.point(d, dirtyMark + slot)
+        }
+    }
+
+    /** Sets the pointer to the path's node of depth d, in its parent or as the root. */
+    private point(d: number, to: number): void {
+        if (d === 0) {
+            this.top = to
+            return
+        }
+        const parent = this.cache.buffers[this.slots[d - 1]]
+        parent.setAt(atBody + parent[atKeys + this.places[d - 1] * keyBytes + 8], "u32", to)
+    }
+
+    private newNode(level: number): number {
+        const cache = this.cache
+        const slot = cache.take()
+        const buffer = cache.buffers[slot]
+        buffer.fillAt(0, pageBufferBytes, 0)
+        buffer[atHeap] = bodyBytes
+        buffer[atLength] = level
+        cache.tags[slot] = -2
+        cache.dirtyCount++
+        return slot
+    }
+
+    /** Inserts the key, or gives an existing one a new value: `bytes` bytes of `value` from `from`. */
+    async put(object: number, sub: number, value: Buffer, from: number, bytes: number): Promise<void> {
+        for (;;) {
+            if (this.top === noPage) {
+                this.top = dirtyMark + this.newNode(0)
+                this.height = 0
+            }
+            const exists = await this.find(object, sub)
+            this.dirtyPath()
+            const node = this.leaf
+            if (exists) {
+                if (this.valueBytes === bytes) {
+                    node.blitAt(this.valueAt, value, from, bytes)
+                    return
+                }
+                this.removeAt(node, this.places[this.depth])
+            }
+            if (this.insert(this.depth, this.places[this.depth], object, sub, value, from, bytes)) return
+        }
+    }
+
+    /** Removes the key. @returns whether it existed */
+    async remove(object: number, sub: number): Promise<boolean> {
+        if (!(await this.find(object, sub))) return false
+        this.dirtyPath()
+        const cache = this.cache
+        let d = this.depth
+        for (;;) {
+            const node = cache.buffers[this.slots[d]]
+            this.removeAt(node, this.places[d])
+            if (node[atCount] > 0) break
+            cache.tags[this.slots[d]] = -1
+            cache.dirtyCount--
+            if (d === 0) {
+                this.top = noPage
+                this.height = 0
+                return true
+            }
+            d--
+        }
+        await this.lowerRoot()
+        return true
+    }
+
+    /** While the root has one child only, that child becomes the root. */
+    private async lowerRoot(): Promise<void> {
+        const cache = this.cache
+        while (this.height > 0) {
+            const slot = await this.nodeSlot(this.top)
+            const node = cache.buffers[slot]
+            if (node[atCount] > 1) return
+            const child = node.getAt(atBody + node[atKeys + 8], "u32")
+            if (cache.tags[slot] === -2) cache.dirtyCount--
+            else this.log.account(this.top, -1)
+            cache.tags[slot] = -1
+            this.top = child
+            this.height--
+        }
+    }
+
+    /**
+     * Inserts an entry into the path's node of depth d. Where there is no room the node is split, and its upper part linked.
+     * @returns false when the node was split and still has no room: descend and insert again
+     */
+    private insert(
+        d: number,
+        index: number,
+        object: number,
+        sub: number,
+        value: Buffer,
+        from: number,
+        bytes: number,
+    ): boolean {
+        const buffers = this.cache.buffers
+        const node = buffers[this.slots[d]]
+        const entry = keyBytes + bytes
+        const count = node[atCount]
+        if (node[atHeap] - 2 - count * keyBytes >= entry) {
+            this.insertAt(node, index, object, sub, value, from, bytes)
+            return true
+        }
+        // cut where both parts are about equal, unless the entry does not fit its part: then cut at the entry
+        const total = bodyBytes - node[atHeap] + count * keyBytes
+        let cut = 0
+        let low = 0
+        while (low * 2 < total) low += keyBytes + node[atKeys + cut++ * keyBytes + 9]
+        let intoUpper = index > cut
+        let fits = (intoUpper ? total - low : low) + entry <= bodyBytes - 2
+        let separatorIsEntry = false
+        if (!fits || cut === count) {
+            cut = index
+            low = 0
+            for (let i = 0; i < cut; i++) low += keyBytes + node[atKeys + i * keyBytes + 9]
+            intoUpper = low + entry > bodyBytes - 2
+            fits = !intoUpper || total - low + entry <= bodyBytes - 2
+            separatorIsEntry = intoUpper && fits
+        }
+        const upperSlot = this.moveUpper(node, cut)
+        const upper = buffers[upperSlot]
+        if (separatorIsEntry) this.link(d, upperSlot, object, sub)
+        else this.link(d, upperSlot, upper.getAt(atKeys, "u32"), upper.getAt(atKeys + 4, "u32"))
+        if (!fits) return false
+        this.insertAt(intoUpper ? upper : node, intoUpper ? index - cut : index, object, sub, value, from, bytes)
+        return true
+    }
+
+    /** Enters a new right neighbour of the path's node of depth d into the parent. Keys of nodes always fit after one split. */
+    private link(d: number, slot: number, object: number, sub: number): void {
+        const pointer = this.pointer
+        if (d === 0) {
+            const old = this.slots[0]
+            const rootSlot = this.newNode(this.cache.buffers[old][atLength] + 1)
+            pointer.setAt(0, "u32", dirtyMark + old)
+            this.insertAt(this.cache.buffers[rootSlot], 0, 0, 0, pointer, 0, 4)
+            pointer.setAt(0, "u32", dirtyMark + slot)
+            this.insertAt(this.cache.buffers[rootSlot], 1, object, sub, pointer, 0, 4)
+            this.top = dirtyMark + rootSlot
+            this.height++
+            return
+        }
+        pointer.setAt(0, "u32", dirtyMark + slot)
+        this.insert(d - 1, this.places[d - 1] + 1, object, sub, pointer, 0, 4)
+    }
+
+    /** Moves the entries from `cut` on to a new node. @returns its slot */
+    private moveUpper(node: Buffer, cut: number): number {
+        const slot = this.newNode(node[atLength])
+        const upper = this.cache.buffers[slot]
+        const scratch = this.scratch
+        const count = node[atCount]
+        scratch.blitAt(0, node, 0, pageBufferBytes)
+        upper.blitAt(atKeys, scratch, atKeys + cut * keyBytes, (count - cut) * keyBytes)
+        this.layValues(upper, count - cut, scratch)
+        this.layValues(node, cut, scratch)
+        return slot
+    }
+
+    /** Lays out anew the values of a node whose keys still have their places in `source`. */
+    private layValues(node: Buffer, count: number, source: Buffer): void {
+        let heap = bodyBytes
+        let at = atKeys + 8
+        for (let i = 0; i < count; i++) {
+            const bytes = node[at + 1]
+            heap -= bytes
+            node.blitAt(atBody + heap, source, atBody + node[at], bytes)
+            node[at] = heap
+            at += keyBytes
+        }
+        node[atHeap] = heap
+        node[atCount] = count
+    }
+
+    private insertAt(
+        node: Buffer,
+        index: number,
+        object: number,
+        sub: number,
+        value: Buffer,
+        from: number,
+        bytes: number,
+    ): void {
+        const count = node[atCount]
+        const at = atKeys + index * keyBytes
+        const above = (count - index) * keyBytes
+        if (above > 0) {
+            this.scratch.blitAt(0, node, at, above)
+            node.blitAt(at + keyBytes, this.scratch, 0, above)
+        }
+        const heap = node[atHeap] - bytes
+        node.blitAt(atBody + heap, value, from, bytes)
+        node.setAt(at, "u32", object)
+        node.setAt(at + 4, "u32", sub)
+        node[at + 8] = heap
+        node[at + 9] = bytes
+        node[atHeap] = heap
+        node[atCount] = count + 1
+    }
+
+    private removeAt(node: Buffer, index: number): void {
+        const scratch = this.scratch
+        const count = node[atCount] - 1
+        let at = atKeys + index * keyBytes
+        const place = node[at + 8]
+        const bytes = node[at + 9]
+        const heap = node[atHeap]
+        if (place > heap) {
+            scratch.blitAt(0, node, atBody + heap, place - heap)
+            node.blitAt(atBody + heap + bytes, scratch, 0, place - heap)
+        }
+        if (index < count) {
+            scratch.blitAt(0, node, at + keyBytes, (count - index) * keyBytes)
+            node.blitAt(at, scratch, 0, (count - index) * keyBytes)
+        }
+        at = atKeys + 8
+        for (let i = 0; i < count; i++) {
+            if (node[at] < place) node[at] += bytes
+            at += keyBytes
+        }
+        node[atHeap] = heap + bytes
+        node[atCount] = count
+    }
+
+    // --- making changes durable
+
+    /** Appends the changed nodes, children first, and tells the log where the tree now is. The root that follows commits it. */
+    async flush(): Promise<void> {
+        if (this.top !== noPage && this.top >= dirtyMark) this.top = await this.flushNode(this.top - dirtyMark)
+        this.log.setTree(this.top, this.height)
+    }
+
+    private async flushNode(slot: number): Promise<number> {
+        const cache = this.cache
+        const node = cache.buffers[slot]
+        const level = node[atLength]
+        if (level > 0) {
+            const count = node[atCount]
+            for (let i = 0; i < count; i++) {
+                const at = atBody + node[atKeys + i * keyBytes + 8]
+                const child = node.getAt(at, "u32")
+                if (child >= dirtyMark) node.setAt(at, "u32", await this.flushNode(child - dirtyMark))
+            }
+        }
+        const page = await this.log.append(node, typeNode, level, 0, 0)
+        this.log.account(page, 1)
+        cache.dirtyCount--
+        cache.remember(slot, this.volume * 0x2000000 + page)
+        return page
+    }
+}

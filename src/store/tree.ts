@@ -19,11 +19,10 @@ const atCount = atBody
 const atHeap = atBody + 1
 const atKeys = atBody + 2
 const keyBytes = 10
-const bodyEnd = atBody + bodyBytes
 
 /** Child pointers at and above this name a slot of the cache, not a page. */
 const dirtyMark = 0x40000000
-const hintMask = 127
+const hintMask = 255
 
 export class NodeCache {
     buffers: Buffer[]
@@ -117,14 +116,12 @@ export class Tree {
     private places: number[]
     private depth: number
     private scratch: Buffer
-    private pointer: Buffer
 
     constructor(cache: NodeCache, log: Log, volume: number) {
         this.cache = cache
         this.log = log
         this.volume = volume
         this.scratch = Buffer.alloc(pageBufferBytes)
-        this.pointer = Buffer.alloc(4)
         this.slots = []
         this.places = []
         for (let i = 0; i < levelsMax; i++) {
@@ -386,6 +383,8 @@ export class Tree {
         let cut = 0
         let low = 0
         while (low * 2 < total) low += keyBytes + node[atKeys + cut++ * keyBytes + 9]
+        // keys that come in rising order fill their nodes whole
+        if (index === count) cut = count
         let intoUpper = index > cut
         let fits = (intoUpper ? total - low : low) + entry <= bodyBytes - 2
         let separatorIsEntry = false
@@ -408,7 +407,8 @@ export class Tree {
 
     /** Enters a new right neighbour of the path's node of depth d into the parent. Keys of nodes always fit after one split. */
     private link(d: number, slot: number, object: number, sub: number): void {
-        const pointer = this.pointer
+        // its own buffer: linking may split the parent, which links in turn
+        const pointer = Buffer.alloc(4)
         if (d === 0) {
             const old = this.slots[0]
             const rootSlot = this.newNode(this.cache.buffers[old][atLength] + 1)

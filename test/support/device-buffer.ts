@@ -1,0 +1,40 @@
+// The Buffer of DeviceScript, as far as the firmware uses it, on top of Node's: what its runtime does for out-of-range and
+// negative numbers is kept (runtime/devicescript/impl_buffer.c), so that firmware code tested here behaves as on a board.
+
+type Format = "u8" | "u16" | "u32" | "i32"
+
+declare global {
+    interface Buffer {
+        getAt(offset: number, format: Format): number
+        setAt(offset: number, format: Format, value: number): void
+        blitAt(offset: number, source: Buffer | string, sourceOffset: number, bytes: number): void
+        fillAt(offset: number, bytes: number, value: number): void
+    }
+}
+
+Buffer.prototype.getAt = function (offset, format) {
+    if (format === "u8") return this[offset]
+    if (format === "u16") return this.readUInt16LE(offset)
+    return format === "u32" ? this.readUInt32LE(offset) : this.readInt32LE(offset)
+}
+
+Buffer.prototype.setAt = function (offset, format, value) {
+    // an unsigned field takes a negative number as 0 and one too large as its largest
+    const clamp = (max: number) => (value < 0 ? 0 : value > max ? max : Math.floor(value))
+    if (format === "u8") this[offset] = clamp(0xff)
+    else if (format === "u16") this.writeUInt16LE(clamp(0xffff), offset)
+    else if (format === "u32") this.writeUInt32LE(clamp(0xffffffff), offset)
+    else this.writeInt32LE(value | 0, offset)
+}
+
+Buffer.prototype.blitAt = function (offset, source, sourceOffset, bytes) {
+    const from = typeof source === "string" ? Buffer.from(source) : source
+    if (offset >= this.length || sourceOffset >= from.length) return
+    from.copy(this, offset, sourceOffset, sourceOffset + bytes)
+}
+
+Buffer.prototype.fillAt = function (offset, bytes, value) {
+    if (offset < this.length) this.fill(value & 0xff, offset, offset + bytes)
+}
+
+export {}

@@ -1,0 +1,71 @@
+// A host of one volume, in frames: builds requests as docs/PROTOCOL.md says and hands them to the store, with sessions and
+// retries, without bus or node.
+
+import type { StoreBench } from "./store-bench"
+
+export interface Answer {
+    status: number
+    value: number
+}
+
+export class StoreClient {
+    sequence = 0
+    constructor(
+        private readonly bench: StoreBench,
+        readonly session: number,
+    ) {}
+
+    frame(op: number, ...args: (number | Buffer)[]): { frame: Buffer; bytes: number } {
+        const frame = Buffer.alloc(236)
+        frame[5] = op
+        frame.writeUInt32LE(this.session, 8)
+        frame.writeUInt32LE(this.sequence, 12)
+        let at = 16
+        for (const arg of args) {
+            if (typeof arg === "number") at = frame.writeUInt32LE(arg, at)
+            else {
+                arg.copy(frame, at)
+                at += arg.length
+            }
+        }
+        return { frame, bytes: at }
+    }
+
+    async send(op: number, ...args: (number | Buffer)[]): Promise<Answer> {
+        this.sequence++
+        return await this.again(op, ...args)
+    }
+
+    /** The last request once more, as a retry. */
+    async again(op: number, ...args: (number | Buffer)[]): Promise<Answer> {
+        const { frame, bytes } = this.frame(op, ...args)
+        const status = await this.bench.requests.execute(frame, bytes)
+        return { status, value: this.bench.requests.value }
+    }
+
+    /** Appends to an upload; @returns bytes taken */
+    async write(object: number, data: Buffer): Promise<number> {
+        const { volume } = this.bench
+        const upload = volume.uploadOf(object)
+        if (!upload) return 0
+        let at = 0
+        while (at < data.length) {
+            at += upload.take(data, at, data.length - at)
+            if (!upload.isPageFull()) break
+            if (!(await volume.prepareData(upload))) return at
+            await upload.appendFull(volume.log)
+        }
+        return at
+    }
+
+    async flush(object: number): Promise<number> {
+        const { volume } = this.bench
+        const upload = volume.uploadOf(object)
+        if (!upload) return 0
+        if (!(await volume.prepareData(upload))) return upload.durable
+        await upload.appendPartial(volume.log)
+        await volume.array.settle()
+        upload.settled()
+        return upload.durable
+    }
+}

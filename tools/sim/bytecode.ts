@@ -1,0 +1,80 @@
+// The program image, built from its sources by the pinned compiler. The same sources give the same bytes, wherever and whenever
+// they are built; a build is kept in build/ under the hash of its sources and not repeated.
+
+import { createHash } from "node:crypto"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { inScratchFolder, projectRoot, runCli, tagVersion, writeWhole } from "./cli"
+
+export interface ProgramSources {
+    /** Folder that the paths below are relative to. */
+    root: string
+    /** Main file. */
+    entry: string
+    /** Files and folders that the build reads; missing ones are skipped. */
+    inputs: string[]
+    name: string
+    /** What a node reports as its program's version. */
+    version: string
+}
+
+/** The project's own firmware. */
+export function firmwareSources(): ProgramSources {
+    const { name, version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"))
+    return {
+        root: projectRoot,
+        entry: "src/main.ts",
+        inputs: ["src", "services", "boards", "devsconfig.json"],
+        name,
+        version,
+    }
+}
+
+export function buildProgram(sources: ProgramSources = firmwareSources()): Uint8Array {
+    const hash = hashOf(sources)
+    const cachePath = join(projectRoot, "build", "program", `${hash}.devs`)
+    if (existsSync(cachePath)) return readFileSync(cachePath)
+    const bytes = compileProgram(sources)
+    writeWhole(cachePath, bytes)
+    return bytes
+}
+
+/** Compiles in any case. */
+export function compileProgram(sources: ProgramSources): Uint8Array {
+    return inScratchFolder(folder => {
+        for (const input of sources.inputs) {
+            const from = join(sources.root, input)
+            if (!existsSync(from)) continue
+            mkdirSync(dirname(join(folder, input)), { recursive: true })
+            cpSync(from, join(folder, input), { recursive: true })
+        }
+        writeFileSync(join(folder, "package.json"), packageJson(sources))
+        if (!existsSync(join(folder, "devsconfig.json"))) writeFileSync(join(folder, "devsconfig.json"), "{}\n")
+        tagVersion(folder, sources.version)
+        runCli(folder, ["build", sources.entry])
+        return readFileSync(join(folder, ".devicescript", "bin", "bytecode.devs"))
+    })
+}
+
+/** Without a package.json the compiler leaves name and version out of the image. */
+function packageJson(sources: ProgramSources): string {
+    return JSON.stringify({ name: sources.name, version: sources.version, dependencies: {}, devicescript: {} }) + "\n"
+}
+
+function hashOf(sources: ProgramSources): string {
+    const hash = createHash("sha256")
+    hash.update(`2.16.4 tagged\0${sources.entry}\0${packageJson(sources)}`)
+    for (const input of [...sources.inputs].sort()) hashInto(hash, sources.root, input)
+    return hash.digest("hex").slice(0, 24)
+}
+
+function hashInto(hash: ReturnType<typeof createHash>, root: string, path: string): void {
+    const full = join(root, path)
+    if (!existsSync(full)) return
+    if (statSync(full).isDirectory()) {
+        for (const name of readdirSync(full).sort()) hashInto(hash, root, `${path}/${name}`)
+        return
+    }
+    const bytes = readFileSync(full)
+    hash.update(`${path}\0${bytes.length}\0`).update(bytes)
+}

@@ -1,0 +1,236 @@
+// Two boards, two arrays, and the wires between them. Kept true:
+// - array power is there while either board has power (two diodes); the chips die only with the second board;
+// - RESET of a node low holds its partner in reset; OWN and HOLD are low unless a running node drives them high;
+// - a node that stops lets go of everything at one instant: first the transfer in flight ends, then its selects rise, then its
+//   lines fall and the switches follow.
+
+import type { Pull, SpiSetup } from "../board-port"
+import type { SpiNor } from "../chips/spi-nor"
+import { Violation, type ReportViolation } from "../chips/violation"
+import { CabinetArray } from "./array"
+import { CabinetNode, type NodeState } from "./node"
+import { isSelect, type BoardPins, type PinName } from "./pins"
+import type { Level } from "./line"
+
+export type LineName = "OWN" | "HOLD" | "RESET"
+
+export interface PairEvents {
+    report: ReportViolation
+    onNode(node: string, state: NodeState, atNs: number): void
+    onLine(line: string, level: Level, atNs: number): void
+    onSupply(isAlive: boolean, atNs: number): void
+}
+
+export class CabinetPair {
+    readonly nodes: readonly [CabinetNode, CabinetNode]
+    readonly arrays: readonly [CabinetArray, CabinetArray]
+    private readonly cut = new Set<string>()
+
+    constructor(
+        names: readonly [string, string],
+        private readonly pins: BoardPins,
+        chips: readonly [SpiNor[], SpiNor[]],
+        private readonly events: PairEvents,
+    ) {
+        const first = new CabinetNode(names[0], 0)
+        const second = new CabinetNode(names[1], 1)
+        this.nodes = [first, second]
+        this.arrays = [
+            new CabinetArray(first, second, chips[0], events.report),
+            new CabinetArray(second, first, chips[1], events.report),
+        ]
+    }
+
+    partnerOf(node: CabinetNode): CabinetNode {
+        return node === this.nodes[0] ? this.nodes[1] : this.nodes[0]
+    }
+
+    get hasSupply(): boolean {
+        return this.nodes.some(node => node.hasPower)
+    }
+
+    power(node: CabinetNode, on: boolean, atNs: number): void {
+        if (on === node.hasPower) return
+        if (on) {
+            if (!this.hasSupply) {
+                for (const array of this.arrays) array.powerUp(atNs)
+                this.events.onSupply(true, atNs)
+            }
+            this.enter(node, this.isHeldInReset(node) ? "reset" : "run", atNs)
+            return
+        }
+        this.stop(node, "off", atNs)
+        if (this.hasSupply) return
+        for (const array of this.arrays) array.powerLost(atNs)
+        this.events.onSupply(false, atNs)
+    }
+
+    /** The button on the board, or a watchdog: in and out of reset at one instant. */
+    pressReset(node: CabinetNode, atNs: number): void {
+        if (!node.runs) return
+        this.stop(node, "reset", atNs)
+        this.updateReset(node, atNs)
+    }
+
+    /** Breaks or mends a wire to the partner. The partner's input then reads its own pull; its RUN pin is released. */
+    cutLine(node: CabinetNode, line: LineName, isCut: boolean, atNs: number): void {
+        const name = `${node.name}.${line}`
+        if (isCut) this.cut.add(name)
+        else this.cut.delete(name)
+        if (line === "RESET") this.updateReset(this.partnerOf(node), atNs)
+    }
+
+    drive(node: CabinetNode, gpio: number, level: Level | undefined, pull: Pull, atNs: number): void {
+        if (!node.runs) return
+        node.pull(gpio, pull)
+        const pin = this.pins.nameOf(gpio)
+        if (!pin || node.driven(pin) === level) return
+        this.checkDrive(node, pin, level, atNs)
+        node.drive(pin, level)
+        if (isSelect(pin)) for (const array of this.arrays) array.updateSelects(atNs)
+        else if (pin === "OWN" || pin === "HOLD") this.updateLines(node, atNs)
+        else if (pin === "RESET") {
+            this.events.onLine(`${node.name}.RESET`, level === 0 ? 0 : 1, atNs)
+            this.updateReset(this.partnerOf(node), atNs)
+        }
+    }
+
+    sense(node: CabinetNode, gpio: number, atNs: number): Level {
+        const pin = this.pins.nameOf(gpio)
+        const undriven = node.pulled(gpio) === "up" ? 1 : 0
+        if (!pin) return undriven
+        const partner = this.partnerOf(node)
+        switch (pin) {
+            case "PARTNER_OWN":
+                return this.cut.has(partner.own.name) ? undriven : partner.own.at(atNs)
+            case "PARTNER_HOLD":
+                return this.cut.has(partner.hold.name) ? undriven : partner.hold.at(atNs)
+            case "NODE":
+                return node.strap
+            case "RESET":
+                // The pull-up is on the partner's side (RP2040, RUN pin), so an unpowered partner reads low
+                return node.driven(pin) ?? (partner.hasPower && !this.cut.has(`${node.name}.RESET`) ? 1 : 0)
+            case "OWN":
+            case "HOLD":
+                // The outside pull-down (10 k) is stronger than the chip's own pull-up (50 k)
+                return node.driven(pin) ?? 0
+            case "MISO":
+                return node.driven(pin) ?? 1
+            default:
+                return node.driven(pin) ?? (isSelect(pin) ? 1 : undriven)
+        }
+    }
+
+    transfer(node: CabinetNode, spi: SpiSetup, tx: Uint8Array, startNs: number, endNs: number): Uint8Array {
+        const rx = new Uint8Array(tx.length).fill(0xff)
+        if (!node.runs) return rx
+        node.transferEndNs = endNs
+        if (!this.isWired(node, spi, startNs)) return rx
+        let drivenFrom = tx.length
+        let driver = ""
+        let hasConflict = false
+        for (const array of this.arrays)
+            for (const chip of array.selectedChips(node)) {
+                const reply = chip.transfer(tx, startNs, endNs, spi.hz)
+                for (let i = reply.drivenFrom; i < tx.length; i++) {
+                    if (i >= drivenFrom && rx[i] !== reply.rx[i] && !hasConflict) {
+                        hasConflict = true
+                        this.violation(
+                            `${node.name}.MISO`,
+                            `${driver} and ${chip.name} drive it with different bits`,
+                            startNs,
+                        )
+                    }
+                    // Who pulls low wins, mostly
+                    rx[i] &= reply.rx[i]
+                }
+                if (reply.drivenFrom < drivenFrom) {
+                    drivenFrom = reply.drivenFrom
+                    driver = chip.name
+                }
+            }
+        return rx
+    }
+
+    aborted(node: CabinetNode, atNs: number): void {
+        if (atNs >= node.transferEndNs) return
+        node.transferEndNs = atNs
+        for (const array of this.arrays) for (const chip of array.selectedChips(node)) chip.abort(atNs)
+    }
+
+    private isWired(node: CabinetNode, spi: SpiSetup, atNs: number): boolean {
+        for (const [name, gpio] of [
+            ["MISO", spi.miso],
+            ["MOSI", spi.mosi],
+            ["SCK", spi.sck],
+        ] as const)
+            if (this.pins.gpioOf(name) !== gpio) {
+                this.violation(
+                    `${node.name}.${name}`,
+                    `SPI is configured on pin ${gpio}; the wire is on ${this.pins.gpioOf(name)}`,
+                    atNs,
+                )
+                return false
+            }
+        if (spi.mode === 0 || spi.mode === 3) return true
+        this.violation(
+            `${node.name}.SCK`,
+            `SPI mode ${spi.mode}; the chips take 0 and 3 (W25Q128JV, Standard SPI Instructions)`,
+            atNs,
+        )
+        return false
+    }
+
+    private checkDrive(node: CabinetNode, pin: PinName, level: Level | undefined, atNs: number): void {
+        if (level === undefined) return
+        const where = `${node.name}.${pin}`
+        if (pin === "PARTNER_OWN" || pin === "PARTNER_HOLD")
+            this.violation(where, "an input, driven by its partner, is driven", atNs)
+        else if (pin === "RESET" && level === 1)
+            this.violation(where, "open drain, but driven high: it would fight the partner's reset button", atNs)
+        else if (pin === "NODE" && level !== node.strap) this.violation(where, "driven against its strap", atNs)
+        else if (pin === "MISO") this.violation(where, "driven, though it is an input", atNs)
+    }
+
+    private isHeldInReset(node: CabinetNode): boolean {
+        const partner = this.partnerOf(node)
+        return partner.driven("RESET") === 0 && !this.cut.has(`${partner.name}.RESET`)
+    }
+
+    private updateReset(node: CabinetNode, atNs: number): void {
+        if (!node.hasPower) return
+        const isHeld = this.isHeldInReset(node)
+        if (isHeld && node.runs) this.stop(node, "reset", atNs)
+        else if (!isHeld && node.state === "reset") this.enter(node, "run", atNs)
+    }
+
+    private stop(node: CabinetNode, state: "off" | "reset", atNs: number): void {
+        this.aborted(node, atNs)
+        const hadReset = node.driven("RESET") === 0
+        node.release()
+        for (const array of this.arrays) array.updateSelects(atNs)
+        this.enter(node, state, atNs)
+        this.updateLines(node, atNs)
+        if (!hadReset) return
+        this.events.onLine(`${node.name}.RESET`, 1, atNs)
+        this.updateReset(this.partnerOf(node), atNs)
+    }
+
+    private enter(node: CabinetNode, state: NodeState, atNs: number): void {
+        node.state = state
+        this.events.onNode(node.name, state, atNs)
+    }
+
+    private updateLines(node: CabinetNode, atNs: number): void {
+        if (node.own.set(node.driven("OWN") === 1 ? 1 : 0, atNs)) {
+            this.events.onLine(node.own.name, node.own.latest, atNs)
+            this.arrays[this.nodes.indexOf(node)].updateSwitch(atNs)
+        }
+        if (node.hold.set(node.driven("HOLD") === 1 ? 1 : 0, atNs))
+            this.events.onLine(node.hold.name, node.hold.latest, atNs)
+    }
+
+    private violation(where: string, what: string, atNs: number): void {
+        this.events.report(new Violation(where, what, atNs))
+    }
+}

@@ -1,10 +1,93 @@
-import { Volume } from "./store/volume"
-import { Requests } from "./store/requests"
-import { Queries } from "./store/queries"
-import { Reader } from "./store/reader"
-import { NorBank } from "./flash/nor"
-import { MirrorArray } from "./array/mirror"
-import { NodeCache } from "./store/tree"
-const v = new Volume(0, new MirrorArray(new NorBank(null, null, null), 2, 4, 5), new NodeCache(), null, null, null)
-const r = new Requests(v), q = new Queries(v), rd = new Reader(null)
-console.log(r, q, rd)
+// One node of a pair: wires the board's pins, the bus and the server together. No decision is taken here.
+
+import * as ds from "@devicescript/core"
+import { Server, startServer } from "@devicescript/server"
+import { homeSelects, partnerSelects, readLines, setHold, setOwn, setPartnerReset, startBoard } from "./hal/board"
+import { boardPlatform, FiberSignal } from "./hal/platform"
+import { usePlatform } from "./platform"
+import { Control, Lines } from "./server/control"
+import { Listener } from "./server/listener"
+import { NodeServer } from "./server/node"
+import { Carrier } from "./server/outbox"
+import { Worker } from "./server/worker"
+
+const number = startBoard()
+usePlatform(boardPlatform)
+
+const node = new NodeServer(number, homeSelects, partnerSelects, new FiberSignal())
+const lines: Lines = {
+    read: () => readLines(),
+    setOwn: on => setOwn(on),
+    setHold: on => setHold(on),
+    setPartnerReset: on => setPartnerReset(on),
+}
+const control = new Control(node, lines)
+const worker = new Worker(node, control)
+control.worker = worker
+const listener = new Listener(node, control)
+
+class FileServer extends Server {
+    constructor() {
+        super(ds.Twinfiler.spec)
+    }
+}
+
+type PacketHandler = (pkt: ds.Packet) => Promise<void>
+type Native = { _onServerPacket: PacketHandler }
+type Listening = { _onPacket: PacketHandler }
+
+const server = new FileServer()
+// a role for this node's own service takes it, so that the next one can only find the partner's
+const self = new ds.Twinfiler(startServer(server, { roleName: "self" }))
+const peer = new ds.Twinfiler("peer")
+const host = new ds.TwinfilerHost("host")
+
+node.deviceId = Buffer.from(ds.deviceIdentifier("server"), "hex")
+node.serviceIndex = server.serviceIndex
+
+const native = ds as any as Native
+const serveOthers = native._onServerPacket
+const index = server.serviceIndex
+native._onServerPacket = async (pkt: ds.Packet) => {
+    if (pkt.serviceIndex !== index) await serveOthers(pkt)
+    else if (pkt.isCommand) listener.toMe(pkt.serviceCommand, pkt.payload)
+}
+
+const listenPeer = peer as any as Listening
+const bindPeer = listenPeer._onPacket
+listenPeer._onPacket = async (pkt: ds.Packet) => {
+    if (pkt && pkt.isCommand && pkt.serviceCommand) listener.toPartner(pkt.serviceCommand, pkt.payload)
+    else await bindPeer(pkt)
+    node.recording = peer.isBound
+}
+
+const listenHost = host as any as Listening
+const bindHost = listenHost._onPacket
+listenHost._onPacket = async (pkt: ds.Packet) => {
+    if (pkt && pkt.isCommand && pkt.serviceCommand) listener.notice(pkt.serviceCommand, pkt.payload)
+    else await bindHost(pkt)
+}
+
+const toPeer: Carrier = {
+    signal: new FiberSignal(),
+    isReady: () => peer.isBound && (node.partnerHeard() || !host.isBound),
+    send: async (command: number, payload: Buffer) => {
+        await peer.sendCommand(command, payload)
+    },
+}
+const toHost: Carrier = {
+    signal: new FiberSignal(),
+    isReady: () => host.isBound && !(peer.isBound && node.partnerHeard()),
+    send: async (command: number, payload: Buffer) => {
+        await host.sendCommand(command, payload)
+    },
+}
+
+node.outbox.addCarrier(toPeer)
+node.outbox.addCarrier(toHost)
+
+console.log("twinfiler node " + number + (self ? "" : "!"))
+node.outbox.run.start(toPeer)
+node.outbox.run.start(toHost)
+control.run.start()
+worker.run.start()

@@ -1,4 +1,4 @@
-// What the firmware takes from its surroundings: time, sleep and a digest. Firmware sets them from `hal/`, tests from Node, and
+// What the firmware takes from its surroundings: time, sleep, waking and a digest. Firmware sets them from `hal/`, tests from Node, and
 // nothing else in `src/` outside `hal/` and `main.ts` knows which it is.
 
 export interface Platform {
@@ -9,6 +9,12 @@ export interface Platform {
     sha256(parts: Buffer[]): Buffer
     /** 31 random bits. */
     random(): number
+}
+
+/** Lets one fiber sleep until another has work for it. A call before the wait is not lost. */
+export interface Signal {
+    wait(): Promise<void>
+    notify(): void
 }
 
 export let platform: Platform

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import type { Level } from "./board-port"
-import { inScratchFolder, projectRoot, runCli, writeWhole } from "./cli"
+import { inScratchFolder, projectRoot, runCli, writeWhole } from "./devs-cli"
 
 export interface BoardConfig {
     /** The file's name before `.board.json`. */

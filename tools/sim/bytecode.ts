@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { inScratchFolder, projectRoot, runCli, tagVersion, writeWhole } from "./cli"
+import { inScratchFolder, projectRoot, runCli, tagVersion, writeWhole } from "./devs-cli"
 
 export interface ProgramSources {
     /** Folder that the paths below are relative to. */

@@ -1,0 +1,94 @@
+// The board's pins: the elements of both arrays on one SPI port, and the lines between the nodes. docs/WIRING.md.
+//
+// The RP2040 takes only full-duplex transfers (a write-only one leaves stale bytes for the next), so every transfer has a buffer to receive.
+
+import * as ds from "@devicescript/core"
+import { GPIOMode } from "@devicescript/core"
+import "@devicescript/gpio"
+import { pins } from "@dsboard/pico_node"
+import { spi } from "@devicescript/spi"
+import { ElementPort } from "../flash/nor"
+import { spiHz } from "../config"
+
+type NativeSpi = { spiXfer(tx: Buffer, rx: Buffer): Promise<void> }
+const native = ds as any as NativeSpi
+
+const high = GPIOMode.OutputHigh
+const low = GPIOMode.OutputLow
+
+/** The selects of one array's elements. */
+export class Selects implements ElementPort {
+    private first: ds.IOPin
+    private second: ds.IOPin
+    private rest: ds.IOPin[]
+
+    constructor(first: ds.IOPin, second: ds.IOPin, rest: ds.IOPin[]) {
+        this.first = first
+        this.second = second
+        this.rest = rest
+    }
+
+    async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
+        const first = this.first
+        const second = this.second
+        if (mask > 3) {
+            await this.transferRest(mask, tx, rx)
+            return
+        }
+        // flat: this is the hottest code of the firmware
+        if (mask & 1) first.setMode(low)
+        if (mask & 2) second.setMode(low)
+        await native.spiXfer(tx, rx)
+        if (mask & 1) first.setMode(high)
+        if (mask & 2) second.setMode(high)
+    }
+
+    private async transferRest(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
+        const rest = this.rest
+        if (mask & 1) this.first.setMode(low)
+        if (mask & 2) this.second.setMode(low)
+        for (let i = 0; i < rest.length; i++) if (mask & (4 << i)) rest[i].setMode(low)
+        await native.spiXfer(tx, rx)
+        if (mask & 1) this.first.setMode(high)
+        if (mask & 2) this.second.setMode(high)
+        for (let i = 0; i < rest.length; i++) if (mask & (4 << i)) rest[i].setMode(high)
+    }
+}
+
+export const homeSelects = new Selects(pins.E0, pins.E1, [pins.E2, pins.E3, pins.E4, pins.E5])
+export const partnerSelects = new Selects(pins.F0, pins.F1, [pins.F2, pins.F3, pins.F4, pins.F5])
+
+/** Sets every pin as it must be before anything else happens. @returns this node's number: 0 = a, 1 = b, by its strap */
+export function startBoard(): number {
+    pins.OWN.setMode(low)
+    pins.HOLD.setMode(low)
+    // open drain: low or left alone, never driven high
+    pins.RESET.setMode(GPIOMode.Input)
+    pins.P_OWN.setMode(GPIOMode.InputPullDown)
+    pins.P_HOLD.setMode(GPIOMode.InputPullDown)
+    pins.NODE.setMode(GPIOMode.InputPullDown)
+    const selects: ds.IOPin[] = [pins.E0, pins.E1, pins.E2, pins.E3, pins.E4, pins.E5]
+    for (let i = 0; i < selects.length; i++) selects[i].setMode(high)
+    const others: ds.IOPin[] = [pins.F0, pins.F1, pins.F2, pins.F3, pins.F4, pins.F5]
+    for (let i = 0; i < others.length; i++) others[i].setMode(high)
+    spi.configure({ miso: pins.MISO, mosi: pins.MOSI, sck: pins.SCK, hz: spiHz, mode: 0 })
+    return pins.NODE.value ? 1 : 0
+}
+
+/** Partner's OWN, plus 2 times partner's HOLD. */
+export function readLines(): number {
+    return (pins.P_OWN.value ? 1 : 0) + (pins.P_HOLD.value ? 2 : 0)
+}
+
+export function setOwn(on: boolean): void {
+    pins.OWN.setMode(on ? high : low)
+}
+
+export function setHold(on: boolean): void {
+    pins.HOLD.setMode(on ? high : low)
+}
+
+/** Holds the partner in reset, or lets it go. */
+export function setPartnerReset(on: boolean): void {
+    pins.RESET.setMode(on ? low : GPIOMode.Input)
+}

@@ -1,0 +1,210 @@
+// Journal memory: copies of the commands sent to the partner, made by listening to the same frames, kept until the partner reports them
+// durable.
+//
+// Promises: bounded slots, allocated at boot; copies keep the order in which they were heard; what is reported as recorded is held
+// here, whole and with a good check. A full memory records nothing more, and says so by not reporting it.
+
+import { frameBytesMax, frameIsGood } from "../server/frame"
+
+/** The host keeps 16 blocks and a few requests outstanding. */
+export const copiesMax = 20
+/** Uploads and sessions whose recorded number is remembered. */
+const marksMax = 8
+
+const writeHeadBytes = 12
+
+export const kindSession = 1
+export const kindUpload = 2
+
+export class Journal {
+    held: number
+    /** Something was recorded since the last `recorded` notice. */
+    news: boolean
+    // a ring of slots in the order in which copies were heard: `first`, and `used` slots from there, of which some are free again
+    private frames: Buffer[]
+    /** Bytes of the copy in each slot; 0 = free. */
+    private sizes: number[]
+    private commands: number[]
+    private first: number
+    private used: number
+    // marks: what is recorded, per session or upload
+    markKinds: number[]
+    markIds: number[]
+    markNumbers: number[]
+    /** What the last `recorded` notice said of each mark. */
+    markTold: number[]
+    private markUsed: number[]
+    private lastMark: number
+    private clock: number
+
+    constructor() {
+        this.frames = []
+        this.sizes = []
+        this.commands = []
+        for (let i = 0; i < copiesMax; i++) {
+            this.frames.push(Buffer.alloc(frameBytesMax))
+            this.sizes.push(0)
+            this.commands.push(0)
+        }
+        this.markKinds = []
+        this.markIds = []
+        this.markNumbers = []
+        this.markUsed = []
+        this.markTold = []
+        for (let i = 0; i < marksMax; i++) {
+            this.markKinds.push(0)
+            this.markIds.push(0)
+            this.markNumbers.push(0)
+            this.markUsed.push(0)
+            this.markTold.push(0)
+        }
+        this.lastMark = 0
+        this.clock = 0
+        this.clear()
+    }
+
+    /** Forgets every copy and mark. */
+    clear(): void {
+        for (let i = 0; i < copiesMax; i++) this.sizes[i] = 0
+        for (let i = 0; i < marksMax; i++) this.markKinds[i] = 0
+        this.held = 0
+        this.first = 0
+        this.used = 0
+        this.news = false
+    }
+
+    /** Records a command heard on its way to the partner: `write` 0x80 or `request` 0x81. */
+    record(command: number, payload: Buffer): void {
+        const bytes = payload.length
+        let slot = this.first + this.used
+        if (slot >= copiesMax) slot -= copiesMax
+        // the shortest: a block of one byte, a request without arguments
+        if (bytes < (command === 0x80 ? 13 : 16) || bytes > frameBytesMax || this.used === copiesMax) return
+        const frame = this.frames[slot]
+        frame.blitAt(0, payload, 0, bytes)
+        if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
+        if (!frameIsGood(frame)) return
+        const numbers = this.markNumbers
+        let mark = 0
+        let number = 0
+        if (command === 0x80) {
+            mark = this.mark(kindUpload, frame.getAt(6, "u16") | (frame[4] << 16))
+            const offset = frame.getAt(8, "u32")
+            number = offset + bytes - writeHeadBytes
+            // a block beyond the next one cannot be used before the gap is filled, and is sent again then
+            if (offset > numbers[mark]) number = 0
+        } else {
+            mark = this.mark(kindSession, frame.getAt(8, "u32"))
+            number = frame.getAt(12, "u32")
+        }
+        this.news = true
+        if (number <= numbers[mark]) {
+            // heard again: perhaps nobody heard that it is recorded
+            this.markTold[mark] = -1
+            return
+        }
+        numbers[mark] = number
+        this.sizes[slot] = bytes
+        this.commands[slot] = command
+        this.used++
+        this.held++
+    }
+
+    /** Index of the mark of a session or an upload; the one used longest ago gives way. */
+    private mark(kind: number, id: number): number {
+        const last = this.lastMark
+        if (this.markIds[last] === id && this.markKinds[last] === kind) return last
+        let oldest = 0
+        for (let i = 0; i < marksMax; i++) {
+            if (this.markKinds[i] === kind && this.markIds[i] === id) {
+                oldest = i
+                break
+            }
+            if (this.markUsed[i] < this.markUsed[oldest]) oldest = i
+        }
+        if (this.markKinds[oldest] !== kind || this.markIds[oldest] !== id) {
+            this.markKinds[oldest] = kind
+            this.markIds[oldest] = id
+            this.markNumbers[oldest] = 0
+            this.markTold[oldest] = 0
+        }
+        this.markUsed[oldest] = ++this.clock
+        this.lastMark = oldest
+        return oldest
+    }
+
+    /** The owner answered a request: it is durable. */
+    requestDone(session: number, sequence: number): void {
+        const sizes = this.sizes
+        let slot = this.first
+        for (let n = this.used; n > 0; n--) {
+            if (sizes[slot] !== 0 && this.commands[slot] === 0x81) {
+                const frame = this.frames[slot]
+                if (frame.getAt(8, "u32") === session && frame.getAt(12, "u32") <= sequence) this.free(slot)
+            }
+            slot = slot === copiesMax - 1 ? 0 : slot + 1
+        }
+        this.trim()
+        this.raise(kindSession, session, sequence)
+    }
+
+    /** The owner acknowledged an upload up to `end`: those bytes are durable. `id` = volume << 16 | handle. */
+    uploadDone(id: number, end: number): void {
+        const sizes = this.sizes
+        let slot = this.first
+        for (let n = this.used; n > 0; n--) {
+            if (sizes[slot] !== 0 && this.commands[slot] === 0x80) {
+                const frame = this.frames[slot]
+                if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
+                    // an upload's copies are in the order of their offsets
+                    if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > end) break
+                    this.free(slot)
+                }
+            }
+            slot = slot === copiesMax - 1 ? 0 : slot + 1
+        }
+        this.trim()
+        this.raise(kindUpload, id, end)
+    }
+
+    /** What is durable at the owner needs no copy: recording goes on from there. */
+    private raise(kind: number, id: number, number: number): void {
+        const mark = this.mark(kind, id)
+        if (this.markNumbers[mark] < number) {
+            this.markNumbers[mark] = number
+            this.news = true
+        }
+    }
+
+    private free(slot: number): void {
+        this.sizes[slot] = 0
+        this.held--
+    }
+
+    private trim(): void {
+        while (this.used > 0 && this.sizes[this.first] === 0) {
+            this.first = this.first === copiesMax - 1 ? 0 : this.first + 1
+            this.used--
+        }
+    }
+
+    /** Slot of the copy heard first, or -1; for replay, which ends each by `take`. */
+    oldest(): number {
+        this.trim()
+        return this.used === 0 ? -1 : this.first
+    }
+
+    frameOf(slot: number): Buffer {
+        return this.frames[slot]
+    }
+    bytesOf(slot: number): number {
+        return this.sizes[slot]
+    }
+    commandOf(slot: number): number {
+        return this.commands[slot]
+    }
+    take(slot: number): void {
+        this.free(slot)
+        this.trim()
+    }
+}

@@ -1,0 +1,264 @@
+// Carries out what the pair's role logic decides: lines at once, changes of control by the worker, between two commands.
+//
+// Crash order of a takeover: 1 HOLD high, 2 RESET low, 3 partner's OWN seen low, 4 RESET released, 5 mount (reads; then an anchor with the
+// next epoch), 6 copies finished, 7 beat. Of a giveback: 1 serve no more, 2 checkpoint, 3 settle, 4 HOLD low; the partner then raises OWN and mounts.
+
+import { beatMs, tickMs } from "../config"
+import {
+    doDropHome,
+    doHoldHigh,
+    doHoldLow,
+    doMountHome,
+    doMountPartner,
+    doOwnHigh,
+    doOwnLow,
+    doReleasePartner,
+    doResetLow,
+    doResetRelease,
+    active,
+    evGiveback,
+    evBus,
+    evHomeFailed,
+    evHomeMounted,
+    evPartner,
+    evPartnerFailed,
+    evPartnerMounted,
+    evPartnerReleased,
+    evTakeover,
+    evTick,
+    givebackVeto,
+    givingBack,
+    nextTickMs,
+    step,
+    takeoverVeto,
+    takenOver,
+    takingOver,
+    vetoAlready,
+    vetoNone,
+} from "../pair/role"
+import { platform } from "../platform"
+import { ok, vetoed } from "../store/status"
+import { sealFrame } from "./frame"
+import { Hosted } from "./hosted"
+import { NodeServer } from "./node"
+import { Worker } from "./worker"
+
+/** The lines between the nodes. */
+export interface Lines {
+    /** Partner's OWN, plus 2 times partner's HOLD. */
+    read(): number
+    setOwn(on: boolean): void
+    setHold(on: boolean): void
+    setPartnerReset(on: boolean): void
+}
+
+const verbTakeover = 1
+const flagDryRun = 1
+
+export class Control {
+    worker: Worker
+    private node: NodeServer
+    private lines: Lines
+    private actions: number[]
+    /** Changes of control for the worker, in order. */
+    private jobs: number[]
+    /** A takeover or giveback someone asked for and has not been told about: verb and tag; 0 = none. */
+    private askedVerb: number
+    private askedTag: number
+
+    constructor(node: NodeServer, lines: Lines) {
+        this.node = node
+        this.lines = lines
+        this.actions = []
+        this.jobs = []
+        this.askedVerb = 0
+        this.askedTag = 0
+    }
+
+    /** Looks at the lines and the clock, and at what the packet handlers left, for ever. */
+    async run(): Promise<void> {
+        const node = this.node
+        let last = -1
+        let due = 0
+        let pulse = 0
+        for (;;) {
+            const now = platform.now()
+            const lines = this.lines.read()
+            if (node.heardPartner) {
+                node.heardPartner = false
+                this.event(evPartner, -1)
+            } else if (node.heardBus) this.event(evBus, 0)
+            node.heardBus = false
+            if (lines !== last || now >= due) {
+                last = lines
+                this.event(evTick, lines)
+                due = nextTickMs(node.pair, now)
+            }
+            if (now >= pulse) {
+                // acknowledgements that wait for a copy are looked at again
+                node.outbox.progressDue = true
+                pulse = now + beatMs
+            }
+            node.outbox.tick(now)
+            this.worker.tick(now)
+            await platform.sleep(tickMs)
+        }
+    }
+
+    /** One event for the role logic; lines change at once, the rest is left to the worker. */
+    event(event: number, arg: number): void {
+        const node = this.node
+        const pair = node.pair
+        const role = pair.role
+        const actions = this.actions
+        step(pair, event, arg, platform.now(), actions)
+        const count = actions.length
+        if (count > 0) {
+            for (let i = 0; i < count; i++) this.act(actions[i])
+            actions.insert(0, -count)
+        }
+        if (pair.role !== role) {
+            node.outbox.beatDue = true
+            this.tellOutcome()
+        }
+    }
+
+    private act(action: number): void {
+        const lines = this.lines
+        if (action === doOwnHigh) lines.setOwn(true)
+        else if (action === doOwnLow) lines.setOwn(false)
+        else if (action === doHoldHigh) lines.setHold(true)
+        else if (action === doHoldLow) lines.setHold(false)
+        else if (action === doResetLow) lines.setPartnerReset(true)
+        else if (action === doResetRelease) lines.setPartnerReset(false)
+        else if (action === doDropHome) this.stop(this.node.home)
+        else {
+            this.jobs.push(action)
+            this.node.workerSignal.notify()
+        }
+    }
+
+    private stop(hosted: Hosted): void {
+        hosted.serving = false
+        hosted.volume.mounted = false
+        this.node.reads.drop(hosted)
+    }
+
+    // --- the worker's part
+
+    /** One change of control, if one is due. */
+    async work(): Promise<boolean> {
+        if (this.jobs.length === 0) return false
+        const job = this.jobs[0]
+        this.jobs.insert(0, -1)
+        if (job === doMountHome) this.event((await this.mount(this.node.home)) ? evHomeMounted : evHomeFailed, 0)
+        else if (job === doMountPartner) await this.takePartner()
+        else if (job === doReleasePartner) await this.releasePartner()
+        return true
+    }
+
+    private async mount(hosted: Hosted): Promise<boolean> {
+        try {
+            if (!(await hosted.volume.array.identify()) || !(await hosted.volume.mount())) return false
+        } catch (e) {
+            console.log("! mount " + e)
+            return false
+        }
+        hosted.epoch = hosted.volume.log.epoch
+        hosted.serving = true
+        return true
+    }
+
+    private async takePartner(): Promise<void> {
+        const node = this.node
+        const mounted = await this.mount(node.other)
+        if (mounted) await this.finishCopies()
+        this.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
+    }
+
+    /** Executes what the partner was sent and did not finish, in the order in which it was heard. */
+    private async finishCopies(): Promise<void> {
+        const journal = this.node.journal
+        for (;;) {
+            const slot = journal.oldest()
+            if (slot < 0) break
+            const frame = journal.frameOf(slot)
+            if (journal.commandOf(slot) === 0x80) await this.worker.write(frame, journal.bytesOf(slot))
+            else await this.worker.replay(frame, journal.bytesOf(slot))
+            journal.take(slot)
+        }
+        journal.clear()
+    }
+
+    private async releasePartner(): Promise<void> {
+        const other = this.node.other
+        other.serving = false
+        this.node.reads.drop(other)
+        try {
+            await other.volume.checkpoint()
+        } catch (e) {
+            console.log("! release " + e)
+        }
+        await other.volume.array.settle()
+        this.stop(other)
+        this.event(evPartnerReleased, 0)
+    }
+
+    /** After an exception in the middle of an operation: what is served is mounted anew. */
+    async recover(): Promise<void> {
+        const node = this.node
+        if (node.home.serving) node.home.serving = await this.mount(node.home)
+        if (node.other.serving) node.other.serving = await this.mount(node.other)
+        node.outbox.beatDue = true
+    }
+
+    // --- what someone asks for
+
+    /** A `control` frame. */
+    ask(frame: Buffer): void {
+        const pair = this.node.pair
+        const now = platform.now()
+        const verb = frame[4]
+        const tag = frame.getAt(6, "u16")
+        const veto = verb === verbTakeover ? takeoverVeto(pair, now) : givebackVeto(pair, now)
+        if (frame[5] & flagDryRun) {
+            this.outcome(verb, flagDryRun, tag, veto)
+            return
+        }
+        // asked again while it is under way, or after it was done
+        const under = verb === verbTakeover ? takingOver : givingBack
+        if (pair.role === under) {
+            this.askedVerb = verb
+            this.askedTag = tag
+            return
+        }
+        if (veto !== vetoNone) {
+            this.outcome(verb, 0, tag, veto === vetoAlready ? vetoNone : veto)
+            return
+        }
+        this.askedVerb = verb
+        this.askedTag = tag
+        this.event(verb === verbTakeover ? evTakeover : evGiveback, 0)
+    }
+
+    /** Tells who asked, once the role has settled. */
+    private tellOutcome(): void {
+        const pair = this.node.pair
+        if (this.askedVerb === 0 || pair.role === takingOver || pair.role === givingBack) return
+        const done = this.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
+        this.outcome(this.askedVerb, 0, this.askedTag, done ? vetoNone : pair.failure)
+        this.askedVerb = 0
+    }
+
+    private outcome(verb: number, flags: number, tag: number, reason: number): void {
+        const out = Buffer.alloc(12)
+        out[4] = verb
+        out[5] = flags
+        out.setAt(6, "u16", tag)
+        out[8] = reason === vetoNone ? ok : vetoed
+        out[9] = reason
+        out[10] = this.node.pair.role
+        sealFrame(out)
+        this.node.outbox.outcome(out)
+    }
+}

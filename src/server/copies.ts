@@ -1,0 +1,55 @@
+// What the partner has recorded of the commands sent to this node, as its `recorded` notices say. A reply waits for it.
+
+const marksMax = 8
+
+export class Recorded {
+    private kinds: number[]
+    private ids: number[]
+    private numbers: number[]
+    private next: number
+    /** Where the last one asked for or told about was. */
+    private last: number
+
+    constructor() {
+        this.kinds = []
+        this.ids = []
+        this.numbers = []
+        for (let i = 0; i < marksMax; i++) {
+            this.kinds.push(0)
+            this.ids.push(0)
+            this.numbers.push(0)
+        }
+        this.next = 0
+        this.last = 0
+    }
+
+    /** @param kind session or upload, as in journal.ts; @param number sequence or end offset */
+    set(kind: number, id: number, number: number): void {
+        let i = this.find(kind, id)
+        if (i < 0) {
+            i = this.next
+            this.next = (i + 1) % marksMax
+            this.kinds[i] = kind
+            this.ids[i] = id
+        }
+        this.numbers[i] = number
+    }
+
+    /** 0 when nothing is recorded. */
+    get(kind: number, id: number): number {
+        const i = this.find(kind, id)
+        return i < 0 ? 0 : this.numbers[i]
+    }
+
+    private find(kind: number, id: number): number {
+        const last = this.last
+        const ids = this.ids
+        if (ids[last] === id && this.kinds[last] === kind) return last
+        for (let i = 0; i < marksMax; i++)
+            if (ids[i] === id && this.kinds[i] === kind) {
+                this.last = i
+                return i
+            }
+        return -1
+    }
+}

@@ -1,0 +1,62 @@
+// One of the two volumes a node may control, with what serves it.
+
+import { Queries } from "../store/queries"
+import { Requests } from "../store/requests"
+import { ok } from "../store/status"
+import { Upload } from "../store/upload"
+import { Volume, uploadsMax } from "../store/volume"
+
+export class Hosted {
+    volume: Volume
+    requests: Requests
+    queries: Queries
+    /** Mounted, and this node is its controller. */
+    serving: boolean
+    /** Epoch as last known here. */
+    epoch: number
+    /** The upload written to last. */
+    current: Upload
+    // per upload slot: which upload the rest is about, what the host was told, when to go on without the partner's copy
+    toldObjects: number[]
+    toldEnds: number[]
+    /** Acknowledged ends, while a progress notice is made. */
+    ends: number[]
+    toldStatus: number[]
+    copyDueMs: number[]
+
+    constructor(volume: Volume) {
+        this.volume = volume
+        this.requests = new Requests(volume)
+        this.queries = new Queries(volume)
+        this.serving = false
+        this.epoch = 0
+        this.current = volume.uploads[0]
+        this.toldObjects = []
+        this.toldEnds = []
+        this.ends = []
+        this.toldStatus = []
+        this.copyDueMs = []
+        for (let i = 0; i < uploadsMax; i++) {
+            this.toldObjects.push(0)
+            this.toldEnds.push(0)
+            this.ends.push(0)
+            this.toldStatus.push(ok)
+            this.copyDueMs.push(0)
+        }
+    }
+
+    /** The upload in this slot is to be told about anew, whatever was told before. */
+    tellAgain(slot: number): void {
+        this.toldObjects[slot] = 0
+    }
+
+    /** Slot of the upload with this handle, or -1. */
+    slotOf(handle: number): number {
+        const uploads = this.volume.uploads
+        for (let i = 0; i < uploadsMax; i++) {
+            const object = uploads[i].object
+            if (object && (object & 0xffff) === handle) return i
+        }
+        return -1
+    }
+}

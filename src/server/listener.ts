@@ -1,0 +1,81 @@
+// What a node hears on the bus besides its own commands: those sent to its partner, of which it keeps copies, and its partner's notices.
+//
+// A notice carries its sender's number in its code, because a command does not name who sent it. Nothing here waits for anything.
+
+import { kindSession, kindUpload } from "../pair/journal"
+import { evPartner } from "../pair/role"
+import { Control } from "./control"
+import { NodeServer } from "./node"
+import { noticeBase, noticeBeat, noticeProgress, noticeRecorded, noticeReply } from "./outbox"
+
+const commandWrite = 0x80
+const commandRequest = 0x81
+const commandLast = 0x8f
+const flagRecording = 64
+
+export class Listener {
+    private node: NodeServer
+    private control: Control
+    private partnerCode: number
+
+    constructor(node: NodeServer, control: Control) {
+        this.node = node
+        this.control = control
+        this.partnerCode = noticeBase + 16 * (node.number ^ 1)
+    }
+
+    /** A command to this node's own service. */
+    toMe(command: number, payload: Buffer): void {
+        if (command >= noticeBase) this.notice(command, payload)
+        else if (command >= commandWrite && command <= commandLast) {
+            this.node.heardBus = true
+            this.node.inbox.push(command, payload)
+            this.node.workerSignal.notify()
+        }
+    }
+
+    /** A command to the partner's service. */
+    toPartner(command: number, payload: Buffer): void {
+        if (command >= noticeBase) {
+            this.notice(command, payload)
+            return
+        }
+        this.node.heardBus = true
+        if (command === commandWrite || command === commandRequest)
+            this.node.journal.record(command, payload)
+    }
+
+    /** A notice, to whomever it was addressed. */
+    notice(command: number, payload: Buffer): void {
+        const kind = command - this.partnerCode
+        if (kind < 0 || kind > 15) return
+        const node = this.node
+        if (kind === noticeBeat) {
+            if (payload.length < 20 || payload[5] !== (node.number ^ 1)) return
+            node.partnerRecords = (payload[7] & flagRecording) !== 0
+            if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
+            this.control.event(evPartner, payload[6])
+            return
+        }
+        node.heardPartner = true
+        if (kind === noticeReply) {
+            if (payload.length >= 24) node.journal.requestDone(payload.getAt(8, "u32"), payload.getAt(12, "u32"))
+        } else if (kind === noticeProgress) {
+            const count = payload[5]
+            for (let i = 0, at = 8; i < count && at + 8 <= payload.length; i++, at += 8)
+                node.journal.uploadDone(payload.getAt(at, "u16") | (payload[4] << 16), payload.getAt(at + 4, "u32"))
+        } else if (kind === noticeRecorded) this.recorded(payload)
+    }
+
+    private recorded(payload: Buffer): void {
+        const node = this.node
+        const count = payload[5]
+        for (let i = 0, at = 8; i < count && at + 12 <= payload.length; i++, at += 12) {
+            const kind = payload[at]
+            const id =
+                kind === kindUpload ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16) : payload.getAt(at + 4, "u32")
+            if (kind === kindUpload || kind === kindSession) node.recorded.set(kind, id, payload.getAt(at + 8, "u32"))
+        }
+        node.outbox.progressDue = true
+    }
+}

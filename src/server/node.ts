@@ -1,0 +1,88 @@
+// What one node is made of. The worker is the only fiber that touches an array; packet handlers only copy, the outbox only sends, the
+// pair's fiber only decides. All buffers are allocated here, at boot.
+
+import { MirrorArray } from "../array/mirror"
+import { elements, segmentPages, segmentsMax, silentMs } from "../config"
+import { ElementPort, NorBank } from "../flash/nor"
+import { Journal } from "../pair/journal"
+import { PairState, partnerHeard } from "../pair/role"
+import { platform, Signal } from "../platform"
+import { pageBufferBytes } from "../store/page"
+import { NodeCache } from "../store/tree"
+import { Volume } from "../store/volume"
+import { Recorded } from "./copies"
+import { Hosted } from "./hosted"
+import { Inbox } from "./inbox"
+import { Outbox } from "./outbox"
+import { Reads } from "./reads"
+
+export class NodeServer {
+    /** 0 = a, 1 = b; the number of its home volume too. */
+    number: number
+    home: Hosted
+    /** The partner's volume, served after a takeover. */
+    other: Hosted
+    pair: PairState
+    inbox: Inbox
+    journal: Journal
+    recorded: Recorded
+    outbox: Outbox
+    reads: Reads
+    /** This node's listener is bound to the partner's service. */
+    recording: boolean
+    /** The partner's last beat said that it records. */
+    partnerRecords: boolean
+    badChecks: number
+    /** Set by packet handlers, looked at and cleared each tick: somebody, or the partner, was heard. */
+    heardBus: boolean
+    heardPartner: boolean
+    workerSignal: Signal
+    /** Where hosts send commands to, told by each beat: the Jacdac device and index of this node's service. */
+    deviceId: Buffer
+    serviceIndex: number
+
+    constructor(number: number, homePort: ElementPort, otherPort: ElementPort, workerSignal: Signal) {
+        this.number = number
+        const out = Buffer.alloc(pageBufferBytes)
+        const into = Buffer.alloc(pageBufferBytes)
+        const scratch = Buffer.alloc(pageBufferBytes)
+        const cache = new NodeCache()
+        this.home = newHosted(number, new NorBank(homePort, out, into), cache, scratch)
+        this.other = newHosted(number ^ 1, new NorBank(otherPort, out, into), cache, scratch)
+        this.pair = new PairState()
+        this.inbox = new Inbox()
+        this.journal = new Journal()
+        this.recorded = new Recorded()
+        this.reads = new Reads()
+        this.outbox = new Outbox(this)
+        this.recording = false
+        this.partnerRecords = false
+        this.badChecks = 0
+        this.heardBus = false
+        this.heardPartner = false
+        this.workerSignal = workerSignal
+        this.deviceId = Buffer.alloc(8)
+        this.serviceIndex = 1
+    }
+
+    hosted(volume: number): Hosted {
+        if (volume === this.number) return this.home
+        if (volume === (this.number ^ 1)) return this.other
+        return undefined
+    }
+
+    partnerHeard(): boolean {
+        return partnerHeard(this.pair, platform.now())
+    }
+
+    /** Whether the partner records what is sent to this node. */
+    isProtected(): boolean {
+        return this.partnerRecords && platform.now() - this.pair.heardPartnerMs <= silentMs
+    }
+}
+
+function newHosted(number: number, bank: NorBank, cache: NodeCache, scratch: Buffer): Hosted {
+    const array = new MirrorArray(bank, elements, 0, segmentPages)
+    const usage = Buffer.alloc(2 * segmentsMax)
+    return new Hosted(new Volume(number, array, cache, Buffer.alloc(pageBufferBytes), usage, scratch))
+}

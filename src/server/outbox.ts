@@ -1,0 +1,221 @@
+// What this node has to say, one packet at a time: a node's program may send only 50 packets a second, so what can be said later and
+// together waits its turn here. A reply goes before progress, progress before what was recorded, that before answers and file data.
+//
+// Notices travel as commands to the partner's service, or to a host's while the partner is silent (docs/decisions/0001): everyone hears
+// them either way. Each of the two carriers has a fiber, because a packet to a service that has just gone waits for ever.
+
+import { beatMs, copyWaitMs } from "../config"
+import { kindSession } from "../pair/journal"
+import { platform, Signal } from "../platform"
+import { sealFrame } from "./frame"
+import { NodeServer } from "./node"
+import { beatFrame, flagUnprotected, progressFrame, recordedFrame, replyFlags } from "./telling"
+
+// docs/PROTOCOL.md, "Notices"
+export const noticeBase = 0x100
+export const noticeProgress = 0
+export const noticeReply = 1
+export const noticeData = 2
+export const noticeAnswer = 3
+export const noticeOutcome = 4
+export const noticeBeat = 5
+export const noticeRecorded = 6
+
+const repliesMax = 8
+const answersMax = 4
+const framesMax = 2
+/** While other packets show that this node lives, its heartbeat comes less often. */
+const busyBeatMs = 300
+/** Acknowledgements go together: a window of 12 blocks at 60 kB/s lasts 45 ms. */
+const progressMs = 35
+
+/** A service of another device that notices are sent to. */
+export interface Carrier {
+    /** Wakes the fiber that sends by this carrier. */
+    signal: Signal
+    /** Whether this is the carrier to use now. */
+    isReady(): boolean
+    send(command: number, payload: Buffer): Promise<void>
+}
+
+class Reply {
+    frame: Buffer
+    dueMs: number
+    constructor(frame: Buffer, dueMs: number) {
+        this.frame = frame
+        this.dueMs = dueMs
+    }
+}
+
+export class Outbox {
+    /** Upload progress may have changed since it was told. */
+    progressDue: boolean
+    /** A change of role or control is told at once. */
+    beatDue: boolean
+    private node: NodeServer
+    private replies: Reply[]
+    private answers: Buffer[]
+    private outcomes: Buffer[]
+    private refusals: Buffer[]
+    private frames: Buffer[]
+    private lastSendMs: number
+    private nextBeatMs: number
+    private lastProgressMs: number
+    private lastRecordedMs: number
+    private kind: number
+    private carriers: Carrier[]
+
+    constructor(node: NodeServer) {
+        this.node = node
+        this.replies = []
+        this.answers = []
+        this.outcomes = []
+        this.refusals = []
+        this.frames = []
+        this.progressDue = false
+        this.beatDue = true
+        this.lastSendMs = 0
+        this.nextBeatMs = 0
+        this.lastProgressMs = 0
+        this.lastRecordedMs = 0
+        this.kind = 0
+        this.carriers = []
+    }
+
+    addCarrier(carrier: Carrier): void {
+        this.carriers.push(carrier)
+    }
+
+    /** Something is to be said: wakes the carrier to use now. */
+    wake(): void {
+        const carriers = this.carriers
+        for (let i = 0; i < carriers.length; i++)
+            if (carriers[i].isReady()) {
+                carriers[i].signal.notify()
+                return
+            }
+    }
+
+    /** What waits for a time, or for a carrier, is looked at again. */
+    tick(nowMs: number): void {
+        if (
+            this.beatDue ||
+            nowMs >= this.nextBeatMs ||
+            this.progressDue ||
+            this.replies.length > 0 ||
+            this.frames.length > 0 ||
+            this.answers.length > 0 ||
+            this.outcomes.length > 0 ||
+            this.node.journal.news
+        )
+            this.wake()
+    }
+
+    /** A reply without its flags and check; it goes out when the partner has recorded the request, or after `copyWaitMs`. */
+    reply(frame: Buffer, nowMs: number): void {
+        if (this.replies.length >= repliesMax) this.replies.insert(0, -1)
+        this.replies.push(new Reply(frame, nowMs + copyWaitMs))
+        this.wake()
+    }
+
+    answer(frame: Buffer): void {
+        if (this.answers.length < answersMax) this.answers.push(frame)
+        this.wake()
+    }
+
+    outcome(frame: Buffer): void {
+        if (this.outcomes.length < answersMax) this.outcomes.push(frame)
+        this.wake()
+    }
+
+    /** Progress of an upload this node does not have. */
+    refusal(frame: Buffer): void {
+        if (this.refusals.length < answersMax) this.refusals.push(frame)
+        this.wake()
+    }
+
+    hasRoomForData(): boolean {
+        return this.frames.length < framesMax
+    }
+
+    data(frame: Buffer): void {
+        this.frames.push(frame)
+        this.wake()
+    }
+
+    /** Sends by one carrier, whenever it is the one to use, for ever. */
+    async run(carrier: Carrier): Promise<void> {
+        for (;;) {
+            let frame: Buffer = undefined
+            if (carrier.isReady()) frame = this.next()
+            if (frame) {
+                this.lastSendMs = platform.now()
+                await carrier.send(noticeBase + 16 * this.node.number + this.kind, frame)
+                this.node.workerSignal.notify()
+            } else await carrier.signal.wait()
+        }
+    }
+
+    private first(queue: Buffer[]): Buffer {
+        const frame = queue[0]
+        queue.insert(0, -1)
+        return frame
+    }
+
+    /** The most urgent thing to say, its kind in `kind`; undefined when there is none. */
+    private next(): Buffer {
+        const now = platform.now()
+        const node = this.node
+        this.kind = noticeOutcome
+        if (this.outcomes.length > 0) return this.first(this.outcomes)
+        if (this.beatDue || now >= this.nextBeatMs) {
+            this.beatDue = false
+            this.nextBeatMs = now + (now - this.lastSendMs < beatMs ? busyBeatMs : beatMs)
+            this.kind = noticeBeat
+            return beatFrame(node)
+        }
+        if (this.replies.length > 0) {
+            const frame = this.nextReply(now)
+            this.kind = noticeReply
+            if (frame) return frame
+        }
+        this.kind = noticeProgress
+        if (this.refusals.length > 0) return this.first(this.refusals)
+        if (this.progressDue && now - this.lastProgressMs >= progressMs) {
+            let frame = progressFrame(node, node.home, now)
+            if (!frame) frame = progressFrame(node, node.other, now)
+            if (frame) {
+                this.lastProgressMs = now
+                return frame
+            }
+            this.progressDue = false
+        }
+        if (node.journal.news && now - this.lastRecordedMs >= progressMs) {
+            this.lastRecordedMs = now
+            const frame = recordedFrame(node)
+            this.kind = noticeRecorded
+            if (frame) return frame
+        }
+        this.kind = noticeAnswer
+        if (this.answers.length > 0) return this.first(this.answers)
+        this.kind = noticeData
+        if (this.frames.length > 0) return this.first(this.frames)
+        return undefined
+    }
+
+    /** The first reply whose request the partner has recorded, or that has waited long enough. */
+    private nextReply(now: number): Buffer {
+        const node = this.node
+        for (let i = 0; i < this.replies.length; i++) {
+            const frame = this.replies[i].frame
+            const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
+            if (!copied && node.isProtected() && now < this.replies[i].dueMs) continue
+            frame[7] = replyFlags(node)
+            if (!copied) frame[7] |= flagUnprotected
+            sealFrame(frame)
+            this.replies.insert(i, -1)
+            return frame
+        }
+        return undefined
+    }
+}

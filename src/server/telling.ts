@@ -1,0 +1,143 @@
+// The reports a node makes of its own accord: heartbeat, progress of uploads, what it has recorded. docs/PROTOCOL.md, "Reports".
+
+import { copyWaitMs, protocolVersion, windowBlocks } from "../config"
+import { kindUpload } from "../pair/journal"
+import { platform } from "../platform"
+import { ok } from "../store/status"
+import { uploadsMax } from "../store/volume"
+import { sealFrame } from "./frame"
+import { Hosted } from "./hosted"
+import { NodeServer } from "./node"
+
+export const flagUnprotected = 1
+const flagDegraded = 2
+
+const beatHeard = 1
+const beatProtected = 2
+const beatHome = 4
+const beatPartner = 8
+const beatHomeFault = 16
+const beatPartnerFault = 32
+const beatRecording = 64
+
+/** Flags of replies, progress, data and answers. */
+export function replyFlags(node: NodeServer): number {
+    let flags = node.isProtected() ? 0 : flagUnprotected
+    if (node.home.serving && node.home.volume.array.dead()) flags |= flagDegraded
+    if (node.other.serving && node.other.volume.array.dead()) flags |= flagDegraded
+    return flags
+}
+
+export function beatFlags(node: NodeServer): number {
+    let flags = 0
+    if (node.partnerHeard()) flags |= beatHeard
+    if (node.isProtected()) flags |= beatProtected
+    if (node.home.serving) {
+        flags |= beatHome
+        if (node.home.volume.array.dead()) flags |= beatHomeFault
+    }
+    if (node.other.serving) {
+        flags |= beatPartner
+        if (node.other.volume.array.dead()) flags |= beatPartnerFault
+    }
+    if (node.recording) flags |= beatRecording
+    return flags
+}
+
+export function beatFrame(node: NodeServer): Buffer {
+    const frame = Buffer.alloc(32)
+    frame[4] = protocolVersion
+    frame[5] = node.number
+    frame[6] = node.pair.role
+    frame[7] = beatFlags(node)
+    frame.setAt(8, "u32", node.home.epoch)
+    frame.setAt(12, "u32", node.other.epoch)
+    frame.setAt(16, "u32", platform.now())
+    frame.blitAt(20, node.deviceId, 0, 8)
+    frame[28] = node.serviceIndex
+    sealFrame(frame)
+    return frame
+}
+
+/** What was recorded and not told yet; undefined when there is none. */
+export function recordedFrame(node: NodeServer): Buffer {
+    const journal = node.journal
+    const kinds = journal.markKinds
+    const numbers = journal.markNumbers
+    const told = journal.markTold
+    journal.news = false
+    let count = 0
+    for (let i = 0; i < kinds.length; i++) if (numbers[i] !== told[i] && kinds[i] !== 0) count++
+    if (count === 0) return undefined
+    const frame = Buffer.alloc(8 + 12 * count)
+    frame[4] = node.number
+    frame[5] = count
+    let at = 8
+    for (let i = 0; i < kinds.length; i++) {
+        if (numbers[i] === told[i] || kinds[i] === 0) continue
+        const id = journal.markIds[i]
+        frame[at] = kinds[i]
+        if (kinds[i] === kindUpload) {
+            frame[at + 1] = id >> 16
+            frame.setAt(at + 2, "u16", id & 0xffff)
+        } else frame.setAt(at + 4, "u32", id)
+        frame.setAt(at + 8, "u32", numbers[i])
+        told[i] = numbers[i]
+        at += 12
+    }
+    sealFrame(frame)
+    return frame
+}
+
+/** Progress of a volume's uploads that was not told yet; undefined when there is none. */
+export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): Buffer {
+    if (!hosted.serving) return undefined
+    const uploads = hosted.volume.uploads
+    const ends = hosted.ends
+    let count = 0
+    for (let i = 0; i < uploadsMax; i++) {
+        const object = uploads[i].object
+        if (!object) continue
+        if (hosted.toldObjects[i] !== object) {
+            hosted.toldEnds[i] = -1
+            hosted.toldObjects[i] = object
+            hosted.copyDueMs[i] = nowMs + copyWaitMs
+        }
+        ends[i] = acknowledged(node, hosted, i, nowMs)
+        if (ends[i] !== hosted.toldEnds[i]) count++
+    }
+    if (count === 0) return undefined
+    const frame = Buffer.alloc(8 + 8 * count)
+    frame[4] = hosted.volume.number
+    frame[5] = count
+    frame[6] = replyFlags(node)
+    frame[7] = windowBlocks
+    let at = 8
+    for (let i = 0; i < uploadsMax; i++) {
+        const end = ends[i]
+        if (!uploads[i].object || end === hosted.toldEnds[i]) continue
+        hosted.toldEnds[i] = end
+        frame.setAt(at, "u16", uploads[i].object & 0xffff)
+        frame[at + 2] = hosted.toldStatus[i]
+        hosted.toldStatus[i] = ok
+        frame.setAt(at + 4, "u32", end)
+        at += 8
+    }
+    sealFrame(frame)
+    return frame
+}
+
+/** Bytes of an upload that are durable, and recorded by the partner if it records. */
+function acknowledged(node: NodeServer, hosted: Hosted, slot: number, nowMs: number): number {
+    const upload = hosted.volume.uploads[slot]
+    const durable = upload.durable
+    if (!node.isProtected()) return durable
+    const copied = node.recorded.get(kindUpload, (upload.object & 0xffff) | (hosted.volume.number << 16))
+    if (copied >= durable) {
+        hosted.copyDueMs[slot] = nowMs + copyWaitMs
+        return durable
+    }
+    // the partner missed a block and the host, told so by its `recorded`, has not sent it again: go on, as unprotected
+    if (nowMs > hosted.copyDueMs[slot]) return durable
+    return copied
+}

@@ -1,0 +1,362 @@
+// The worker: one command, or one bounded step of background work, at a time.
+//
+// Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
+// settled on the array. An exception within a command costs the volume a new mount, never the node.
+
+import { firmwareVersion, protocolVersion, windowBlocks } from "../config"
+import { platform } from "../platform"
+import { opCommit, silent } from "../store/requests"
+import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
+import { Upload } from "../store/upload"
+import { Control } from "./control"
+import { frameIsGood, sealFrame } from "./frame"
+import { Hosted } from "./hosted"
+import { NodeServer } from "./node"
+import { beatFlags, replyFlags } from "./telling"
+
+export const commandWrite = 0x80
+export const commandRequest = 0x81
+export const commandRead = 0x82
+export const commandQuery = 0x83
+export const commandControl = 0x84
+
+const writeHeadBytes = 12
+const blockBytesMax = 224
+const answerHeadBytes = 12
+const answerBytesMax = 236
+/** Idle for this long, an upload's unfinished page is programmed, and work that can wait is done. */
+const quietMs = 25
+
+const flagTellNow = 1
+
+const queryLookup = 1
+const queryGetattr = 2
+const queryReaddir = 3
+const queryStatfs = 4
+const queryUpload = 5
+const queryNode = 6
+
+export class Worker {
+    private node: NodeServer
+    private control: Control
+    private answer: Buffer
+    private lastCommandMs: number
+    /** Uploads took blocks that are not known to be durable yet. */
+    private unsettled: boolean
+    /** There is nothing left of the work that can wait. */
+    private tidied: boolean
+
+    constructor(node: NodeServer, control: Control) {
+        this.node = node
+        this.control = control
+        this.answer = Buffer.alloc(answerBytesMax)
+        this.lastCommandMs = 0
+        this.unsettled = false
+        this.tidied = false
+    }
+
+    /** Work that can wait is done when no command came for a while. */
+    tick(nowMs: number): void {
+        if (!this.tidied && nowMs - this.lastCommandMs >= quietMs) this.node.workerSignal.notify()
+    }
+
+    async run(): Promise<void> {
+        for (;;) {
+            let worked = false
+            try {
+                worked = await this.step()
+            } catch (e) {
+                console.log("! " + e)
+                await this.control.recover()
+            }
+            if (!worked) await this.node.workerSignal.wait()
+        }
+    }
+
+    /** @returns false when there was nothing to do */
+    private async step(): Promise<boolean> {
+        const node = this.node
+        if (await this.control.work()) {
+            this.tidied = false
+            return true
+        }
+        const inbox = node.inbox
+        if (inbox.count > 0) {
+            const frame = inbox.frame()
+            // a handler may only add behind it while this one is worked on
+            try {
+                if (frameIsGood(frame)) await this.dispatch(inbox.command(), frame, inbox.bytes())
+                else node.badChecks++
+            } catch (e) {
+                inbox.pop()
+                throw e
+            }
+            inbox.pop()
+            this.lastCommandMs = platform.now()
+            this.tidied = false
+            return true
+        }
+        if (this.unsettled) {
+            this.unsettled = false
+            await this.settle(node.home)
+            await this.settle(node.other)
+            return true
+        }
+        if (node.reads.active > 0 && node.outbox.hasRoomForData()) {
+            const frame = await node.reads.nextFrame(replyFlags(node))
+            if (frame) node.outbox.data(frame)
+            return true
+        }
+        const now = platform.now()
+        if (now - this.lastCommandMs < quietMs) return false
+        if (await this.tidy(node.home, now)) return true
+        if (await this.tidy(node.other, now)) return true
+        this.tidied = true
+        return false
+    }
+
+    private async dispatch(command: number, frame: Buffer, bytes: number): Promise<void> {
+        if (bytes < writeHeadBytes && command !== commandControl) return
+        if (command === commandWrite) await this.write(frame, bytes)
+        else if (command === commandRequest) await this.request(frame, bytes)
+        else if (command === commandQuery) await this.query(frame, bytes)
+        else if (command === commandRead) this.read(frame, bytes)
+        else if (command === commandControl && bytes >= 8) this.control.ask(frame)
+    }
+
+    // --- uploads
+
+    /** A block of an upload; also used to replay a copy. Flat, because it runs for each 224 bytes written. */
+    async write(frame: Buffer, bytes: number): Promise<void> {
+        const node = this.node
+        const hosted = frame[4] === node.number ? node.home : node.other
+        if (!hosted.serving || hosted.volume.number !== frame[4] || bytes > writeHeadBytes + blockBytesMax) return
+        const handle = frame.getAt(6, "u16")
+        let upload = hosted.current
+        if (!upload.object || (upload.object & 0xffff) !== handle) {
+            const slot = hosted.slotOf(handle)
+            if (slot < 0) {
+                this.tellNoUpload(hosted, frame)
+                return
+            }
+            upload = hosted.volume.uploads[slot]
+            hosted.current = upload
+        }
+        const taken = upload.bytes()
+        const offset = frame.getAt(8, "u32")
+        let at = writeHeadBytes + taken - offset
+        if (at < writeHeadBytes || at >= bytes) {
+            // a gap, or a block the volume has: the host hears where to go on
+            hosted.tellAgain(hosted.volume.uploads.indexOf(upload))
+            node.outbox.progressDue = true
+            return
+        }
+        this.unsettled = true
+        at += upload.take(frame, at, bytes - at)
+        if (upload.isPageFull()) {
+            if (!(await this.appendPage(hosted, upload))) return
+            if (at < bytes) upload.take(frame, at, bytes - at)
+        }
+        // the last block of a file is short: do not wait for more
+        if (bytes < writeHeadBytes + blockBytesMax) await this.appendPartials(hosted)
+        else if (frame[5] & flagTellNow) node.outbox.progressDue = true
+    }
+
+    private async appendPage(hosted: Hosted, upload: Upload): Promise<boolean> {
+        const volume = hosted.volume
+        const node = this.node
+        node.outbox.progressDue = true
+        if (await volume.prepareData(upload)) {
+            await upload.appendFull(volume.log)
+            upload.usedMs = platform.now()
+            return true
+        }
+        const slot = volume.uploads.indexOf(upload)
+        hosted.toldStatus[slot] = noSpace
+        hosted.tellAgain(slot)
+        return false
+    }
+
+    private tellNoUpload(hosted: Hosted, frame: Buffer): void {
+        const out = Buffer.alloc(16)
+        out[4] = hosted.volume.number
+        out[5] = 1
+        out[6] = replyFlags(this.node)
+        out[7] = windowBlocks
+        out.setAt(8, "u16", frame.getAt(6, "u16"))
+        out[10] = noUpload
+        sealFrame(out)
+        this.node.outbox.refusal(out)
+    }
+
+    private async appendPartials(hosted: Hosted): Promise<void> {
+        const volume = hosted.volume
+        for (let i = 0; i < volume.uploads.length; i++) {
+            const upload = volume.uploads[i]
+            if (!upload.object || upload.bytes() === upload.durable) continue
+            if (await volume.prepareData(upload)) await upload.appendPartial(volume.log)
+            this.unsettled = true
+        }
+    }
+
+    private async settle(hosted: Hosted): Promise<void> {
+        if (!hosted.serving) return
+        const volume = hosted.volume
+        await volume.array.settle()
+        for (let i = 0; i < volume.uploads.length; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
+        this.node.outbox.progressDue = true
+    }
+
+    // --- requests
+
+    /** Status that keeps a frame from being looked at, or ok. */
+    private refusal(hosted: Hosted, epoch: number): number {
+        if (!hosted || !hosted.serving) return notController
+        if (epoch !== 0 && epoch !== hosted.epoch % 0x10000) return wrongEpoch
+        return ok
+    }
+
+    private async request(frame: Buffer, bytes: number): Promise<void> {
+        const hosted = this.node.hosted(frame[4])
+        let status = this.refusal(hosted, frame.getAt(6, "u16"))
+        if (status === ok) status = await this.execute(hosted, frame, bytes)
+        if (status === silent) return
+        this.reply(hosted, frame, status)
+    }
+
+    private async execute(hosted: Hosted, frame: Buffer, bytes: number): Promise<number> {
+        try {
+            return await hosted.requests.execute(frame, bytes)
+        } catch (e) {
+            console.log("! request " + e)
+            await this.control.recover()
+            return ioError
+        }
+    }
+
+    private reply(hosted: Hosted, frame: Buffer, status: number): void {
+        const out = Buffer.alloc(24)
+        out[4] = frame[4]
+        out[5] = frame[5]
+        out[6] = status
+        out.blitAt(8, frame, 8, 8)
+        if (hosted) {
+            out.setAt(16, "u32", status === notController || status === wrongEpoch ? 0 : hosted.requests.value)
+            out.setAt(20, "u32", hosted.epoch)
+        }
+        this.node.outbox.reply(out, platform.now())
+    }
+
+    /** Finishes a copied request whose owner is gone. One that cannot be finished yet is left to the host. */
+    async replay(frame: Buffer, bytes: number): Promise<void> {
+        const hosted = this.node.hosted(frame[4])
+        if (!hosted || !hosted.serving) return
+        if (hosted.requests.isDone(frame)) return
+        if (frame[5] === opCommit) {
+            const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
+            if (!upload || upload.bytes() !== frame.getAt(20, "u32")) return
+        }
+        const status = await this.execute(hosted, frame, bytes)
+        if (status !== silent) this.reply(hosted, frame, status)
+    }
+
+    // --- questions
+
+    private async query(frame: Buffer, bytes: number): Promise<void> {
+        const node = this.node
+        const op = frame[5]
+        const out = this.answer
+        const hosted = op === queryNode ? node.home : node.hosted(frame[4])
+        let status = op === queryNode ? ok : this.refusal(hosted, frame.getAt(6, "u16"))
+        let length = 0
+        if (status === ok) {
+            const queries = hosted.queries
+            const object = frame.getAt(12, "u32")
+            queries.bytes = 0
+            if (op === queryNode) length = this.describe(out)
+            else if (op === queryStatfs) {
+                status = queries.statfs(out, answerHeadBytes)
+                out[answerHeadBytes + 20] = node.number
+                out[answerHeadBytes + 21] = replyFlags(node)
+                length = 22
+            } else if (bytes < 16) status = badRequest
+            else if (op === queryLookup)
+                status = await queries.lookup(object, frame, 16, bytes - 16, out, answerHeadBytes)
+            else if (op === queryGetattr) status = await queries.getattr(object, out, answerHeadBytes)
+            else if (op === queryReaddir)
+                status = await queries.readdir(
+                    object,
+                    frame.getAt(16, "u32"),
+                    out,
+                    answerHeadBytes,
+                    answerBytesMax - answerHeadBytes,
+                )
+            else if (op === queryUpload) {
+                const upload = hosted.volume.uploadOf(object)
+                if (upload && object) {
+                    out.setAt(answerHeadBytes, "u32", upload.bytes())
+                    length = 4
+                } else status = noUpload
+            } else status = badRequest
+            if (length === 0) length = queries.bytes
+            if (status !== ok && op !== queryLookup) length = 0
+        }
+        out[4] = frame[4]
+        out[5] = op
+        out.setAt(6, "u16", frame.getAt(8, "u16"))
+        out[8] = status
+        out[9] = replyFlags(node)
+        out.setAt(10, "u16", hosted ? hosted.epoch % 0x10000 : 0)
+        const answer = Buffer.alloc(answerHeadBytes + length)
+        answer.blitAt(0, out, 0, answerHeadBytes + length)
+        sealFrame(answer)
+        node.outbox.answer(answer)
+    }
+
+    /** The `node` query. @returns bytes */
+    private describe(out: Buffer): number {
+        const node = this.node
+        const at = answerHeadBytes
+        out.fillAt(at, answerBytesMax - at, 0)
+        out[at] = protocolVersion
+        out[at + 1] = node.number
+        out[at + 2] = node.pair.role
+        out[at + 3] = beatFlags(node)
+        out.setAt(at + 4, "u32", firmwareVersion)
+        out.setAt(at + 8, "u32", platform.now())
+        out.setAt(at + 12, "u16", node.pair.takeovers)
+        out.setAt(at + 14, "u16", node.pair.givebacks)
+        out.setAt(at + 16, "u32", node.badChecks)
+        out.setAt(at + 24, "u16", node.journal.held)
+        out[at + 26] = node.pair.cause
+        const name = Buffer.from("twinfiler")
+        out.blitAt(at + 28, name, 0, name.length)
+        return 28 + name.length
+    }
+
+    private read(frame: Buffer, bytes: number): void {
+        if (bytes < 20) return
+        const hosted = this.node.hosted(frame[4])
+        const status = this.refusal(hosted, frame.getAt(6, "u16"))
+        if (hosted) this.node.reads.begin(hosted, frame, status)
+    }
+
+    // --- work that can wait
+
+    private async tidy(hosted: Hosted, nowMs: number): Promise<boolean> {
+        if (!hosted.serving) return false
+        const volume = hosted.volume
+        for (let i = 0; i < volume.uploads.length; i++) {
+            const upload = volume.uploads[i]
+            if (upload.object && upload.bytes() !== upload.durable && nowMs - upload.usedMs >= quietMs) {
+                await this.appendPartials(hosted)
+                return this.unsettled
+            }
+        }
+        if (volume.orphans) {
+            await volume.reclaim()
+            return true
+        }
+        return await volume.log.eraseAhead()
+    }
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict"
+import * as fs from "node:fs/promises"
+import * as os from "node:os"
+import * as path from "node:path"
+import { PassThrough, Readable } from "node:stream"
+import { JacdacBus } from "../../tools/bridge/bus"
+import type { World } from "../../tools/bridge/cli/context"
+import { diagnose } from "../../tools/bridge/cli/diagnosis"
+import { run } from "../../tools/bridge/cli/program"
+import { TwinfilerError } from "../../tools/bridge/error"
+import { bytes } from "./bench"
+import { FakeCabinet } from "./fake-node"
+import { seeded, VirtualClock } from "./virtual-clock"
+
+interface Outcome {
+    exitCode: number
+    out: string
+    err: string
+}
+
+class Bench {
+    readonly clock = new VirtualClock()
+    readonly cabinet = new FakeCabinet(this.clock, seeded(1))
+    hasBus = true
+    input: Buffer = Buffer.alloc(0)
+    stop = new AbortController()
+
+    async run(...args: string[]): Promise<Outcome> {
+        const stdout = new PassThrough()
+        const stderr = new PassThrough()
+        const world: World = {
+            stdin: Readable.from([this.input]),
+            stdout,
+            stderr,
+            env: {},
+            isTerminal: false,
+            clock: this.clock,
+            random: seeded(2),
+            now: () => 1_700_000_000,
+            openBus: async () => {
+                if (!this.hasBus) throw new TwinfilerError("noBus", "no bus")
+                return new JacdacBus(this.cabinet, { clock: this.clock, random: seeded(3) })
+            },
+            signal: this.stop.signal,
+        }
+        const exitCode = await this.clock.drive(run(args, world))
+        return { exitCode, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") }
+    }
+}
+
+describe("command line", () => {
+    let bench: Bench
+    let dir: string
+    beforeEach(async () => {
+        bench = new Bench()
+        dir = await fs.mkdtemp(path.join(os.tmpdir(), "twinfiler-"))
+    })
+    afterEach(() => fs.rm(dir, { recursive: true, force: true }))
+
+    it("usage errors: exit 2 and a word that helps", async () => {
+        for (const args of [
+            [],
+            ["bogus"],
+            ["ls", "dir"],
+            ["ls", ":a"],
+            ["ls", ":/zz/x"],
+            ["cat"],
+            ["cat", ":/"],
+            ["put", "file"],
+            ["put", "file", "other"],
+            ["get", "file", "."],
+            ["cp", "file", "other"],
+            ["mv", ":/a/x"],
+            ["rm", ":/a"],
+            ["mkdir", `:/a/${"x".repeat(201)}`],
+            ["ls", ":/a/../../b"],
+            ["takeover", "one"],
+            ["power", "a", "maybe"],
+            ["serve"],
+            ["serve", "--webdav", "x"],
+            ["ls", "--timeout", "soon"],
+            ["ls", "--bus", "http://x"],
+        ]) {
+            const { exitCode, err } = await bench.run(...args)
+            assert.equal(exitCode, 2, `${args.join(" ")}: ${err}`)
+            assert.notEqual(err, "")
+        }
+        assert.equal((await bench.run("--help")).exitCode, 0)
+    })
+
+    it("exit codes: 3 not found, 5 no bus and no node, 7 no space, 4 done but degraded", async () => {
+        assert.equal((await bench.run("cat", ":/a/none")).exitCode, 3)
+        assert.equal((await bench.run("ls", ":/q")).exitCode, 3)
+        bench.hasBus = false
+        assert.equal((await bench.run("ls")).exitCode, 5)
+        bench.hasBus = true
+        bench.cabinet.reportFlags = 1
+        const degraded = await bench.run("mkdir", ":/a/dir")
+        assert.equal(degraded.exitCode, 4)
+        assert.match(degraded.err, /no partner keeps copies/)
+        bench.cabinet.isMute = true
+        assert.equal((await bench.run("ls")).exitCode, 5)
+        assert.equal(new TwinfilerError("noSpace", "").exitCode, 7)
+        assert.equal(new TwinfilerError("checksum", "").exitCode, 6)
+    })
+
+    it("puts and gets files and trees, keeps names, reads back the same [R18]", async () => {
+        const data = bytes(5_000)
+        await fs.mkdir(path.join(dir, "tree/sub"), { recursive: true })
+        await fs.writeFile(path.join(dir, "tree/file"), data)
+        await fs.writeFile(path.join(dir, "tree/sub/empty"), "")
+        assert.equal((await bench.run("put", path.join(dir, "tree/file"), ":/a/")).exitCode, 0)
+        assert.deepEqual(bench.cabinet.volumes[0].file("file"), data)
+        assert.equal((await bench.run("put", path.join(dir, "tree"), ":/a/")).exitCode, 1)
+        assert.equal((await bench.run("put", "-r", path.join(dir, "tree"), ":/a/")).exitCode, 0)
+        assert.equal((await bench.run("cp", "-r", ":/a/tree", ":/b/copy")).exitCode, 0)
+        assert.equal((await bench.run("get", "-r", ":/b/copy", path.join(dir, "back"))).exitCode, 0)
+        assert.deepEqual(await fs.readFile(path.join(dir, "back/file")), data)
+        assert.equal((await fs.readFile(path.join(dir, "back/sub/empty"))).length, 0)
+        const { out } = await bench.run("tree", ":/b", "--json")
+        assert.deepEqual(
+            (JSON.parse(out) as { entries: { path: string }[] }).entries.map(entry => entry.path),
+            [":/b/copy", ":/b/copy/file", ":/b/copy/sub", ":/b/copy/sub/empty"],
+        )
+        assert.equal((await bench.run("mv", ":/b/copy", ":/a/moved")).exitCode, 0)
+        assert.deepEqual(bench.cabinet.volumes[0].file("moved/file"), data)
+        assert.equal((await bench.run("rm", ":/a/moved")).exitCode, 1)
+        assert.equal((await bench.run("rm", "-r", ":/a/moved", ":/a/tree", ":/a/file")).exitCode, 0)
+        assert.equal(bench.cabinet.volumes[0].objects.size, 1)
+        assert.equal(bench.cabinet.volumes[1].objects.size, 1)
+    })
+
+    it("- is standard input and output; sha256 and ls --json print what a script can read", async () => {
+        bench.input = Buffer.from("hello\n")
+        assert.equal((await bench.run("put", "-", ":/a/hello")).exitCode, 0)
+        assert.equal((await bench.run("cat", ":/a/hello")).out, "hello\n")
+        assert.equal((await bench.run("get", ":/a/hello", "-")).out, "hello\n")
+        const { out } = await bench.run("sha256", ":/a/hello")
+        assert.match(out, /^5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 {2}:\/a\/hello\n$/)
+        const list = JSON.parse((await bench.run("ls", "--json", ":/a")).out) as Record<string, unknown>
+        assert.equal(list.outputVersion, 1)
+        assert.equal((await bench.run("put", "-", ":/a/hello", "--no-clobber")).exitCode, 1)
+    })
+
+    it("Ctrl-C aborts the open upload and ends with 130", async () => {
+        bench.input = bytes(100_000)
+        bench.cabinet.sawBlock = offset => offset > 20_000 && bench.stop.abort()
+        assert.equal((await bench.run("put", "-", ":/a/file")).exitCode, 130)
+        assert.equal(bench.cabinet.volumes[0].uploads.size, 0)
+    })
+
+    it("takeover and giveback by name; a veto is an error with its reason [R15]", async () => {
+        assert.match((await bench.run("takeover", "b", "--dry-run")).out, /is possible/)
+        assert.equal((await bench.run("takeover", "b")).exitCode, 0)
+        const again = await bench.run("takeover", "b")
+        assert.equal(again.exitCode, 1)
+        assert.match(again.err, /that is so already/)
+        const status = await bench.run("status")
+        assert.equal(status.exitCode, 4)
+        assert.match(status.out, /`twinfiler giveback b` hands it back/)
+        assert.equal((await bench.run("giveback", "b")).exitCode, 0)
+        assert.match((await bench.run("status")).out, /all is well/)
+    })
+
+    it("status says what is wrong and what to do when a board is dead [R36]", async () => {
+        bench.cabinet.cut(0, 100)
+        await bench.clock.drive(bench.clock.sleep(500))
+        const { exitCode, out } = await bench.run("status", "--json")
+        const status = JSON.parse(out) as { ok: boolean; problems: { what: string }[] }
+        assert.equal(exitCode, 4)
+        assert.match(status.problems[0].what, /node a is silent; node b serves volume a alone/)
+        assert.deepEqual(diagnose([], []), [])
+    })
+})

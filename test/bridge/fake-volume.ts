@@ -1,0 +1,216 @@
+/**
+ * A volume in memory that keeps the promises of PROTOCOL.md: sessions with their last result, uploads by offset,
+ * directories. It counts every execution, so that a test can see one that ran twice.
+ */
+import type { Command } from "../../tools/bridge/protocol/commands"
+import { encodeAttributes, type Attributes } from "../../tools/bridge/protocol/answers"
+import type { StatusName } from "../../tools/bridge/protocol/numbers"
+
+export interface FakeObject {
+    attributes: Attributes
+    data: Buffer
+    entries: Map<number, { name: string; object: number }>
+}
+type Request = Extract<Command, { kind: "request" }>
+type Query = Extract<Command, { kind: "query" }>
+export interface Result {
+    status: StatusName
+    value: number
+}
+
+export class FakeVolume {
+    epoch = 1
+    bytesFree = 4_000_000
+    readonly objects = new Map<number, FakeObject>()
+    readonly uploads = new Map<number, Buffer[]>()
+    readonly sessions = new Map<number, { sequence: number; result: Result }>()
+    /** How often each `session:sequence` was executed. */
+    readonly executions = new Map<string, number>()
+    private nextObject = 2
+    private nextKey = 1
+
+    constructor(readonly number: number) {
+        this.add(1, "directory", Buffer.alloc(0), 0)
+    }
+
+    /** Undefined: no answer. */
+    request(request: Request, isBusy = false): Result | undefined {
+        const { session, sequence } = request
+        const known = this.sessions.get(session)
+        if (!known && !(request.op === "hello" && sequence === 1)) return { status: "noSession", value: 0 }
+        const stored = known?.sequence ?? 0
+        if (known && sequence === stored) return known.result
+        if (sequence !== stored + 1) return undefined
+        const id = `${session}:${sequence}`
+        this.executions.set(id, (this.executions.get(id) ?? 0) + 1)
+        const result: Result = isBusy && known ? { status: "busy", value: 0 } : this.execute(request)
+        this.sessions.delete(session)
+        if (request.op !== "bye") this.sessions.set(session, { sequence, result })
+        while (this.sessions.size > 8) this.sessions.delete(this.sessions.keys().next().value!)
+        return result
+    }
+
+    held(upload: number): number | undefined {
+        return this.uploads.get(upload)?.reduce((bytes, block) => bytes + block.length, 0)
+    }
+
+    /** Takes a block; returns the upload's object. */
+    write(handle: number, offset: number, data: Uint8Array): number | undefined {
+        for (const [object, blocks] of this.uploads)
+            if ((object & 0xffff) === handle) {
+                if (this.held(object) === offset) blocks.push(Buffer.from(data))
+                return object
+            }
+        return undefined
+    }
+
+    query(query: Query): { status: StatusName; payload: Buffer } {
+        switch (query.op) {
+            case "lookup":
+                return this.lookup(query.directory, query.path)
+            case "getattr": {
+                const object = this.objects.get(query.object)
+                if (!object) return { status: "notFound", payload: Buffer.alloc(0) }
+                return { status: "ok", payload: encodeAttributes(object.attributes) }
+            }
+            case "readdir":
+                return this.readdir(query.directory, query.cookie)
+            case "statfs": {
+                const payload = Buffer.alloc(22)
+                payload.writeUInt32LE(8_000_000, 0)
+                payload.writeUInt32LE(this.bytesFree, 4)
+                payload[10] = 2
+                payload.writeUInt32LE(this.epoch, 12)
+                return { status: "ok", payload }
+            }
+            case "upload": {
+                const held = this.held(query.upload)
+                if (held === undefined) return { status: "noUpload", payload: Buffer.alloc(0) }
+                const payload = Buffer.alloc(4)
+                payload.writeUInt32LE(held, 0)
+                return { status: "ok", payload }
+            }
+            default:
+                return { status: "badRequest", payload: Buffer.alloc(0) }
+        }
+    }
+
+    /** The file's bytes by path, for a test to compare. */
+    file(path: string): Buffer | undefined {
+        let object = this.objects.get(1)
+        for (const name of path.split("/")) object = object && this.child(object, name)?.object
+        return object?.data
+    }
+
+    private execute(request: Request): Result {
+        const fail = (status: StatusName): Result => ({ status, value: 0 })
+        switch (request.op) {
+            case "create":
+                this.uploads.set(this.nextObject, [])
+                return { status: "ok", value: this.nextObject++ }
+            case "abort":
+                return this.uploads.delete(request.upload) ? { status: "ok", value: 0 } : fail("noUpload")
+            case "mkdir": {
+                const directory = this.objects.get(request.directory)
+                if (!directory) return fail("notFound")
+                if (this.child(directory, request.name)) return fail("exists")
+                const object = this.nextObject++
+                this.add(object, "directory", Buffer.alloc(0), request.mtime)
+                directory.entries.set(this.nextKey++, { name: request.name, object })
+                return { status: "ok", value: object }
+            }
+            case "commit": {
+                const directory = this.objects.get(request.directory)
+                const blocks = this.uploads.get(request.upload)
+                if (!directory) return fail("notFound")
+                if (!blocks) return fail("noUpload")
+                if (this.held(request.upload) !== request.size) return fail("checksum")
+                const existing = this.child(directory, request.name)
+                if (existing && !(request.flags & 1)) return fail("exists")
+                if (existing) this.drop(directory, existing.key)
+                this.uploads.delete(request.upload)
+                this.add(request.upload, "file", Buffer.concat(blocks), request.mtime)
+                directory.entries.set(this.nextKey++, { name: request.name, object: request.upload })
+                return { status: "ok", value: request.upload }
+            }
+            case "rename": {
+                const directory = this.objects.get(request.directory)
+                const target = this.objects.get(request.newDirectory)
+                const entry = directory?.entries.get(request.key)
+                if (!directory || !target || entry?.object !== request.object) return fail("stale")
+                const existing = this.child(target, request.name)
+                if (existing && !(request.flags & 1)) return fail("exists")
+                if (existing) this.drop(target, existing.key)
+                directory.entries.delete(request.key)
+                target.entries.set(this.nextKey++, { name: request.name, object: request.object })
+                return { status: "ok", value: request.object }
+            }
+            case "remove": {
+                const directory = this.objects.get(request.directory)
+                const entry = directory?.entries.get(request.key)
+                if (!directory || entry?.object !== request.object) return fail("stale")
+                if (this.objects.get(entry.object)!.entries.size) return fail("notEmpty")
+                this.drop(directory, request.key)
+                return { status: "ok", value: 0 }
+            }
+            default:
+                return { status: "ok", value: 0 }
+        }
+    }
+
+    private add(object: number, type: "file" | "directory", data: Buffer, mtime: number): void {
+        const attributes = { type, flags: 0, object, size: data.length, mtime, change: 1 }
+        this.objects.set(object, { attributes, data, entries: new Map() })
+    }
+
+    private drop(directory: FakeObject, key: number): void {
+        this.objects.delete(directory.entries.get(key)!.object)
+        directory.entries.delete(key)
+    }
+
+    private child(directory: FakeObject, name: string): { key: number; object: FakeObject } | undefined {
+        for (const [key, entry] of directory.entries)
+            if (entry.name === name) return { key, object: this.objects.get(entry.object)! }
+        return undefined
+    }
+
+    private lookup(start: number, path: string): { status: StatusName; payload: Buffer } {
+        let object = this.objects.get(start)
+        let place = { directory: 0, key: 0 }
+        let found = 0
+        for (const name of path === "" ? [] : path.split("/")) {
+            if (object && object.attributes.type !== "directory")
+                return { status: "notDirectory", payload: Buffer.alloc(0) }
+            const child: { key: number; object: FakeObject } | undefined = object && this.child(object, name)
+            if (!child) return { status: "notFound", payload: Buffer.of(found) }
+            place = { directory: object!.attributes.object, key: child.key }
+            object = child.object
+            found++
+        }
+        if (!object) return { status: "notFound", payload: Buffer.of(0) }
+        const payload = Buffer.alloc(28)
+        encodeAttributes(object.attributes).copy(payload)
+        payload.writeUInt32LE(place.directory, 20)
+        payload.writeUInt32LE(place.key, 24)
+        return { status: "ok", payload }
+    }
+
+    private readdir(directory: number, cookie: number): { status: StatusName; payload: Buffer } {
+        const object = this.objects.get(directory)
+        if (!object) return { status: "notFound", payload: Buffer.alloc(0) }
+        const rest = [...object.entries].filter(([key]) => key > cookie)
+        const parts: Buffer[] = []
+        let bytes = 2
+        for (const [key, entry] of rest) {
+            const name = Buffer.from(entry.name)
+            if (bytes + 25 + name.length > 224) break
+            const head = Buffer.alloc(4)
+            head.writeUInt32LE(key)
+            const attributes = encodeAttributes(this.objects.get(entry.object)!.attributes)
+            parts.push(Buffer.concat([head, attributes, Buffer.of(name.length), name]))
+            bytes += 25 + name.length
+        }
+        const isEnd = parts.length === rest.length
+        return { status: "ok", payload: Buffer.concat([Buffer.of(isEnd ? 1 : 0, parts.length), ...parts]) }
+    }
+}

@@ -1,0 +1,91 @@
+/**
+ * What is wrong with a cabinet and what to do about it, in words: a pure function of what the nodes say, so that the
+ * command line, a live page and a test read the same.
+ */
+import type { NodeState } from "../client"
+import type { NodeFigures, VolumeFigures } from "../protocol/answers"
+import { beatFlags, partnerOf, roleNames, volumeLetter } from "../protocol/numbers"
+
+export interface NodeReport extends NodeState {
+    figures?: NodeFigures
+}
+export interface VolumeReport {
+    volume: number
+    controller?: number
+    figures?: VolumeFigures
+}
+export interface Problem {
+    what: string
+    todo: string
+}
+/** Free space below this share is worth a word. */
+const nearlyFullShare = 0.05
+
+export const roleName = (role: number): string => roleNames[role] ?? `role ${role}`
+
+export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeReport[]): Problem[] {
+    const problems: Problem[] = []
+    const say = (what: string, todo: string) => problems.push({ what, todo })
+    const numbers = new Set(nodes.flatMap(({ node }) => [node, partnerOf(node)]))
+    for (const number of [...numbers].sort((one, other) => one - other)) {
+        const letter = volumeLetter(number)
+        const partner = volumeLetter(partnerOf(number))
+        const node = nodes.find(state => state.node === number && state.isHeard)
+        const controller = volumes.find(({ volume }) => volume === number)?.controller
+        if (!node) {
+            if (controller === undefined)
+                say(
+                    `node ${letter} is silent and its partner has not taken volume ${letter} over`,
+                    `check the power of ${letter}; \`twinfiler takeover ${partner} --dry-run\` says why ${partner} does not act`,
+                )
+            else
+                say(
+                    `node ${letter} is silent; node ${partner} serves volume ${letter} alone, without a copy of its commands`,
+                    `check the power, the bus plug and the firmware of ${letter}; when it beats again, ` +
+                        `\`twinfiler giveback ${partner}\` hands its volume back`,
+                )
+            continue
+        }
+        if (controller === undefined)
+            say(
+                `nobody controls volume ${letter}; node ${letter} is ${roleName(node.role)}`,
+                `wait some seconds; if it stays so, \`twinfiler takeover ${partner} --dry-run\` says what hinders`,
+            )
+        else if (controller !== number && nodes.some(state => state.node === partnerOf(number) && state.isHeard))
+            say(
+                `node ${letter} is up but node ${partner} still controls its volume`,
+                `\`twinfiler giveback ${partner}\` hands it back (or wait, when giveback is automatic)`,
+            )
+        if (
+            !(node.flags & beatFlags.partnerHeard) &&
+            nodes.some(state => state.node === partnerOf(number) && state.isHeard)
+        )
+            say(
+                `node ${letter} does not hear node ${partner}, though this host hears both`,
+                `check the bus cable between the boards`,
+            )
+        else if (node.flags & beatFlags.partnerHeard && !(node.flags & beatFlags.protected))
+            say(
+                `writes to node ${letter} are not copied at its partner`,
+                `wait for ${partner} to come up; see its role above`,
+            )
+        if (node.flags & beatFlags.ownFault)
+            say(`array ${letter} has a fault`, `\`twinfiler df\` shows dead elements; replace them`)
+    }
+    for (const { volume, figures } of volumes) {
+        if (!figures) continue
+        const letter = volumeLetter(volume)
+        if (figures.deadElements)
+            say(
+                `${figures.deadElements} of ${figures.elements} elements of array ${letter} are dead: its data is served, ` +
+                    `but another loss would lose it`,
+                `replace the element`,
+            )
+        if (figures.bytesFree < nearlyFullShare * figures.bytesTotal)
+            say(
+                `volume ${letter} is nearly full: ${figures.bytesFree} of ${figures.bytesTotal} bytes are free`,
+                `delete something`,
+            )
+    }
+    return problems
+}

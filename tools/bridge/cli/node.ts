@@ -1,0 +1,217 @@
+/** Verbs about the nodes: status, takeover, giveback, power. */
+import type { Command } from "commander"
+import { WebSocket } from "ws"
+import { sleep } from "../bus/clock"
+import { exitCodes, TwinfilerError, isError } from "../error"
+import { beatFlags, volumeLetter } from "../protocol/numbers"
+import { busUrl, type CommonOptions, type Context, type World } from "./context"
+import { diagnose, roleName, type NodeReport, type VolumeReport } from "./diagnosis"
+import { parseLetter } from "./paths"
+import type { AddVerb } from "./verb"
+
+const figuresTimeoutMs = 1_500
+const watchMs = 1_000
+const powerAnswerMs = 5_000
+const powerCycleOffMs = 1_000
+
+export function addNodeVerbs(verb: AddVerb): void {
+    verb("status", "show the nodes and volumes, what is wrong and what to do", command =>
+        command.option("-w, --watch", "again each second, until Ctrl-C"),
+    ).does(status)
+    const dryRun = (command: Command) => command.option("--dry-run", "only say whether it is possible, and if not, why")
+    verb("takeover", "let NODE take its partner's volume", command =>
+        dryRun(command.argument("<node>", "the node that is to serve both volumes, like b: it takes volume a")),
+    ).does((context, command) => changeRole(context, command, "takeover"))
+    verb("giveback", "let NODE hand its partner's volume back", command =>
+        dryRun(command.argument("<node>", "the node that hands back, like b: node a serves volume a again")),
+    ).does((context, command) => changeRole(context, command, "giveback"))
+    verb("power", "switch a simulated board's power", command =>
+        command.argument("<node>", "like a").argument("<on|off|cycle>"),
+    ).doesAlone(power)
+}
+
+async function status(context: Context, command: Command): Promise<void> {
+    const { watch } = command.optsWithGlobals() as { watch?: boolean }
+    const { signal, clock } = context.world
+    do {
+        await context.settle()
+        const report = await gather(context)
+        context.exitCode = report.problems.length ? exitCodes.degraded : exitCodes.done
+        context.show({ ok: report.problems.length === 0, ...report }, () => lines(report))
+        if (watch && !signal.aborted) await sleep(clock, watchMs)
+    } while (watch && !signal.aborted)
+}
+
+interface Report {
+    nodes: ReturnType<typeof shownNode>[]
+    volumes: ReturnType<typeof shownVolume>[]
+    problems: ReturnType<typeof diagnose>
+}
+
+async function gather({ client }: Context): Promise<Report> {
+    const quick = { timeoutMs: figuresTimeoutMs }
+    const nodes: NodeReport[] = await Promise.all(
+        client.nodes().map(async state => ({
+            ...state,
+            figures: state.isHeard ? await client.nodeFigures(state.node, quick).catch(unlessSilent) : undefined,
+        })),
+    )
+    const volumes: VolumeReport[] = await Promise.all(
+        client.volumes().map(async volume => {
+            const controller = client.controllerOf(volume)
+            const figures = controller === undefined ? undefined : client.statfs(volume, quick).catch(unlessSilent)
+            return { volume, controller, figures: await figures }
+        }),
+    )
+    return {
+        nodes: nodes.map(shownNode),
+        volumes: volumes.map(shownVolume),
+        problems: diagnose(nodes, volumes),
+    }
+}
+
+function unlessSilent(error: unknown): undefined {
+    if (!isError(error)) throw error
+    return undefined
+}
+
+function shownNode(node: NodeReport) {
+    const has = (flag: number) => (node.flags & flag) !== 0
+    return {
+        node: volumeLetter(node.node),
+        device: node.device,
+        heard: node.isHeard,
+        role: roleName(node.role),
+        partnerHeard: has(beatFlags.partnerHeard),
+        protected: has(beatFlags.protected),
+        controlsOwn: has(beatFlags.controlsOwn),
+        controlsPartner: has(beatFlags.controlsPartner),
+        ownFault: has(beatFlags.ownFault),
+        partnerFault: has(beatFlags.partnerFault),
+        epoch: node.ownEpoch,
+        uptimeMs: node.uptimeMs,
+        firmware: node.figures?.firmware ?? null,
+        image: node.figures?.image ?? null,
+        takeovers: node.figures?.takeovers ?? null,
+        givebacks: node.figures?.givebacks ?? null,
+        wrongChecks: node.figures?.wrongChecks ?? null,
+        heapLowBytes: node.figures?.heapLowBytes ?? null,
+        copiesHeld: node.figures?.copiesHeld ?? null,
+    }
+}
+
+function shownVolume({ volume, controller, figures }: VolumeReport) {
+    return {
+        volume: volumeLetter(volume),
+        controller: controller === undefined ? null : volumeLetter(controller),
+        epoch: figures?.epoch ?? null,
+        bytesTotal: figures?.bytesTotal ?? null,
+        bytesFree: figures?.bytesFree ?? null,
+        elements: figures?.elements ?? null,
+        deadElements: figures?.deadElements ?? null,
+    }
+}
+
+function lines({ nodes, volumes, problems }: Report): string[] {
+    const out: string[] = []
+    for (const node of nodes) {
+        const volumesServed = [node.controlsOwn && "its own", node.controlsPartner && "its partner's"].filter(Boolean)
+        const serves = volumesServed.length ? `controls ${volumesServed.join(" and ")} volume` : "controls no volume"
+        const copies = node.protected ? "writes are copied at the partner" : "writes are not copied"
+        const state = node.heard
+            ? `${node.role}, ${serves}, ${copies}, up ${Math.round(node.uptimeMs / 1_000)} s`
+            : "silent"
+        out.push(`node ${node.node}: ${state}${node.firmware ? `, firmware ${node.firmware}` : ""}`)
+    }
+    for (const volume of volumes) {
+        const by = volume.controller === null ? "controlled by nobody" : `served by ${volume.controller}`
+        const space = volume.bytesTotal === null ? "" : `, ${volume.bytesFree} of ${volume.bytesTotal} bytes free`
+        out.push(`volume ${volume.volume}: ${by}${space}`)
+    }
+    if (problems.length === 0) out.push("all is well")
+    for (const { what, todo } of problems) out.push(`! ${what}`, `  ${todo}`)
+    return out
+}
+
+async function changeRole(context: Context, command: Command, verb: "takeover" | "giveback"): Promise<void> {
+    const [text] = command.processedArgs as [string]
+    const { dryRun } = command.optsWithGlobals() as { dryRun?: boolean }
+    const node = parseLetter(text, "node")
+    const result = await context.client[verb](node, { ...context.call, dryRun })
+    const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
+    context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
+}
+
+/** Over the simulator's control socket: the bus's web socket address with the path /control. */
+async function power(world: World, command: Command): Promise<number> {
+    const [node, state] = command.processedArgs as [string, string]
+    const options = command.optsWithGlobals() as CommonOptions
+    parseLetter(node, "node")
+    if (!["on", "off", "cycle"].includes(state)) throw new TwinfilerError("usage", `power: give on, off or cycle`)
+    const url = new URL(busUrl(world, options))
+    if (url.protocol === "tcp:")
+        throw new TwinfilerError("usage", "power: goes over the simulator's web socket: give --bus ws://HOST:PORT")
+    url.pathname = "/control"
+    const socket = await openControl(url)
+    try {
+        if (state !== "on") await switchPower(socket, node, false)
+        if (state === "cycle") await sleep(world.clock, powerCycleOffMs)
+        if (state !== "off") await switchPower(socket, node, true)
+    } finally {
+        socket.close()
+    }
+    const isOn = state !== "off"
+    if (options.json) world.stdout.write(JSON.stringify({ outputVersion: 1, node, on: isOn }) + "\n")
+    else if (!options.quiet) world.stdout.write(`node ${node}: power ${isOn ? "on" : "off"}\n`)
+    return exitCodes.done
+}
+
+function openControl(url: URL): Promise<WebSocket> {
+    return new Promise((resolve, reject) => {
+        const socket = new WebSocket(url, { handshakeTimeout: powerAnswerMs })
+        socket.on("open", () => resolve(socket))
+        socket.on("error", error => {
+            const isSilent = (error as NodeJS.ErrnoException).code === "ECONNREFUSED"
+            reject(
+                isSilent
+                    ? new TwinfilerError("noBus", `no bus at ${url.origin}: start one with \`twinfiler sim --dir DIR\``)
+                    : notSimulator(),
+            )
+        })
+    })
+}
+
+function switchPower(socket: WebSocket, node: string, on: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => end(notSimulator()), powerAnswerMs)
+        const end = (error?: Error) => {
+            clearTimeout(timer)
+            socket.off("message", onMessage)
+            socket.off("close", onClose)
+            if (error) reject(error)
+            else resolve()
+        }
+        const onClose = () => end(notSimulator())
+        const onMessage = (data: unknown, isBinary: boolean) => {
+            if (isBinary) return // frames: not the control socket, the answer will not come
+            const answer = parseJson(String(data))
+            if (answer.ok === true) end()
+            else if (answer.ok === false)
+                end(new TwinfilerError("ioError", `power ${node}: ${answer.error ?? "refused"}`))
+        }
+        socket.on("message", onMessage)
+        socket.on("close", onClose)
+        socket.send(JSON.stringify({ power: node, on }))
+    })
+}
+
+function parseJson(text: string): { ok?: unknown; error?: unknown } {
+    try {
+        return Object(JSON.parse(text))
+    } catch {
+        return {}
+    }
+}
+
+const notSimulator = () =>
+    new TwinfilerError("badRequest", "power: this bus is not a simulator; real boards are unplugged by hand")

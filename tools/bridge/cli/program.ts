@@ -1,0 +1,59 @@
+/**
+ * The program `twinfiler`: verbs by family, one exit code. `run` never throws and never exits the process; it prints
+ * one line for what went wrong.
+ */
+import { Command, CommanderError } from "commander"
+import { exitCodes, isError, TwinfilerError } from "../error"
+import { addChangeVerbs } from "./change"
+import { withCommonOptions, type World } from "./context"
+import { addLookVerbs } from "./look"
+import { addNodeVerbs } from "./node"
+import { addServeVerb } from "./serve"
+import { addTransferVerbs } from "./transfer"
+import { verbAdder } from "./verb"
+
+const helpEnd = `
+Remote paths look like :/a/dir/file; :/ is the list of volumes.
+Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 done but degraded, 5 no node reachable, 6 checksum, 7 no space.`
+
+/** `extra` commands (such as `sim`) are added as they are; they end with `process.exitCode`. */
+export async function run(args: readonly string[], world: World, extra: Command[] = []): Promise<number> {
+    let exitCode: number = exitCodes.done
+    const program = withCommonOptions(new Command("twinfiler"))
+        .enablePositionalOptions()
+        .description("Files on pairs of microcontroller boards that keep serving when you pull one's power")
+        .addHelpText("after", helpEnd)
+        .showHelpAfterError("(twinfiler --help tells more)")
+        .exitOverride()
+        .configureOutput({
+            writeOut: text => void world.stdout.write(text),
+            writeErr: text => void world.stderr.write(text),
+        })
+    const verb = verbAdder(program, world, code => (exitCode = code))
+    addLookVerbs(verb)
+    addTransferVerbs(verb)
+    addChangeVerbs(verb)
+    addNodeVerbs(verb)
+    addServeVerb(verb)
+    for (const command of extra) program.addCommand(command)
+    for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)
+    try {
+        if (args.length === 0) throw new TwinfilerError("usage", "give a verb; `twinfiler --help` lists them")
+        await program.parseAsync(args, { from: "user" })
+        return exitCode
+    } catch (error) {
+        return failed(error, world)
+    }
+}
+
+function failed(error: unknown, world: World): number {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    if (isError(error, "aborted")) return error.exitCode
+    if (isError(error)) {
+        world.stderr.write(`twinfiler: ${error.message}\n`)
+        return error.exitCode
+    }
+    if ((error as NodeJS.ErrnoException)?.code === "EPIPE") return exitCodes.error
+    world.stderr.write(`twinfiler: this is a bug: ${(error as Error)?.stack ?? error}\n`)
+    return exitCodes.error
+}

@@ -1,0 +1,269 @@
+/**
+ * Copies of files and trees between local disk, volumes and standard streams, streamed. A local file appears under its
+ * name when it is whole, as a remote one does; cut in the middle, only a `.part` file can be left behind.
+ */
+import { createReadStream } from "node:fs"
+import * as fs from "node:fs/promises"
+import * as path from "node:path"
+import { showPath } from "../client"
+import type { FoundEntry } from "../protocol/answers"
+import { isError, TwinfilerError } from "../error"
+import { checkName } from "../protocol/names"
+import type { Context } from "./context"
+import type { AnyPath, LocalPath, RemotePath } from "./paths"
+import { startProgress } from "./progress"
+
+export interface Copied {
+    from: string
+    to: string
+    bytes: number
+}
+export interface TransferOptions {
+    recursive: boolean
+    replace: boolean
+}
+
+type Source =
+    | { kind: "remote"; at: RemotePath; entry: FoundEntry }
+    | { kind: "local"; at: LocalPath; isDirectory: boolean; size: number | undefined; mtime: number }
+    | { kind: "stream" }
+
+const treeDepthMax = 256
+/** Bytes collected before a local write: frames are small, disks like more. */
+const localChunkBytes = 65_536
+
+export class Transfers {
+    readonly copied: Copied[] = []
+
+    constructor(
+        private readonly context: Context,
+        private readonly options: TransferOptions,
+    ) {}
+
+    /** Copies `sources` to `target` as cp does: into it when it is a directory, ends in a slash, or there are several. */
+    async copy(sources: AnyPath[], target: AnyPath): Promise<void> {
+        const isInto = target.isDirectory || sources.length > 1 || (await this.isDirectory(target))
+        if (isInto && !(await this.isDirectory(target)))
+            throw new TwinfilerError("notDirectory", `${target.text}: is not a directory`)
+        for (const source of sources) await this.copyTo(source, isInto ? into(target, nameOf(source)) : target)
+    }
+
+    /** Copies one source to be exactly `target`. */
+    async copyTo(from: AnyPath, target: AnyPath): Promise<void> {
+        const source = await this.open(from)
+        const isDirectory =
+            source.kind === "remote" ? source.entry.type === "directory" : source.kind === "local" && source.isDirectory
+        if (isDirectory && !this.options.recursive)
+            throw new TwinfilerError("isDirectory", `${from.text}: is a directory; give -r to copy it and all in it`)
+        if (isDirectory && target.kind === "stream")
+            throw new TwinfilerError("usage", `${from.text}: a directory cannot go to standard output`)
+        checkNotInside(from, target)
+        if (isDirectory) await this.copyTree(from, target, 0)
+        else await this.copyFile(source, from, target)
+    }
+
+    /** Nothing is left open; for the eye only. */
+    finish(): void {
+        if (this.copied.length === 0) this.context.note("nothing to copy")
+    }
+
+    private async copyTree(from: AnyPath, target: AnyPath, depth: number): Promise<void> {
+        if (depth > treeDepthMax)
+            throw new TwinfilerError("tooLarge", `${from.text}: deeper than ${treeDepthMax} directories`)
+        const { client, change, call } = this.context
+        if (target.kind === "remote") await client.mkdirs(target.volume, target.names.join("/"), change)
+        else if (target.kind === "local") await fs.mkdir(target.path, { recursive: true })
+        if (from.kind === "remote") {
+            const names: string[] = []
+            for await (const { name } of client.list(from.volume, from.names.join("/"), call)) names.push(name)
+            for (const name of names) await this.copyEntry(into(from, name), into(target, name), depth)
+        } else if (from.kind === "local") {
+            for (const name of (await fs.readdir(from.path)).sort())
+                await this.copyEntry(into(from, name), into(target, name), depth)
+        }
+    }
+
+    private async copyEntry(from: AnyPath, target: AnyPath, depth: number): Promise<void> {
+        const source = await this.open(from)
+        if (
+            source.kind === "remote" ? source.entry.type === "directory" : source.kind === "local" && source.isDirectory
+        )
+            await this.copyTree(from, target, depth + 1)
+        else await this.copyFile(source, from, target)
+    }
+
+    private async open(from: AnyPath): Promise<Source> {
+        if (from.kind === "stream") return { kind: "stream" }
+        if (from.kind === "remote") {
+            await this.context.checkVolume(from.volume)
+            const entry = await this.context.client.stat(from.volume, from.names.join("/"), this.context.call)
+            return { kind: "remote", at: from, entry }
+        }
+        const stats = await fs.stat(from.path).catch(error => throwLocal(error, from.path))
+        return {
+            kind: "local",
+            at: from,
+            isDirectory: stats.isDirectory(),
+            size: stats.isFile() ? stats.size : undefined,
+            mtime: Math.max(0, Math.floor(stats.mtimeMs / 1_000)),
+        }
+    }
+
+    private async copyFile(source: Source, from: AnyPath, target: AnyPath): Promise<void> {
+        const { context } = this
+        const total = source.kind === "remote" ? source.entry.size : source.kind === "local" ? source.size : undefined
+        const progress = startProgress(context, from.text, total)
+        try {
+            const bytes =
+                target.kind === "remote"
+                    ? await this.put(source, target, at => progress.at(at))
+                    : await this.get(source, target, at => progress.at(at))
+            this.copied.push({ from: from.text, to: target.text, bytes })
+        } finally {
+            progress.stop()
+        }
+    }
+
+    private async put(source: Source, target: RemotePath, onProgress: (bytes: number) => void): Promise<number> {
+        const { context } = this
+        await context.checkVolume(target.volume)
+        const mtime =
+            source.kind === "remote" ? source.entry.mtime : source.kind === "local" ? source.mtime : context.world.now()
+        const stream = source.kind === "stream" ? this.read(source) : () => this.read(source)
+        const { bytes } = await context.client.put(target.volume, target.names.join("/"), stream, {
+            signal: context.world.signal,
+            mtime,
+            replace: this.options.replace,
+            onProgress,
+        })
+        return bytes
+    }
+
+    private async get(
+        source: Source,
+        target: AnyPath & { kind: "local" | "stream" },
+        onProgress: (bytes: number) => void,
+    ): Promise<number> {
+        let bytes = 0
+        const read = this.read(source)
+        const counted = async function* () {
+            for await (const piece of read) {
+                bytes += piece.length
+                onProgress(bytes)
+                yield piece
+            }
+        }
+        if (target.kind === "stream") await writeAll(this.context.world.stdout, counted())
+        else await this.writeLocal(counted(), target.path, source)
+        return bytes
+    }
+
+    private async *read(source: Source): AsyncGenerator<Uint8Array> {
+        const { client, call, world } = this.context
+        if (source.kind === "remote")
+            yield* client.read(source.at.volume, source.entry, { ...call, path: source.at.names.join("/") })
+        else if (source.kind === "stream") yield* world.stdin as AsyncIterable<Uint8Array>
+        else {
+            try {
+                yield* createReadStream(source.at.path) as AsyncIterable<Uint8Array>
+            } catch (error) {
+                throwLocal(error, source.at.path)
+            }
+        }
+    }
+
+    private async writeLocal(pieces: AsyncIterable<Uint8Array>, file: string, source: Source): Promise<void> {
+        if (!this.options.replace && (await exists(file))) throw new TwinfilerError("exists", `${file}: exists already`)
+        const part = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.part`)
+        const handle = await fs.open(part, "w").catch(error => throwLocal(error, file))
+        let isWhole = false
+        try {
+            for await (const chunk of gather(pieces, localChunkBytes)) await handle.writeFile(chunk)
+            if (source.kind === "remote") await handle.utimes(source.entry.mtime, source.entry.mtime)
+            isWhole = true
+        } catch (error) {
+            throwLocal(error, file)
+        } finally {
+            await handle.close()
+            if (!isWhole) await fs.rm(part, { force: true })
+        }
+        await fs.rename(part, file).catch(error => throwLocal(error, file))
+    }
+
+    private async isDirectory(at: AnyPath): Promise<boolean> {
+        if (at.kind === "stream") return false
+        if (at.kind === "local")
+            return fs.stat(at.path).then(
+                stats => stats.isDirectory(),
+                () => false,
+            )
+        await this.context.checkVolume(at.volume)
+        return (await this.context.client.find(at.volume, at.names.join("/"), this.context.call))?.type === "directory"
+    }
+}
+
+/** The entry `name` of a directory. */
+export function into(directory: AnyPath, name: string): AnyPath {
+    if (directory.kind === "stream") throw new TwinfilerError("usage", "standard output holds one file only")
+    if (directory.kind === "local") {
+        if (name.includes("/") || name === "." || name === "..")
+            throw new TwinfilerError("badName", `the name ${JSON.stringify(name)} cannot be a local file's`)
+        const file = path.join(directory.path, name)
+        return { kind: "local", path: file, text: file, isDirectory: false }
+    }
+    const names = [...directory.names, checkName(name)]
+    return {
+        kind: "remote",
+        volume: directory.volume,
+        names,
+        text: showPath(directory.volume, names),
+        isDirectory: false,
+    }
+}
+
+function nameOf(from: AnyPath): string {
+    if (from.kind === "stream") throw new TwinfilerError("usage", "standard input has no name: give one at the target")
+    if (from.kind === "local") return path.basename(path.resolve(from.path))
+    const name = from.names[from.names.length - 1]
+    return name ?? from.text.replace(/[:/]/g, "") // a volume's letter
+}
+
+function checkNotInside(from: AnyPath, target: AnyPath): void {
+    if (from.kind !== "remote" || target.kind !== "remote" || from.volume !== target.volume) return
+    const isInside = from.names.every((name, index) => name === target.names[index])
+    if (isInside) throw new TwinfilerError("usage", `${from.text} cannot be copied onto or into itself`)
+}
+
+async function* gather(pieces: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
+    let held: Uint8Array[] = []
+    let count = 0
+    for await (const piece of pieces) {
+        held.push(piece)
+        count += piece.length
+        if (count < bytes) continue
+        yield Buffer.concat(held)
+        held = []
+        count = 0
+    }
+    if (count) yield Buffer.concat(held)
+}
+
+export async function writeAll(to: NodeJS.WritableStream, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const piece of pieces)
+        await new Promise<void>((resolve, reject) => to.write(piece, error => (error ? reject(error) : resolve())))
+}
+
+async function exists(file: string): Promise<boolean> {
+    return fs.access(file).then(
+        () => true,
+        () => false,
+    )
+}
+
+function throwLocal(error: unknown, file: string): never {
+    if (isError(error)) throw error
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === "ENOENT") throw new TwinfilerError("notFound", `${file}: no such file or directory`)
+    if (code === "ENOSPC") throw new TwinfilerError("noSpace", `${file}: the local disk is full`)
+    throw new TwinfilerError("ioError", `${file}: ${message}`)
+}

@@ -1,0 +1,170 @@
+/**
+ * Changing a volume's names: each change is one request executed exactly once. Where the volume has forgotten the
+ * session of a request that may have run, the objects tell: they are never used twice, so that a moved, removed or
+ * committed object can be recognised. Only what did not happen is asked for again.
+ */
+import { isError, TwinfilerError } from "../error"
+import type { RequestBody } from "../protocol/commands"
+import { splitPath } from "../protocol/names"
+import { replaceFlag, rootObject } from "../protocol/numbers"
+import { staleRetryMax } from "./limits"
+import type { CallOptions } from "./queries"
+import type { Session } from "./session"
+import { statusError } from "./statuses"
+import { showPath, type Tree } from "./tree"
+
+export interface ChangeOptions extends CallOptions {
+    /** Seconds since 1970, for the directories that change. */
+    mtime: number
+}
+
+export class Changes {
+    constructor(
+        private readonly tree: Tree,
+        private readonly session: (volume: number) => Session,
+    ) {}
+
+    /**
+     * Runs a request. When its outcome is unknown, `happened` looks: true, it is done (the value is 0); false, it is
+     * run again in a new session; undefined, nobody can tell, and `unknownOutcome` is thrown.
+     */
+    async run(
+        volume: number,
+        body: RequestBody,
+        subject: string,
+        options: CallOptions,
+        happened: () => Promise<boolean | undefined>,
+    ): Promise<number> {
+        for (let tried = 0; ; tried++) {
+            try {
+                return await this.session(volume).run(body, subject, options)
+            } catch (error) {
+                if (!isError(error, "unknownOutcome") || tried >= staleRetryMax) throw error
+                const isDone = await happened()
+                if (isDone === true) return 0
+                if (isDone === undefined) throw error
+            }
+        }
+    }
+
+    /** Makes a directory and returns its object. Throws `exists` when there is something of that name. */
+    async mkdir(volume: number, path: string, options: ChangeOptions): Promise<number> {
+        const names = splitPath(path)
+        if (names.length === 0) throw statusError("exists", showPath(volume, names))
+        const parent = await this.parent(volume, names, options)
+        return this.mkdirIn(volume, parent, names, options)
+    }
+
+    /** Makes a directory and those above it; returns its object. What exists as a directory is fine. */
+    async mkdirs(volume: number, path: string, options: ChangeOptions): Promise<number> {
+        const names = splitPath(path)
+        let directory = rootObject
+        for (let depth = 1; depth <= names.length; depth++) {
+            const part = names.slice(0, depth)
+            const entry = await this.tree.find(volume, part, options)
+            if (entry && entry.type !== "directory") throw statusError("notDirectory", showPath(volume, part))
+            directory = entry ? entry.object : await this.mkdirUnlessThere(volume, directory, part, options)
+        }
+        return directory
+    }
+
+    /** Removes a file or an empty directory. */
+    async remove(volume: number, path: string, options: ChangeOptions): Promise<void> {
+        const names = splitPath(path)
+        const subject = showPath(volume, names)
+        if (names.length === 0) throw new TwinfilerError("badRequest", `${subject}: a volume cannot be removed`)
+        await this.untilFresh(async () => {
+            const { directory, key, object } = await this.tree.lookup(volume, names, options)
+            const body = { op: "remove", directory, key, object, mtime: options.mtime } as const
+            await this.run(volume, body, subject, options, async () => {
+                return (await this.tree.getattr(volume, object, options)) === undefined
+            })
+        })
+    }
+
+    /** Moves or renames within a volume. Throws `exists` when `to` is there and not to be replaced. */
+    async rename(
+        volume: number,
+        from: string,
+        to: string,
+        options: ChangeOptions & { replace?: boolean },
+    ): Promise<void> {
+        const fromNames = splitPath(from)
+        const toNames = splitPath(to)
+        const subject = `${showPath(volume, fromNames)} to ${showPath(volume, toNames)}`
+        if (fromNames.length === 0 || toNames.length === 0)
+            throw new TwinfilerError("badRequest", `${subject}: a volume cannot be moved or replaced`)
+        const isInside = toNames.length > fromNames.length && fromNames.every((name, index) => name === toNames[index])
+        if (isInside) throw new TwinfilerError("badRequest", `${subject}: a directory cannot be moved into itself`)
+        await this.untilFresh(async () => {
+            const { directory, key, object } = await this.tree.lookup(volume, fromNames, options)
+            const newDirectory = await this.parent(volume, toNames, options)
+            const name = toNames[toNames.length - 1]
+            const flags = options.replace ? replaceFlag : 0
+            const { mtime } = options
+            const body = { op: "rename", directory, key, object, newDirectory, mtime, flags, name } as const
+            await this.run(volume, body, subject, options, async () => {
+                if ((await this.tree.find(volume, toNames, options))?.object === object) return true
+                return (await this.tree.find(volume, fromNames, options))?.object === object ? false : undefined
+            })
+        })
+    }
+
+    /** Sets the modification time of a file or directory. */
+    async setMtime(volume: number, path: string, options: ChangeOptions): Promise<void> {
+        const names = splitPath(path)
+        const { object } = await this.tree.lookup(volume, names, options)
+        const body = { op: "setattr", object, mtime: options.mtime } as const
+        await this.run(volume, body, showPath(volume, names), options, async () => false)
+    }
+
+    /** The object of the directory that `names` (not empty) lie in. */
+    async parent(volume: number, names: readonly string[], options: CallOptions): Promise<number> {
+        const above = names.slice(0, -1)
+        const entry = await this.tree.lookup(volume, above, options)
+        if (entry.type !== "directory") throw statusError("notDirectory", showPath(volume, above))
+        return entry.object
+    }
+
+    private async mkdirUnlessThere(
+        volume: number,
+        directory: number,
+        names: readonly string[],
+        options: ChangeOptions,
+    ): Promise<number> {
+        try {
+            return await this.mkdirIn(volume, directory, names, options)
+        } catch (error) {
+            if (!isError(error, "exists")) throw error
+            const entry = await this.tree.lookup(volume, names, options) // another client was faster
+            if (entry.type !== "directory") throw error
+            return entry.object
+        }
+    }
+
+    private async mkdirIn(
+        volume: number,
+        directory: number,
+        names: readonly string[],
+        options: ChangeOptions,
+    ): Promise<number> {
+        const body = { op: "mkdir", directory, mtime: options.mtime, name: names[names.length - 1] } as const
+        const subject = showPath(volume, names)
+        const object = await this.run(volume, body, subject, options, async () => {
+            // A directory of that name may be another client's: only its absence is certain.
+            return (await this.tree.find(volume, names, options)) === undefined ? false : undefined
+        })
+        return object
+    }
+
+    /** `stale` means that the name was changed between looking it up and asking: look again. */
+    private async untilFresh(attempt: () => Promise<void>): Promise<void> {
+        for (let tried = 0; ; tried++) {
+            try {
+                return await attempt()
+            } catch (error) {
+                if (!isError(error, "stale") || tried >= staleRetryMax) throw error
+            }
+        }
+    }
+}

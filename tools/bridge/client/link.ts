@@ -1,0 +1,121 @@
+/**
+ * The client's end of the bus: checks every notice once, keeps the node table, and hands each to the one
+ * exchange, upload or download that waits for it. What nobody waits for is dropped; damaged frames are counted.
+ */
+import type { Clock, RandomU32 } from "../bus/clock"
+import type { ServiceBus } from "../bus/jacdac-bus"
+import { isError } from "../error"
+import { outstandingMax, protocolVersion, readsPerNodeMax, serviceFlags } from "../protocol/numbers"
+import { decodeNotice, type Answer, type Data, type Outcome, type Progress, type Reply } from "../protocol/notices"
+import { Gate } from "./gate"
+import { tagRestMs, timeoutDefaultMs } from "./limits"
+import { NodeTable } from "./nodes"
+
+export interface LinkOptions {
+    clock: Clock
+    random: RandomU32
+    /** Nothing is given up earlier. */
+    timeoutMs?: number
+}
+
+const tagCount = 256
+
+export class Link {
+    readonly clock: Clock
+    readonly random: RandomU32
+    readonly timeoutMs: number
+    readonly nodes: NodeTable
+    /** Requests, queries, reads and controls outstanding, over all nodes. */
+    readonly gate = new Gate(outstandingMax)
+    readonly readGate = new Gate(readsPerNodeMax)
+
+    readonly replies = new Map<number, (reply: Reply) => void>()
+    readonly answers = new Map<number, (answer: Answer) => void>()
+    readonly outcomes = new Map<number, (outcome: Outcome) => void>()
+    readonly data = new Map<number, (data: Data) => void>()
+    readonly progress = new Set<(progress: Progress) => void>()
+
+    /** Frames dropped because they were no notices of this protocol. */
+    badFrames = 0
+    /** A node speaks another version of the protocol. */
+    otherVersion?: number
+    /** The `serviceFlags` of everything that was received for this client. */
+    flagsSeen = 0
+
+    private nextTag: number
+    private nextReadTag: number
+    private readonly readTagUsedMs = new Array<number>(tagCount).fill(-Infinity)
+    private readonly unsubscribe: () => void
+
+    constructor(
+        readonly bus: ServiceBus,
+        options: LinkOptions,
+    ) {
+        this.clock = options.clock
+        this.random = options.random
+        this.timeoutMs = options.timeoutMs ?? timeoutDefaultMs
+        this.nodes = new NodeTable(options.clock)
+        // Other hosts on the bus count too, and answers do not name their host: start where they are not.
+        this.nextTag = options.random() & 0xffff
+        this.nextReadTag = options.random() & 0xff
+        this.unsubscribe = bus.onNotice((node, kind, frame) => this.receive(node, kind, frame))
+    }
+
+    close(): void {
+        this.unsubscribe()
+    }
+
+    /** A tag for a query or a control. */
+    takeTag(): number {
+        this.nextTag = (this.nextTag + 1) & 0xffff
+        return this.nextTag
+    }
+
+    /** A tag for a read that no read has borne for 2 s, or undefined when there is none. */
+    takeReadTag(): number | undefined {
+        const now = this.clock.now()
+        for (let tried = 0; tried < tagCount; tried++) {
+            this.nextReadTag = (this.nextReadTag + 1) & 0xff
+            const tag = this.nextReadTag
+            if (this.data.has(tag) || now - this.readTagUsedMs[tag] < tagRestMs) continue
+            return tag
+        }
+        return undefined
+    }
+
+    releaseReadTag(tag: number): void {
+        this.data.delete(tag)
+        this.readTagUsedMs[tag] = this.clock.now()
+    }
+
+    noteFlags(flags: number): void {
+        this.flagsSeen |= flags & (serviceFlags.unprotected | serviceFlags.degraded)
+    }
+
+    private receive(node: number, kind: number, frame: Uint8Array): void {
+        try {
+            const notice = decodeNotice(kind, frame)
+            if (notice.kind === "beat" && notice.protocol !== protocolVersion) {
+                this.otherVersion = notice.protocol
+                return
+            }
+            if (notice.kind === "beat" && notice.node === node) this.nodes.beat(notice)
+            else this.nodes.heard(node)
+            switch (notice.kind) {
+                case "reply":
+                    return this.replies.get(notice.session)?.(notice)
+                case "answer":
+                    return this.answers.get(notice.tag)?.(notice)
+                case "outcome":
+                    return this.outcomes.get(notice.tag)?.(notice)
+                case "data":
+                    return this.data.get(notice.tag)?.(notice)
+                case "progress":
+                    for (const listener of [...this.progress]) listener(notice)
+            }
+        } catch (error) {
+            if (!isError(error, "badFrame")) throw error
+            this.badFrames++
+        }
+    }
+}

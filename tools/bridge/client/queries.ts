@@ -1,0 +1,130 @@
+/** Queries and controls: each waits for its turn among the 8 outstanding, is sent until answered, changes nothing twice. */
+import { TwinfilerError } from "../error"
+import {
+    beatFlags,
+    commandCodes,
+    dryRunFlag,
+    vetoAlready,
+    vetoReasons,
+    vetoUnderWay,
+    volumeLetter,
+    type ControlVerb,
+} from "../protocol/numbers"
+import { encodeControl, encodeQuery, type QueryBody } from "../protocol/commands"
+import type { Answer, Outcome } from "../protocol/notices"
+import { Exchange, type Route } from "./exchange"
+import type { Link } from "./link"
+
+export interface CallOptions {
+    timeoutMs?: number
+    signal?: AbortSignal
+}
+
+/**
+ * The answer to a query, whatever its status, except those that only mean "not now" or "not here".
+ * `route.node` asks one node (for `node`); otherwise the volume's controller is asked.
+ */
+export async function query(
+    link: Link,
+    route: Route,
+    body: QueryBody,
+    subject: string,
+    options: CallOptions = {},
+): Promise<Answer> {
+    await link.gate.enter()
+    const tag = link.takeTag()
+    try {
+        const volume = "volume" in route ? route.volume : route.node
+        const exchange = new Exchange<Answer>(link, {
+            route,
+            subject,
+            ...options,
+            send: to => {
+                const epoch = "volume" in route ? link.nodes.epochOf(volume) : 0
+                link.bus.send(to.node, commandCodes.query, encodeQuery({ volume, epoch, tag }, body))
+            },
+        })
+        link.answers.set(tag, answer => {
+            if (answer.op !== body.op || (body.op !== "node" && answer.volume !== volume)) return
+            if (answer.status === "busy") exchange.busy()
+            else if (answer.status === "notController") exchange.notController()
+            else if (answer.status === "wrongEpoch") {
+                link.nodes.learnEpoch(volume, answer.epoch)
+                exchange.wrongEpoch()
+            } else {
+                link.noteFlags(answer.flags)
+                exchange.complete(answer)
+            }
+        })
+        return await exchange.promise
+    } finally {
+        link.answers.delete(tag)
+        link.gate.leave()
+    }
+}
+
+export interface ControlResult {
+    verb: ControlVerb
+    node: number
+    dryRun: boolean
+}
+
+/**
+ * Asks `node` to take its partner's volume, or to hand it back. Resolves when that is done, or for a dry run when it
+ * would be possible; throws `vetoed` with the reason otherwise. Sent again when unanswered: a node that answers the
+ * second asking with "already so" has done the first.
+ */
+export async function control(
+    link: Link,
+    verb: ControlVerb,
+    node: number,
+    options: CallOptions & { dryRun?: boolean } = {},
+): Promise<ControlResult> {
+    const dryRun = options.dryRun ?? false
+    const subject = `${verb} ${volumeLetter(node)}`
+    await link.gate.enter()
+    const tag = link.takeTag()
+    let askedBefore = false
+    try {
+        const exchange: Exchange<void> = new Exchange<void>(link, {
+            route: { node },
+            subject,
+            ...options,
+            send: to => {
+                const isDone = ((to.beat.flags & beatFlags.controlsPartner) !== 0) === (verb === "takeover")
+                // The outcome may be lost; the beats then show it. (Not at the first sending: `exchange` is not set yet.)
+                if (!dryRun && isDone && askedBefore) exchange.complete()
+                else {
+                    askedBefore = true
+                    const flags = dryRun ? dryRunFlag : 0
+                    link.bus.send(to.node, commandCodes.control, encodeControl({ verb, flags, tag }))
+                }
+            },
+        })
+        link.outcomes.set(tag, outcome => settle(exchange, outcome, verb, subject, dryRun))
+        await exchange.promise
+        return { verb, node, dryRun }
+    } finally {
+        link.outcomes.delete(tag)
+        link.gate.leave()
+    }
+}
+
+function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, subject: string, dryRun: boolean): void {
+    if (outcome.verb !== verb) return
+    const { status, reason } = outcome
+    const isRepeated = !dryRun && exchange.sentCount > 1
+    if (status === "ok" || (status === "vetoed" && isRepeated && reason === vetoAlready)) exchange.complete()
+    else if (status === "vetoed" && isRepeated && reason === vetoUnderWay) exchange.notController()
+    else if (status === "busy") exchange.busy()
+    else
+        exchange.fail(
+            status === "vetoed"
+                ? new TwinfilerError(
+                      "vetoed",
+                      `${subject} is not possible: ${vetoReasons[reason] ?? `reason ${reason}`}`,
+                      { reason },
+                  )
+                : new TwinfilerError(status, `${subject} failed: ${status}`),
+        )
+}

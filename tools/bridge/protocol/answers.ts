@@ -1,0 +1,170 @@
+/**
+ * Payloads of the answers to queries, as values. Every decoder throws `badFrame` for a payload that is too short or
+ * contradicts itself, and nothing else.
+ */
+import { TwinfilerError } from "../error"
+import { entryTypes, type EntryType } from "./numbers"
+
+export interface Attributes {
+    type: EntryType
+    flags: number
+    object: number
+    /** Bytes; 0 for a directory. */
+    size: number
+    /** Seconds since 1970. */
+    mtime: number
+    /** Raised whenever the object changes. */
+    change: number
+}
+/** An entry as a lookup finds it; directory and key are 0 for a root. */
+export interface FoundEntry extends Attributes {
+    directory: number
+    key: number
+}
+export interface ListedEntry extends Attributes {
+    key: number
+    name: string
+}
+export interface DirectoryPage {
+    end: boolean
+    entries: ListedEntry[]
+}
+export interface VolumeFigures {
+    bytesTotal: number
+    bytesFree: number
+    pageDataBytes: number
+    elements: number
+    deadElements: number
+    epoch: number
+    commit: number
+    controller: number
+    flags: number
+}
+export interface NodeFigures {
+    protocol: number
+    node: number
+    role: number
+    flags: number
+    /** As `major.minor.patch`. */
+    firmware: string
+    uptimeMs: number
+    takeovers: number
+    givebacks: number
+    wrongChecks: number
+    /** 0 when unknown. */
+    heapLowBytes: number
+    copiesHeld: number
+    lastCause: number
+    image: string
+}
+
+const attributesBytes = 20
+
+export function decodeAttributes(payload: Buffer, at = 0): Attributes {
+    need(payload, at + attributesBytes)
+    const type = (Object.keys(entryTypes) as EntryType[]).find(name => entryTypes[name] === payload[at])
+    if (!type) return bad("the type of an entry")
+    return {
+        type,
+        flags: payload[at + 1],
+        object: payload.readUInt32LE(at + 4),
+        size: payload.readUInt32LE(at + 8),
+        mtime: payload.readUInt32LE(at + 12),
+        change: payload.readUInt32LE(at + 16),
+    }
+}
+
+export function encodeAttributes(attributes: Attributes): Buffer {
+    const bytes = Buffer.alloc(attributesBytes)
+    bytes[0] = entryTypes[attributes.type]
+    bytes[1] = attributes.flags
+    bytes.writeUInt32LE(attributes.object, 4)
+    bytes.writeUInt32LE(attributes.size, 8)
+    bytes.writeUInt32LE(attributes.mtime, 12)
+    bytes.writeUInt32LE(attributes.change, 16)
+    return bytes
+}
+
+export function decodeLookup(payload: Buffer): FoundEntry {
+    need(payload, attributesBytes + 8)
+    return {
+        ...decodeAttributes(payload),
+        directory: payload.readUInt32LE(attributesBytes),
+        key: payload.readUInt32LE(attributesBytes + 4),
+    }
+}
+
+/** Of a `notFound`: how many names of the path were found. */
+export function decodeFoundCount(payload: Buffer): number {
+    need(payload, 1)
+    return payload[0]
+}
+
+export function decodeDirectoryPage(payload: Buffer): DirectoryPage {
+    need(payload, 2)
+    const entries: ListedEntry[] = []
+    let at = 2
+    for (let index = 0; index < payload[1]; index++) {
+        need(payload, at + 4 + attributesBytes + 1)
+        const nameStart = at + 4 + attributesBytes + 1
+        const nameEnd = nameStart + payload[nameStart - 1]
+        need(payload, nameEnd)
+        entries.push({
+            key: payload.readUInt32LE(at),
+            ...decodeAttributes(payload, at + 4),
+            name: payload.toString("utf8", nameStart, nameEnd),
+        })
+        at = nameEnd
+    }
+    const end = payload[0] !== 0
+    if (!end && entries.length === 0) bad("a page of a directory")
+    return { end, entries }
+}
+
+export function decodeStatfs(payload: Buffer): VolumeFigures {
+    need(payload, 22)
+    return {
+        bytesTotal: payload.readUInt32LE(0),
+        bytesFree: payload.readUInt32LE(4),
+        pageDataBytes: payload.readUInt16LE(8),
+        elements: payload[10],
+        deadElements: payload[11],
+        epoch: payload.readUInt32LE(12),
+        commit: payload.readUInt32LE(16),
+        controller: payload[20],
+        flags: payload[21],
+    }
+}
+
+export function decodeUpload(payload: Buffer): number {
+    need(payload, 4)
+    return payload.readUInt32LE(0)
+}
+
+export function decodeNode(payload: Buffer): NodeFigures {
+    need(payload, 28)
+    const version = payload.readUInt32LE(4)
+    return {
+        protocol: payload[0],
+        node: payload[1],
+        role: payload[2],
+        flags: payload[3],
+        firmware: `${version >>> 16}.${(version >>> 8) & 0xff}.${version & 0xff}`,
+        uptimeMs: payload.readUInt32LE(8),
+        takeovers: payload.readUInt16LE(12),
+        givebacks: payload.readUInt16LE(14),
+        wrongChecks: payload.readUInt32LE(16),
+        heapLowBytes: payload.readUInt32LE(20),
+        copiesHeld: payload.readUInt16LE(24),
+        lastCause: payload[26],
+        image: payload.toString("utf8", 28),
+    }
+}
+
+function need(payload: Buffer, bytes: number): void {
+    if (payload.length < bytes) bad("the length of an answer")
+}
+
+function bad(what: string): never {
+    throw new TwinfilerError("badFrame", `${what} is not of protocol version 1`)
+}

@@ -1,0 +1,275 @@
+/**
+ * Commands: host to node. `encode*` give a sealed frame ready for the bus; `decodeCommand` is its inverse (for tests
+ * and tools) and throws `badFrame`, never anything else, for bytes that are no command.
+ */
+import { TwinfilerError } from "../error"
+import { hasValidCommandCheck, sealCommand } from "./check"
+import {
+    blockBytesMax,
+    commandCodes,
+    controlVerbs,
+    frameBytesMax,
+    nameBytesMax,
+    queryOps,
+    readBytesMax,
+    requestOps,
+    type ControlVerb,
+    type QueryOp,
+    type RequestOp,
+} from "./numbers"
+
+/** What a request asks, by op; offsets, sizes and objects are u32, `mtime` is seconds since 1970. */
+export type RequestBody =
+    | { op: "hello" | "bye" | "create" }
+    | { op: "mkdir"; directory: number; mtime: number; name: string }
+    | {
+          op: "commit"
+          upload: number
+          size: number
+          mtime: number
+          directory: number
+          flags: number
+          name: string
+      }
+    | { op: "abort"; upload: number }
+    | {
+          op: "rename"
+          directory: number
+          key: number
+          object: number
+          newDirectory: number
+          mtime: number
+          flags: number
+          name: string
+      }
+    | { op: "remove"; directory: number; key: number; object: number; mtime: number }
+    | { op: "setattr"; object: number; mtime: number }
+
+export interface RequestHead {
+    volume: number
+    /** Low half of the volume's epoch, 0 when unknown. */
+    epoch: number
+    session: number
+    sequence: number
+}
+
+export type QueryBody =
+    | { op: "lookup"; directory: number; path: string }
+    | { op: "getattr"; object: number }
+    | { op: "readdir"; directory: number; cookie: number }
+    | { op: "statfs" }
+    | { op: "upload"; upload: number }
+    | { op: "node" }
+
+export interface WriteCommand {
+    volume: number
+    flags: number
+    handle: number
+    offset: number
+    data: Uint8Array
+}
+export interface ReadCommand {
+    volume: number
+    tag: number
+    epoch: number
+    object: number
+    offset: number
+    length: number
+}
+export interface QueryHead {
+    volume: number
+    epoch: number
+    tag: number
+}
+export interface ControlCommand {
+    verb: ControlVerb
+    flags: number
+    tag: number
+}
+
+export type Command =
+    | ({ kind: "request" } & RequestHead & RequestBody)
+    | ({ kind: "write" } & WriteCommand)
+    | ({ kind: "read" } & ReadCommand)
+    | ({ kind: "query" } & QueryHead & QueryBody)
+    | ({ kind: "control" } & ControlCommand)
+
+/** The u32 arguments of each request, in order; `flags` is one byte, a name takes the rest. */
+const requestFields: Record<RequestOp, { words: string[]; flags: boolean; name: boolean }> = {
+    hello: { words: [], flags: false, name: false },
+    bye: { words: [], flags: false, name: false },
+    mkdir: { words: ["directory", "mtime"], flags: false, name: true },
+    create: { words: [], flags: false, name: false },
+    commit: { words: ["upload", "size", "mtime", "directory"], flags: true, name: true },
+    abort: { words: ["upload"], flags: false, name: false },
+    rename: { words: ["directory", "key", "object", "newDirectory", "mtime"], flags: true, name: true },
+    remove: { words: ["directory", "key", "object", "mtime"], flags: false, name: false },
+    setattr: { words: ["object", "mtime"], flags: false, name: false },
+}
+const requestHeadBytes = 16
+const queryHeadBytes = 12
+
+export function encodeRequest(head: RequestHead, body: RequestBody): Buffer {
+    const { words, flags, name } = requestFields[body.op]
+    const values = body as unknown as Record<string, number | string>
+    const text = name ? Buffer.from(values.name as string) : undefined
+    const frame = Buffer.alloc(requestHeadBytes + 4 * words.length + (flags ? 1 : 0) + (text?.length ?? 0))
+    frame.writeUInt8(head.volume, 4)
+    frame.writeUInt8(requestOps[body.op], 5)
+    frame.writeUInt16LE(head.epoch & 0xffff, 6)
+    frame.writeUInt32LE(head.session, 8)
+    frame.writeUInt32LE(head.sequence, 12)
+    let at = requestHeadBytes
+    for (const word of words) at = frame.writeUInt32LE(values[word] as number, at)
+    if (flags) at = frame.writeUInt8(values.flags as number, at)
+    text?.copy(frame, at)
+    return sealCommand(frame)
+}
+
+export function encodeWrite(block: WriteCommand): Buffer {
+    const frame = Buffer.alloc(12 + block.data.length)
+    frame.writeUInt8(block.volume, 4)
+    frame.writeUInt8(block.flags, 5)
+    frame.writeUInt16LE(block.handle & 0xffff, 6)
+    frame.writeUInt32LE(block.offset, 8)
+    frame.set(block.data, 12)
+    return sealCommand(frame)
+}
+
+export function encodeRead(read: ReadCommand): Buffer {
+    const frame = Buffer.alloc(20)
+    frame.writeUInt8(read.volume, 4)
+    frame.writeUInt8(read.tag, 5)
+    frame.writeUInt16LE(read.epoch & 0xffff, 6)
+    frame.writeUInt32LE(read.object, 8)
+    frame.writeUInt32LE(read.offset, 12)
+    frame.writeUInt32LE(read.length, 16)
+    return sealCommand(frame)
+}
+
+export function encodeQuery(head: QueryHead, body: QueryBody): Buffer {
+    const path = body.op === "lookup" ? Buffer.from(body.path) : undefined
+    const words =
+        body.op === "lookup"
+            ? [body.directory]
+            : body.op === "getattr"
+              ? [body.object]
+              : body.op === "readdir"
+                ? [body.directory, body.cookie]
+                : body.op === "upload"
+                  ? [body.upload]
+                  : []
+    const frame = Buffer.alloc(queryHeadBytes + 4 * words.length + (path?.length ?? 0))
+    frame.writeUInt8(head.volume, 4)
+    frame.writeUInt8(queryOps[body.op], 5)
+    frame.writeUInt16LE(head.epoch & 0xffff, 6)
+    frame.writeUInt16LE(head.tag, 8)
+    let at = queryHeadBytes
+    for (const word of words) at = frame.writeUInt32LE(word, at)
+    path?.copy(frame, at)
+    return sealCommand(frame)
+}
+
+export function encodeControl(control: ControlCommand): Buffer {
+    const frame = Buffer.alloc(8)
+    frame.writeUInt8(controlVerbs[control.verb], 4)
+    frame.writeUInt8(control.flags, 5)
+    frame.writeUInt16LE(control.tag, 6)
+    return sealCommand(frame)
+}
+
+/** Throws `badFrame` for a wrong check, an unknown code, or a length that does not fit. */
+export function decodeCommand(code: number, bytes: Uint8Array): Command {
+    const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (frame.length < 8 || frame.length > frameBytesMax) bad("a command's length")
+    if (!hasValidCommandCheck(frame)) bad("a command's check")
+    switch (code) {
+        case commandCodes.request:
+            return decodeRequest(frame)
+        case commandCodes.write: {
+            const dataBytes = frame.length - 12
+            if (dataBytes < 1 || dataBytes > blockBytesMax) bad("a write's length")
+            return {
+                kind: "write",
+                volume: frame[4],
+                flags: frame[5],
+                handle: frame.readUInt16LE(6),
+                offset: frame.readUInt32LE(8),
+                data: frame.subarray(12),
+            }
+        }
+        case commandCodes.read: {
+            if (frame.length !== 20) bad("a read's length")
+            const length = frame.readUInt32LE(16)
+            if (length > readBytesMax) bad("the range of a read")
+            return {
+                kind: "read",
+                volume: frame[4],
+                tag: frame[5],
+                epoch: frame.readUInt16LE(6),
+                object: frame.readUInt32LE(8),
+                offset: frame.readUInt32LE(12),
+                length,
+            }
+        }
+        case commandCodes.query:
+            return decodeQuery(frame)
+        case commandCodes.control: {
+            const verb = nameOf(controlVerbs, frame[4])
+            if (!verb || frame.length !== 8) return bad("a control")
+            return { kind: "control", verb, flags: frame[5], tag: frame.readUInt16LE(6) }
+        }
+    }
+    return bad(`the command code 0x${code.toString(16)}`)
+}
+
+function decodeRequest(frame: Buffer): Command {
+    const op = nameOf(requestOps, frame[5])
+    if (!op || frame.length < requestHeadBytes) return bad("a request")
+    const { words, flags, name } = requestFields[op]
+    const fixedBytes = requestHeadBytes + 4 * words.length + (flags ? 1 : 0)
+    const nameBytes = frame.length - fixedBytes
+    if (name ? nameBytes < 1 || nameBytes > nameBytesMax : nameBytes !== 0) bad("a request's length")
+    const body: Record<string, number | string> = { op }
+    words.forEach((word, index) => (body[word] = frame.readUInt32LE(requestHeadBytes + 4 * index)))
+    if (flags) body.flags = frame[fixedBytes - 1]
+    if (name) body.name = frame.toString("utf8", fixedBytes)
+    return {
+        kind: "request",
+        volume: frame[4],
+        epoch: frame.readUInt16LE(6),
+        session: frame.readUInt32LE(8),
+        sequence: frame.readUInt32LE(12),
+        ...(body as unknown as RequestBody),
+    }
+}
+
+function decodeQuery(frame: Buffer): Command {
+    const op: QueryOp | undefined = nameOf(queryOps, frame[5])
+    if (!op || frame.length < queryHeadBytes) return bad("a query")
+    const words = (frame.length - queryHeadBytes) >> 2
+    const wanted = op === "readdir" ? 2 : op === "statfs" || op === "node" ? 0 : 1
+    if (words < wanted || (op !== "lookup" && frame.length !== queryHeadBytes + 4 * wanted)) bad("a query's length")
+    const head = { volume: frame[4], epoch: frame.readUInt16LE(6), tag: frame.readUInt16LE(8) }
+    const word = (index: number) => frame.readUInt32LE(queryHeadBytes + 4 * index)
+    switch (op) {
+        case "lookup":
+            return { kind: "query", ...head, op, directory: word(0), path: frame.toString("utf8", queryHeadBytes + 4) }
+        case "getattr":
+            return { kind: "query", ...head, op, object: word(0) }
+        case "readdir":
+            return { kind: "query", ...head, op, directory: word(0), cookie: word(1) }
+        case "upload":
+            return { kind: "query", ...head, op, upload: word(0) }
+        default:
+            return { kind: "query", ...head, op }
+    }
+}
+
+function nameOf<T extends string>(codes: Record<T, number>, code: number): T | undefined {
+    return (Object.keys(codes) as T[]).find(name => codes[name] === code)
+}
+
+function bad(what: string): never {
+    throw new TwinfilerError("badFrame", `${what} is not of protocol version 1`)
+}

@@ -1,0 +1,109 @@
+// Runs a simulation against the wall clock for the clients of its gateway. The only place where virtual and real time meet.
+
+import { Pace, type PaceMode } from "./pace"
+import type { Simulation } from "./simulation"
+
+/** How much virtual time passes between two looks at the sockets. */
+const sliceNs = 2_000_000
+/** Longest sleep while nothing is due: a client's frame ends it at once all the same. */
+const sleepMsMax = 50
+/** With nobody attached a cabinet at full pace would only burn a core; it runs at real time then. */
+const unattendedMode: PaceMode = "real"
+
+export class Runner {
+    private readonly pace: { attended: Pace; unattended: Pace }
+    private clients = 0
+    private stopped = false
+    private wakeUp: (() => void) | undefined
+
+    constructor(
+        private readonly simulation: Simulation,
+        mode: PaceMode,
+        private readonly wallMs: () => number,
+    ) {
+        const now = wallMs()
+        this.pace = {
+            attended: new Pace({ mode }, now, simulation.nowNs),
+            unattended: new Pace({ mode: unattendedMode }, now, simulation.nowNs),
+        }
+    }
+
+    /** For the gateway's `onFrame`. */
+    clientFrame(): void {
+        this.pace.attended.clientFrame(this.wallMs(), this.simulation.nowNs)
+        this.wake()
+    }
+
+    /** For the gateway's `onClients`. */
+    clientsChanged(count: number): void {
+        this.clients = count
+        this.pace.attended.clientsChanged(count, this.wallMs(), this.simulation.nowNs)
+        this.wake()
+    }
+
+    stop(): void {
+        this.stopped = true
+        this.wake()
+    }
+
+    /** Runs until `stop`. Throws the violation that ended the simulation, if one did. */
+    async run(): Promise<void> {
+        const { queue } = this.simulation
+        while (!this.stopped) {
+            const pace = this.clients > 0 ? this.pace.attended : this.pace.unattended
+            const limitNs = pace.limitNs(this.wallMs(), queue.nowNs)
+            if (limitNs > queue.nowNs) queue.runUntil(Math.min(limitNs, queue.nowNs + sliceNs))
+            const waitMs = pace.waitMs(this.wallMs(), queue.nowNs, queue.peekNs()) ?? sleepMsMax
+            await this.rest(Math.min(waitMs, sleepMsMax))
+        }
+    }
+
+    private rest(ms: number): Promise<void> {
+        return new Promise(resolve => {
+            if (ms <= 0) {
+                setImmediate(resolve)
+                return
+            }
+            const timer = setTimeout(resolve, ms)
+            this.wakeUp = () => {
+                clearTimeout(timer)
+                resolve()
+            }
+        })
+    }
+
+    private wake(): void {
+        this.wakeUp?.()
+        this.wakeUp = undefined
+    }
+}
+
+/** What `/control` understands. */
+export function controlOf(simulation: Simulation): (request: Record<string, unknown>) => unknown {
+    return request => {
+        const { cabinet } = simulation
+        if (typeof request.power === "string") {
+            if (!cabinet.nodeNames.includes(request.power))
+                throw new Error(`no such node: ${request.power}. There are ${cabinet.nodeNames.join(", ")}`)
+            if (typeof request.on !== "boolean") throw new Error('give "on": true or false')
+            simulation.power(request.power, request.on)
+            return { ok: true }
+        }
+        if (request.status)
+            return {
+                ok: true,
+                virtualMs: simulation.nowNs / 1e6,
+                seed: simulation.options.seed,
+                nodes: cabinet.nodeNames.map(name => ({
+                    name,
+                    state: cabinet.nodeState(name),
+                    controller: cabinet.controller(name),
+                    own: cabinet.line(name, "OWN"),
+                    hold: cabinet.line(name, "HOLD"),
+                })),
+                elements: cabinet.elements(),
+            }
+        throw new Error('send {"power": NODE, "on": true|false} or {"status": true}')
+    }
+}
+

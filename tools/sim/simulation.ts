@@ -1,0 +1,116 @@
+// A cabinet with its boards on one wire under one event queue: the whole simulated world, without pace, sockets or files' owner.
+//
+// Promises: everything that happens follows from the seed and from what the outside does at which virtual time; the image the boards run
+// is the one that is flashed. A violation of the hardware's rules ends the run.
+
+import { Board } from "./board"
+import { boardConfig } from "./board-config"
+import { buildProgram } from "./bytecode"
+import { Cabinet, followState, type CabinetConfig } from "./cabinet/cabinet"
+import type { Violation } from "./chips/violation"
+import { EventQueue } from "./event-queue"
+import type { ProcessorKind } from "./processor"
+import { Random } from "./random"
+import { Trace } from "./trace"
+import { Wire } from "./wire"
+
+export interface SimulationOptions extends Pick<
+    CabinetConfig,
+    "pairs" | "elements" | "chip" | "images" | "timing" | "onOperation"
+> {
+    seed: number
+    cpu?: ProcessorKind
+    /** Instead of the project's firmware. */
+    image?: Uint8Array
+    /** A line a node printed. */
+    onLog?(node: string, line: string, atNs: number): void
+    onPanic?(node: string, code: number, atNs: number): void
+}
+
+export interface Panic {
+    node: string
+    code: number
+    atNs: number
+}
+
+export class Simulation {
+    readonly queue = new EventQueue()
+    readonly trace = new Trace()
+    readonly wire: Wire
+    readonly cabinet: Cabinet
+    readonly boards = new Map<string, Board>()
+    readonly panics: Panic[] = []
+    violation: Violation | undefined
+
+    constructor(readonly options: SimulationOptions) {
+        const random = new Random(options.seed)
+        this.wire = new Wire(this.queue, random.fork("wire"), this.trace)
+        const config = boardConfig("boards/pico_node.board.json")
+        const image = options.image ?? buildProgram()
+        this.cabinet = new Cabinet({
+            random: random.fork("cabinet"),
+            pairs: options.pairs,
+            elements: options.elements,
+            chip: options.chip,
+            images: options.images,
+            timing: options.timing,
+            trace: this.trace,
+            onOperation: options.onOperation,
+            onNode: (node, state) => followState(this.boards.get(node)!, state),
+            report: violation => {
+                this.violation ??= violation
+                throw violation
+            },
+        })
+        for (const [index, name] of this.cabinet.nodeNames.entries())
+            this.boards.set(
+                name,
+                new Board({
+                    name,
+                    queue: this.queue,
+                    random: random.fork(`board ${name}`),
+                    wire: this.wire,
+                    image,
+                    port: this.cabinet.port(name),
+                    deviceId: deviceId(index),
+                    config,
+                    cpu: options.cpu ?? "rp2040",
+                    reach: "wire",
+                    onLog: (line, atNs) => options.onLog?.(name, line, atNs),
+                    onPanic: (code, atNs) => {
+                        this.panics.push({ node: name, code, atNs })
+                        options.onPanic?.(name, code, atNs)
+                    },
+                }),
+            )
+    }
+
+    get nowNs(): number {
+        return this.queue.nowNs
+    }
+
+    /** Powers every board up, now. */
+    start(): void {
+        for (const node of this.cabinet.nodeNames) this.power(node, true)
+    }
+
+    power(node: string, on: boolean): void {
+        this.cabinet.power(node, on, this.queue.nowNs)
+    }
+
+    /** Lets `ms` of virtual time pass. */
+    advance(ms: number): void {
+        this.queue.runUntil(this.queue.nowNs + ms * 1e6)
+    }
+
+    board(node: string): Board {
+        const board = this.boards.get(node)
+        if (!board) throw new Error(`no such node: ${node}. There are ${this.cabinet.nodeNames.join(", ")}`)
+        return board
+    }
+}
+
+/** 16 hex digits, made up: the 64-bit ids of real boards come from their flash chips. */
+function deviceId(index: number): string {
+    return `7f11e500${(0xa0 + index).toString(16)}000000`
+}

@@ -83,7 +83,7 @@ export class Journal {
         const frame = this.frames[slot]
         frame.blitAt(0, payload, 0, bytes)
         if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
-        if (!frameIsGood(frame)) return
+        if (!frameIsGood(frame, bytes)) return
         const numbers = this.markNumbers
         let mark = 0
         let number = 0

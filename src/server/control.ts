@@ -258,7 +258,7 @@ export class Control {
         out[8] = reason === vetoNone ? ok : vetoed
         out[9] = reason
         out[10] = this.node.pair.role
-        sealFrame(out)
+        sealFrame(out, 0)
         this.node.outbox.outcome(out)
     }
 }

@@ -6,19 +6,19 @@ export const frameBytesMax = 236
 
 const parts: Buffer[] = [undefined]
 
-/** Whether the check in the first four bytes is right; the frame is left as it was. */
-export function frameIsGood(frame: Buffer): boolean {
+/** Whether the check in the first four bytes of a command is right; the frame is left as it was. */
+export function frameIsGood(frame: Buffer, bytes: number): boolean {
     const stored = frame.getAt(0, "i32")
-    frame.setAt(0, "i32", 0)
+    frame.setAt(0, "i32", bytes)
     parts[0] = frame
     const good = platform.sha256(parts).getAt(0, "i32") === stored
     frame.setAt(0, "i32", stored)
     return good
 }
 
-/** Sets the check of a report: over its own length. */
-export function sealFrame(frame: Buffer): void {
-    frame.setAt(0, "i32", 0)
+/** Sets the check of a notice, over its own length; `object` is what file data is of, else 0. */
+export function sealFrame(frame: Buffer, object: number): void {
+    frame.setAt(0, "i32", object)
     parts[0] = frame
     frame.setAt(0, "i32", platform.sha256(parts).getAt(0, "i32"))
 }

@@ -212,7 +212,7 @@ export class Outbox {
             if (!copied && node.isProtected() && now < this.replies[i].dueMs) continue
             frame[7] = replyFlags(node)
             if (!copied) frame[7] |= flagUnprotected
-            sealFrame(frame)
+            sealFrame(frame, 0)
             this.replies.insert(i, -1)
             return frame
         }

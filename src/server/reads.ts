@@ -117,12 +117,12 @@ export class Reads {
             this.active--
         }
         if (bytes === dataBytes) {
-            sealFrame(frame)
+            sealFrame(frame, read.object)
             return frame
         }
         const short = Buffer.alloc(headBytes + bytes)
         short.blitAt(0, frame, 0, headBytes + bytes)
-        sealFrame(short)
+        sealFrame(short, read.object)
         return short
     }
 }

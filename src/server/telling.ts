@@ -55,7 +55,7 @@ export function beatFrame(node: NodeServer): Buffer {
     frame.setAt(16, "u32", platform.now())
     frame.blitAt(20, node.deviceId, 0, 8)
     frame[28] = node.serviceIndex
-    sealFrame(frame)
+    sealFrame(frame, 0)
     return frame
 }
 
@@ -85,7 +85,7 @@ export function recordedFrame(node: NodeServer): Buffer {
         told[i] = numbers[i]
         at += 12
     }
-    sealFrame(frame)
+    sealFrame(frame, 0)
     return frame
 }
 
@@ -123,7 +123,7 @@ export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): 
         frame.setAt(at + 4, "u32", end)
         at += 8
     }
-    sealFrame(frame)
+    sealFrame(frame, 0)
     return frame
 }
 

@@ -85,7 +85,7 @@ export class Worker {
             const frame = inbox.frame()
             // a handler may only add behind it while this one is worked on
             try {
-                if (frameIsGood(frame)) await this.dispatch(inbox.command(), frame, inbox.bytes())
+                if (frameIsGood(frame, inbox.bytes())) await this.dispatch(inbox.command(), frame, inbox.bytes())
                 else node.badChecks++
             } catch (e) {
                 inbox.pop()
@@ -185,7 +185,7 @@ export class Worker {
         out[7] = windowBlocks
         out.setAt(8, "u16", frame.getAt(6, "u16"))
         out[10] = noUpload
-        sealFrame(out)
+        sealFrame(out, 0)
         this.node.outbox.refusal(out)
     }
 
@@ -309,7 +309,7 @@ export class Worker {
         out.setAt(10, "u16", hosted ? hosted.epoch % 0x10000 : 0)
         const answer = Buffer.alloc(answerHeadBytes + length)
         answer.blitAt(0, out, 0, answerHeadBytes + length)
-        sealFrame(answer)
+        sealFrame(answer, 0)
         node.outbox.answer(answer)
     }
 

@@ -36,7 +36,7 @@ export class FakeNode {
     controls: number[]
     uptimeMs = 0
     private freeSlots = sendBurst
-    private readonly queue: { code: number; report: Notice }[] = []
+    private readonly queue: { code: number; report: Notice; object: number }[] = []
     private readonly cancelled = new Set<number>()
 
     constructor(
@@ -109,11 +109,16 @@ export class FakeNode {
         const head = { kind: "data", volume, tag, flags: this.cabinet.reportFlags } as const
         const data = this.cabinet.volumes[volume].objects.get(object)?.data
         const status = !isOurs ? "notController" : data === undefined ? "notFound" : "ok"
-        if (status !== "ok" || data === undefined) return this.send({ ...head, status, offset, data: Buffer.alloc(0) })
+        if (status !== "ok" || data === undefined)
+            return this.send({ ...head, status, offset, data: Buffer.alloc(0) }, object)
         const end = Math.min(offset + length, data.length)
         for (let at = offset; at < end; at += blockBytesMax)
-            this.send({ ...head, status: "ok", offset: at, data: data.subarray(at, Math.min(end, at + blockBytesMax)) })
-        if (offset + length > data.length) this.send({ ...head, status: "ok", offset: end, data: Buffer.alloc(0) })
+            this.send(
+                { ...head, status: "ok", offset: at, data: data.subarray(at, Math.min(end, at + blockBytesMax)) },
+                object,
+            )
+        if (offset + length > data.length)
+            this.send({ ...head, status: "ok", offset: end, data: Buffer.alloc(0) }, object)
     }
 
     /** One progress waits at most; a newer one takes its place. */
@@ -133,20 +138,22 @@ export class FakeNode {
         else this.send(report)
     }
 
-    private send(report: Notice): void {
-        this.queue.push({ code: noticeKinds[report.kind], report })
+    private send(report: Notice, object = 0): void {
+        this.queue.push({ code: noticeKinds[report.kind], report, object })
         this.flush()
     }
 
     private flush(): void {
         while (this.freeSlots > 0 && this.queue.length) {
-            const { code, report } = this.queue.shift()!
+            const { code, report, object } = this.queue.shift()!
             if (report.kind === "data" && this.cancelled.has(report.tag)) continue
             this.freeSlots--
             const to = this.cabinet.nodes[this.number ^ 1]
             const device = to.isOn ? to.id : this.cabinet.host
             if (device)
-                this.cabinet.toHost(commandFrame(device, 1, noticeCode(this.number, code), encodeNotice(report)))
+                this.cabinet.toHost(
+                    commandFrame(device, 1, noticeCode(this.number, code), encodeNotice(report, object)),
+                )
         }
     }
 

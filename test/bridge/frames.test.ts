@@ -135,6 +135,7 @@ describe("frames", () => {
         )
         const padded = Buffer.alloc(236)
         request.copy(padded, 4, 4)
+        padded.writeUInt32LE(request.length, 0)
         const check = crypto.createHash("sha256").update(padded).digest().subarray(0, 4)
         assert.deepEqual(request.subarray(0, 4), check)
         const data = Buffer.from("abc")

@@ -53,7 +53,8 @@ export interface BoardOptions {
 
 export interface BoardHeap extends HeapUse {
     /** The most seen in use right after a collection or at a request. */
-    usedBytesHigh: number
+    /** Most in use right after a collection since the board started. */
+    liveBytesHigh: number
 }
 
 export class Board {
@@ -78,7 +79,7 @@ export class Board {
     private spi: BoardSpi
     private readonly meter: Meter
     private readonly entropy: Random
-    private usedBytesHigh = 0
+    private liveBytesHigh = 0
     private readonly count = { spiTransfers: 0, spiBytes: 0, starts: 0 }
 
     constructor(private readonly options: BoardOptions) {
@@ -186,9 +187,7 @@ export class Board {
     /** Undefined while no program runs. */
     heap(): BoardHeap | undefined {
         if (!this.vm || this.ctx === 0) return undefined
-        const use = heapUse(this.vm.u32, this.ctx)
-        this.usedBytesHigh = Math.max(this.usedBytesHigh, use.usedBytes)
-        return { ...use, usedBytesHigh: this.usedBytesHigh }
+        return { ...heapUse(this.vm.u32, this.ctx), liveBytesHigh: this.liveBytesHigh }
     }
 
     /** A frame from a host on the board's USB port. */
@@ -216,7 +215,7 @@ export class Board {
         this.meter.restart()
         this.bootNs = this.busyUntilNs = queue.nowNs
         this.ctx = 0
-        this.usedBytesHigh = 0
+        this.liveBytesHigh = 0
         const vm = new VmInstance(
             {
                 micros: () => this.micros(),
@@ -310,7 +309,8 @@ export class Board {
         const { collected } = this.meter.settle(vm)
         this.busyUntilNs = endNs
         if (exit) return this.left(exit)
-        if (collected) this.heap()
+        // what is in use right after a collection is alive, but for what this call allocated since
+        if (collected) this.liveBytesHigh = Math.max(this.liveBytesHigh, heapUse(vm.u32, this.ctx).usedBytes)
     }
 
     /** The runtime reset the board, or failed an assertion and blinks before it does. */

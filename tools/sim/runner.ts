@@ -106,4 +106,3 @@ export function controlOf(simulation: Simulation): (request: Record<string, unkn
         throw new Error('send {"power": NODE, "on": true|false} or {"status": true}')
     }
 }
-

@@ -34,7 +34,10 @@ export function simCommand(): Command {
     const chips = [...spiNorParts.values()].filter(part => part.real).map(part => part.name)
     return new Command("sim")
         .description("run a simulated cabinet: the firmware that is flashed, on simulated boards and chips")
-        .requiredOption("--dir <dir>", "folder of the chips' contents; made if it is not there, kept when the simulator ends")
+        .requiredOption(
+            "--dir <dir>",
+            "folder of the chips' contents; made if it is not there, kept when the simulator ends",
+        )
         .option("--pairs <n>", "pairs of nodes on the bus", whole(1, 1), 1)
         .option("--elements <n>", "chips of each array", whole(2, 2), 2)
         .addOption(new Option("--chip <name>", "which chips").choices(chips).default("W25Q128JV"))
@@ -89,7 +92,9 @@ async function simulate(options: SimOptions): Promise<number> {
     for (const signal of signals) process.once(signal, stop)
     try {
         simulation.start()
-        say(`cabinet of nodes ${simulation.cabinet.nodeNames.join(" and ")}, chips in ${options.dir}, seed ${options.seed}`)
+        say(
+            `cabinet of nodes ${simulation.cabinet.nodeNames.join(" and ")}, chips in ${options.dir}, seed ${options.seed}`,
+        )
         say(`bus at ws://127.0.0.1:${gateway.webPort} and tcp://127.0.0.1:${gateway.tcpPort}; Ctrl-C ends it`)
         await runner.run()
         say("both boards lose power; the chips' contents are kept")

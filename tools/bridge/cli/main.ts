@@ -8,7 +8,7 @@ import { exitCodes } from "../error"
 import { run } from "./program"
 
 // A path in a variable: the simulator may be missing, and only its own verb needs it.
-const simulatorModule = "../../sim/cli"
+const simulatorModule = "../../sim/sim-command"
 
 export async function main(args: readonly string[]): Promise<void> {
     // jacdac-ts tells its life on standard output, which belongs to the data.

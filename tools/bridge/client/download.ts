@@ -172,7 +172,7 @@ class Reader {
         }
         const ask = { tag, next: range.start, end: range.end }
         this.asks.set(tag, ask)
-        this.link.data.set(tag, data => this.receive(ask, data))
+        this.link.data.set(tag, { object: this.target.object, take: data => this.receive(ask, data) })
         this.sendRead(tag, range.start, range.end - range.start)
         this.armTimer()
         this.askMore()

@@ -5,7 +5,7 @@
 import type { Clock, RandomU32 } from "../bus/clock"
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { isError } from "../error"
-import { outstandingMax, protocolVersion, readsPerNodeMax, serviceFlags } from "../protocol/numbers"
+import { outstandingMax, protocolVersion, readsPerNodeMax, serviceFlags, noticeKinds } from "../protocol/numbers"
 import { decodeNotice, type Answer, type Data, type Outcome, type Progress, type Reply } from "../protocol/notices"
 import { Gate } from "./gate"
 import { tagRestMs, timeoutDefaultMs } from "./limits"
@@ -19,6 +19,7 @@ export interface LinkOptions {
 }
 
 const tagCount = 256
+const dataTagAt = 5
 
 export class Link {
     readonly clock: Clock
@@ -32,7 +33,8 @@ export class Link {
     readonly replies = new Map<number, (reply: Reply) => void>()
     readonly answers = new Map<number, (answer: Answer) => void>()
     readonly outcomes = new Map<number, (outcome: Outcome) => void>()
-    readonly data = new Map<number, (data: Data) => void>()
+    /** By a read's tag: the object it asks for, and who takes the data. */
+    readonly data = new Map<number, { object: number; take: (data: Data) => void }>()
     readonly progress = new Set<(progress: Progress) => void>()
 
     /** Frames dropped because they were no notices of this protocol. */
@@ -94,7 +96,10 @@ export class Link {
 
     private receive(node: number, kind: number, frame: Uint8Array): void {
         try {
-            const notice = decodeNotice(kind, frame)
+            // another host's data: its check cannot be known here
+            const read = kind === noticeKinds.data ? this.data.get(frame[dataTagAt]) : undefined
+            if (kind === noticeKinds.data && !read) return this.nodes.heard(node)
+            const notice = decodeNotice(kind, frame, read?.object)
             if (notice.kind === "beat" && notice.protocol !== protocolVersion) {
                 this.otherVersion = notice.protocol
                 return
@@ -109,7 +114,7 @@ export class Link {
                 case "outcome":
                     return this.outcomes.get(notice.tag)?.(notice)
                 case "data":
-                    return this.data.get(notice.tag)?.(notice)
+                    return read?.take(notice)
                 case "progress":
                     for (const listener of [...this.progress]) listener(notice)
             }

@@ -114,14 +114,17 @@ const lengths: Record<number, { bytes: number; exact: boolean }> = {
     [noticeKinds.recorded]: { bytes: 8, exact: false },
 }
 
-/** Throws `badFrame` for a wrong check, an unknown kind or status, or a length that does not fit. */
-export function decodeNotice(kind: number, bytes: Uint8Array): Notice {
+/**
+ * Throws `badFrame` for a wrong check, an unknown kind or status, or a length that does not fit. `object` is the one that file data is
+ * expected of.
+ */
+export function decodeNotice(kind: number, bytes: Uint8Array, object = 0): Notice {
     const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const fit = lengths[kind]
     if (!fit) return bad(`the kind ${kind} of notice`)
     if (frame.length < fit.bytes || frame.length > frameBytesMax || (fit.exact && frame.length !== fit.bytes))
         bad("a notice's length")
-    if (!hasValidNoticeCheck(frame)) bad("a notice's check")
+    if (!hasValidNoticeCheck(frame, object)) bad("a notice's check")
     switch (kind) {
         case noticeKinds.progress:
             return decodeProgress(frame)
@@ -215,9 +218,9 @@ function decodeRecorded(frame: Buffer): Recorded {
     return { kind: "recorded", node: frame[4], entries }
 }
 
-/** The frame of a notice, sealed. */
-export function encodeNotice(notice: Notice): Buffer {
-    return sealNotice(fill(notice))
+/** The frame of a notice, sealed; `object` is the one that file data is of. */
+export function encodeNotice(notice: Notice, object = 0): Buffer {
+    return sealNotice(fill(notice), object)
 }
 
 function fill(notice: Notice): Buffer {

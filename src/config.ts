@@ -17,6 +17,8 @@ export const spiHz = 16000000
 
 /** How often lines and timers are looked at: the greatest delay of noticing a partner's death by its line. */
 export const tickMs = 10
+/** The same while a fence is under way. */
+export const fenceTickMs = 2
 export const beatMs = 100
 /** A partner unheard for this long is silent: four beats. */
 export const silentMs = 400
@@ -28,10 +30,18 @@ export const bootGraceMs = 4000
 export const fenceMsMax = 100
 /** How long a reset pulse lasts at least; RP2040 datasheet §2.12.3 needs far less. */
 export const resetMs = 2
-/** After a takeover failed, how long until the next try. */
+/** After a takeover or a mount failed, how long until the next try. */
 export const retryMs = 5000
+/** The same while the partner itself says that its array cannot be read: each try resets it. */
+export const faultRetryMs = 60000
+/** That others speak while the partner is silent must still be so after this long: its packets may stand in the queue behind theirs. */
+export const confirmMs = 50
+/** A node that waits for giveback, and never heard who holds its array, gives the holder this long before it fences it. */
+export const holderMsMax = 60000
+/** A mount with the copies finished, or a release, that takes longer is given up. */
+export const changeMsMax = 20000
 /** A reply waits this long for the partner's copy before it goes out as unprotected. */
 export const copyWaitMs = 250
 
-/** Blocks of an upload a host may have under way: more would overflow the bus's receive queue (8 full frames) while a node computes. */
-export const windowBlocks = 12
+/** Blocks of an upload a host may have under way beyond what is acknowledged. */
+export const windowBlocks = 16

@@ -8,13 +8,14 @@ import { usePlatform } from "./platform"
 import { Control, Lines } from "./server/control"
 import { Listener } from "./server/listener"
 import { NodeServer } from "./server/node"
-import { Carrier } from "./server/outbox"
+import { Carrier, noticeBase } from "./server/outbox"
 import { Worker } from "./server/worker"
 
 const number = startBoard()
 usePlatform(boardPlatform)
 
-const node = new NodeServer(number, homeSelects, partnerSelects, new FiberSignal())
+const workerSignal = new FiberSignal()
+const node = new NodeServer(number, homeSelects, partnerSelects, workerSignal)
 const lines: Lines = {
     read: () => readLines(),
     setOwn: on => setOwn(on),
@@ -39,6 +40,8 @@ type Listening = { _onPacket: PacketHandler }
 const server = new FileServer()
 // a role for this node's own service takes it, so that the next one can only find the partner's
 const self = new ds.Twinfiler(startServer(server, { roleName: "self" }))
+// it hears every command to this node once more; they are taken by `_onServerPacket`
+;(self as any as Listening)._onPacket = async () => {}
 const peer = new ds.Twinfiler("peer")
 const host = new ds.TwinfilerHost("host")
 
@@ -48,9 +51,19 @@ node.serviceIndex = server.serviceIndex
 const native = ds as any as Native
 const serveOthers = native._onServerPacket
 const index = server.serviceIndex
+const inbox = node.inbox
 native._onServerPacket = async (pkt: ds.Packet) => {
-    if (pkt.serviceIndex !== index) await serveOthers(pkt)
-    else if (pkt.isCommand) listener.toMe(pkt.serviceCommand, pkt.payload)
+    if (pkt.serviceIndex !== index) {
+        await serveOthers(pkt)
+        return
+    }
+    const command = pkt.serviceCommand
+    if (command >= noticeBase) listener.notice(command, pkt.payload)
+    else if (pkt.isCommand) {
+        node.heardBus = true
+        inbox.push(command, pkt.payload)
+        if (inbox.count === 1) workerSignal.notify()
+    }
 }
 
 const listenPeer = peer as any as Listening
@@ -65,19 +78,23 @@ const listenHost = host as any as Listening
 const bindHost = listenHost._onPacket
 listenHost._onPacket = async (pkt: ds.Packet) => {
     if (pkt && pkt.isCommand && pkt.serviceCommand) listener.notice(pkt.serviceCommand, pkt.payload)
-    else await bindHost(pkt)
+    else {
+        // the host announces itself: the bus is there, whatever the partner does
+        if (pkt) node.heardBus = true
+        await bindHost(pkt)
+    }
 }
 
 const toPeer: Carrier = {
     signal: new FiberSignal(),
-    isReady: () => peer.isBound && (node.partnerHeard() || !host.isBound),
+    isReady: () => peer.isBound && (node.partnerAlive || !host.isBound),
     send: async (command: number, payload: Buffer) => {
         await peer.sendCommand(command, payload)
     },
 }
 const toHost: Carrier = {
     signal: new FiberSignal(),
-    isReady: () => host.isBound && !(peer.isBound && node.partnerHeard()),
+    isReady: () => host.isBound && !(node.partnerAlive && peer.isBound),
     send: async (command: number, payload: Buffer) => {
         await host.sendCommand(command, payload)
     },
@@ -86,7 +103,7 @@ const toHost: Carrier = {
 node.outbox.addCarrier(toPeer)
 node.outbox.addCarrier(toHost)
 
-console.log("twinfiler node " + number + (self ? "" : "!"))
+console.log("twinfiler node " + number)
 node.outbox.run.start(toPeer)
 node.outbox.run.start(toHost)
 control.run.start()

@@ -1,7 +1,10 @@
 // An array of two (or more) elements that hold the same bytes.
 //
-// A logical page is the page of that number on every element. `program` returns before the chips are done, so that the next
-// page is prepared meanwhile; only `settle` makes pages durable. A page is programmed once after its segment was erased.
+// Promises:
+// - What was `settle`d before is whole on every member; a member that fails leaves, and the loss is recorded on the array
+//   (`onLoss`) before `program` or `settle` returns, so that it is never read again as if it had kept up.
+// - `program` returns before the chips are done, so that the next page is prepared meanwhile; what was programmed before it is settled.
+// - A logical page is the page of that number on every element, and is programmed once after its segment was erased.
 
 import { NorBank, elementPageBytes } from "../flash/nor"
 
@@ -13,13 +16,40 @@ export class MirrorArray {
     segmentPages: number
     /** Ways to read one page: attempt 0, 1, … of `read`. */
     copies: number
+    /** Elements, as bits, that hold all that was settled. */
+    members: number
+    /** Records that `members` became fewer. */
+    onLoss: () => Promise<void>
 
+    /** @param elementBytes 0 when it is not known yet: `identify` finds it */
     constructor(bank: NorBank, elements: number, elementBytes: number, segmentPages: number) {
         this.bank = bank
         this.elements = elements
         this.segmentPages = segmentPages
         this.pages = (elementBytes / elementPageBytes) | 0
         this.copies = elements
+        this.members = 0
+    }
+
+    /** Asks the elements who they are, and waits for what a former controller left running. @returns false when none answers */
+    async identify(): Promise<boolean> {
+        this.onLoss = undefined
+        const bytes = await this.bank.identify(this.elements)
+        this.pages = (bytes / elementPageBytes) | 0
+        this.members = this.bank.alive
+        return bytes > 0
+    }
+
+    /** Takes elements of `mask` that answered, and were left out, in again. */
+    admit(mask: number): void {
+        this.bank.alive |= mask
+        this.members = this.bank.alive
+    }
+
+    /** From now on only elements of `mask` are read and written. */
+    use(mask: number): void {
+        this.bank.alive &= mask
+        this.members = this.bank.alive
     }
 
     /**
@@ -34,17 +64,19 @@ export class MirrorArray {
     }
 
     async program(page: number, buffer: Buffer): Promise<void> {
-        await this.bank.program(this.bank.alive, page * elementPageBytes, buffer)
-    }
-
-    /** Reads a page of the reserved segment of one element. @returns false when the element is dead */
-    async readOne(element: number, page: number, buffer: Buffer): Promise<boolean> {
-        return await this.read(page, buffer, element)
+        const bank = this.bank
+        await bank.program(bank.alive, page * elementPageBytes, buffer)
+        if (bank.alive !== this.members) await this.noteLoss()
     }
 
     /** Programs a page of the reserved segment of one element only. */
     async programOne(element: number, page: number, buffer: Buffer): Promise<void> {
         await this.bank.program(1 << element, page * elementPageBytes, buffer)
+    }
+
+    /** Erases pages of the reserved segment of one element only. */
+    async eraseOne(element: number, firstPage: number, pages: number): Promise<void> {
+        await this.bank.erase(1 << element, firstPage * elementPageBytes, pages * elementPageBytes)
     }
 
     async erase(firstPage: number, pages: number): Promise<void> {
@@ -53,9 +85,16 @@ export class MirrorArray {
 
     async settle(): Promise<void> {
         await this.bank.settle()
+        if (this.bank.alive !== this.members) await this.noteLoss()
     }
 
-    /** Bit mask of elements that do not answer. */
+    private async noteLoss(): Promise<void> {
+        this.members = this.bank.alive
+        if (this.members === 0) throw new Error("no element answers")
+        if (this.onLoss) await this.onLoss()
+    }
+
+    /** Bit mask of elements that do not answer, or are behind the others. */
     dead(): number {
         return ((1 << this.elements) - 1) & ~this.bank.alive
     }

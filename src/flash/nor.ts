@@ -28,6 +28,9 @@ const sectorBytes = 4096
 const settleMsMax = 3000
 /** Polls before the waiting fiber starts to sleep between them: a page program is over by then, an erase is not. */
 const eagerPollsMax = 6
+/** A line that nobody drives reads as ones; no part has all of its status bits set. So often in a row, and the element is gone. */
+const silentStatus = 0xff
+const silentPollsMax = 3
 
 /** Bytes of a page buffer: four for a command and its address, then the page. */
 export const pageBufferBytes = 260
@@ -98,7 +101,7 @@ export class NorBank {
         if (this.busy) await this.settle()
         const n = buffer.length
         const tx = n === pageBufferBytes ? this.pageOut : n === 24 ? this.head : Buffer.alloc(n)
-        tx.setAt(0, "i32", cmdRead | (((address >> 16) & 0xff) << 8) | (address & 0xff00) << 8 | (address << 24))
+        tx.setAt(0, "i32", cmdRead | (((address >> 16) & 0xff) << 8) | ((address & 0xff00) << 8) | (address << 24))
         await this.port.transfer(1 << element, tx, buffer)
     }
 
@@ -111,8 +114,9 @@ export class NorBank {
         one[0] = cmdWriteEnable
         await port.transfer(mask, one, this.oneIn)
         buffer.setAt(0, "u32", cmdProgram | (((address >> 16) & 0xff) << 8) | ((address & 0xff00) << 8))
-        await port.transfer(mask, buffer, this.pageIn)
+        // before the transfer: should it fail, the chips may have begun nevertheless
         this.busy = mask
+        await port.transfer(mask, buffer, this.pageIn)
     }
 
     /** Erases `bytes` (a multiple of 4 KB) from `address` of every element of `mask`; returns when the last erase has begun. */
@@ -133,20 +137,33 @@ export class NorBank {
             this.one[0] = cmdWriteEnable
             await this.port.transfer(mask, this.one, this.oneIn)
             this.four.setAt(0, "u32", cmd | (((address >> 16) & 0xff) << 8) | ((address & 0xff00) << 8))
-            await this.port.transfer(mask, this.four, this.fourIn)
             this.busy = mask
+            await this.port.transfer(mask, this.four, this.fourIn)
             address += step
         }
     }
 
-    /** Waits until no element is busy. An element that stays busy beyond the datasheet's longest time leaves `alive`. */
+    /** Waits until no element is busy. One that is gone, or stays busy beyond the datasheet's longest time, leaves `alive`. */
     async settle(): Promise<void> {
         const two = this.two
         const twoIn = this.twoIn
         const port = this.port
         two[0] = cmdReadStatus
+        if (this.busy === 3) {
+            // a mirror's page, mostly done by now: flat, as it comes with every page
+            await port.transfer(1, two, twoIn)
+            if (!(twoIn[1] & 1)) {
+                this.busy = 2
+                await port.transfer(2, two, twoIn)
+                if (!(twoIn[1] & 1)) {
+                    this.busy = 0
+                    return
+                }
+            }
+        }
         let element = 0
         let polls = 0
+        let silent = 0
         let deadline = 0
         while (this.busy) {
             const mask = 1 << element
@@ -157,6 +174,13 @@ export class NorBank {
             await port.transfer(mask, two, twoIn)
             if (!(twoIn[1] & 1)) {
                 this.busy &= ~mask
+                continue
+            }
+            if (twoIn[1] !== silentStatus) silent = 0
+            else if (++silent >= silentPollsMax) {
+                this.alive &= ~mask
+                this.busy &= ~mask
+                silent = 0
                 continue
             }
             if (++polls <= eagerPollsMax) continue

@@ -29,18 +29,26 @@ export class Selects implements ElementPort {
     }
 
     async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
-        const first = this.first
-        const second = this.second
-        if (mask > 3) {
-            await this.transferRest(mask, tx, rx)
-            return
-        }
-        // flat: this is the hottest code of the firmware
-        if (mask & 1) first.setMode(low)
-        if (mask & 2) second.setMode(low)
-        await native.spiXfer(tx, rx)
-        if (mask & 1) first.setMode(high)
-        if (mask & 2) second.setMode(high)
+        // flat, one branch for each mask that is common: this is the hottest code of the firmware
+        if (mask === 1) {
+            const first = this.first
+            first.setMode(low)
+            await native.spiXfer(tx, rx)
+            first.setMode(high)
+        } else if (mask === 2) {
+            const second = this.second
+            second.setMode(low)
+            await native.spiXfer(tx, rx)
+            second.setMode(high)
+        } else if (mask === 3) {
+            const first = this.first
+            const second = this.second
+            first.setMode(low)
+            second.setMode(low)
+            await native.spiXfer(tx, rx)
+            first.setMode(high)
+            second.setMode(high)
+        } else await this.transferRest(mask, tx, rx)
     }
 
     private async transferRest(mask: number, tx: Buffer, rx: Buffer): Promise<void> {

@@ -6,10 +6,25 @@
 //   partner's OWN seen low after that.
 // - HOLD rises before the partner is reset, and a node that boots looks at its partner's HOLD before and after it raises OWN; so one of
 //   the two always sees the other's claim.
-// - A node that hears nothing at all never takes over for silence.
+// - A node takes over for silence only when it heard somebody else while its partner was silent already; so one that is cut off from
+//   the bus never does.
+// - What the worker was told to do is over, one way or the other, before it is told to do the same again: a mount that began before a
+//   change of control never counts after it.
 // docs/PROTOCOL.md, "Roles", has the table of states; an event a state does not list changes nothing.
 
-import { bootGraceMs, busQuietMs, fenceMsMax, resetMs, retryMs, silentMs, tickMs } from "../config"
+import {
+    bootGraceMs,
+    busQuietMs,
+    changeMsMax,
+    confirmMs,
+    faultRetryMs,
+    fenceMsMax,
+    holderMsMax,
+    resetMs,
+    retryMs,
+    silentMs,
+    tickMs,
+} from "../config"
 
 // roles, as reported by `beat`
 export const booting = 0
@@ -48,6 +63,8 @@ export const doMountPartner = 8
 export const doReleasePartner = 9
 /** Stop serving the home volume at once. */
 export const doDropHome = 10
+/** Stop serving the partner's volume at once. */
+export const doDropPartner = 11
 
 // causes of a change of role, as told by the `node` query
 export const causeBoot = 1
@@ -76,6 +93,12 @@ export class PairState {
     givebacks = 0
     /** The home volume is mounted and OWN is high. */
     home = false
+    /** HOLD is high. */
+    holding = false
+    /** The worker mounts the home volume. */
+    homeBusy = false
+    /** The worker mounts or releases the partner's volume. */
+    partnerBusy = false
     partnerOwn = 0
     partnerHold = 0
     /** Partner's role by its last beat, -1 = unknown. */
@@ -83,6 +106,8 @@ export class PairState {
     partnerSeenOwning = false
     heardPartnerMs = -100000
     heardBusMs = -100000
+    /** Since when others were heard while the partner was silent; -1 = it is not so. */
+    aloneMs = -1
     /** When this role or step began. */
     sinceMs = 0
     /** Booting: OWN is up and the second look at HOLD is due. Taking over: the fence worked. */
@@ -95,10 +120,15 @@ export function partnerHeard(s: PairState, nowMs: number): boolean {
     return nowMs - s.heardPartnerMs <= silentMs
 }
 
+/** Whether the partner is silent on a bus that is not. */
+function partnerSilent(s: PairState, nowMs: number): boolean {
+    return s.aloneMs >= 0 && nowMs - s.aloneMs >= confirmMs && nowMs - s.heardBusMs <= busQuietMs
+}
+
 /** @returns why this node may not take over its partner now, or vetoNone */
 export function takeoverVeto(s: PairState, nowMs: number): number {
     if (s.role === takenOver) return vetoAlready
-    if (s.role !== active) return vetoBusy
+    if (s.role !== active || s.partnerBusy) return vetoBusy
     if (nowMs - s.heardBusMs > busQuietMs && s.partnerOwn) return vetoBusSilent
     return vetoNone
 }
@@ -118,21 +148,49 @@ function enter(s: PairState, role: number, nowMs: number): void {
     s.stepped = false
 }
 
+function raiseHold(s: PairState, actions: number[]): void {
+    s.holding = true
+    actions.push(doHoldHigh)
+}
+
+function lowerHold(s: PairState, actions: number[]): void {
+    if (s.holding) actions.push(doHoldLow)
+    s.holding = false
+}
+
 function beginTakeover(s: PairState, cause: number, nowMs: number, actions: number[]): void {
     enter(s, takingOver, nowMs)
     s.cause = cause
     // the claim before the fence: a partner that boots from here on sees it
-    actions.push(doHoldHigh)
+    raiseHold(s, actions)
     actions.push(doResetLow)
 }
 
+/** The partner's array is no more this node's, and its service ended before the claim. */
+function dropPartner(s: PairState, actions: number[]): void {
+    if (s.role !== takingOver || s.stepped) actions.push(doDropPartner)
+    if (s.role === takingOver && !s.stepped) actions.push(doResetRelease)
+    lowerHold(s, actions)
+}
+
 function endTakeover(s: PairState, failure: number, nowMs: number, actions: number[]): void {
-    actions.push(doResetRelease)
-    actions.push(doHoldLow)
-    enter(s, active, nowMs)
+    dropPartner(s, actions)
+    enter(s, s.home ? active : waiting, nowMs)
     s.failure = failure
     s.cause = causeFault
-    s.noTakeoverBeforeMs = nowMs + retryMs
+    const isHopeless = failure === vetoFault && s.partnerRole === degraded
+    s.noTakeoverBeforeMs = nowMs + (isHopeless ? faultRetryMs : retryMs)
+}
+
+/** The home volume cannot be used: the partner may try, and sees OWN fall. */
+function loseHome(s: PairState, nowMs: number, actions: number[]): void {
+    if (s.role === takingOver || s.role === takenOver || s.role === givingBack) dropPartner(s, actions)
+    else lowerHold(s, actions)
+    actions.push(doDropHome)
+    actions.push(doOwnLow)
+    s.home = false
+    s.cause = causeFault
+    enter(s, degraded, nowMs)
 }
 
 /** When the next tick can matter although no input changed; the caller may skip ticks before it. */
@@ -150,27 +208,32 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
     if (event === evPartner) {
         s.heardPartnerMs = nowMs
         s.heardBusMs = nowMs
+        s.aloneMs = -1
         if (arg >= 0) s.partnerRole = arg
         return
     }
     if (event === evBus) {
         s.heardBusMs = nowMs
+        if (s.aloneMs < 0 && nowMs - s.heardPartnerMs >= silentMs) s.aloneMs = nowMs
         return
     }
     if (event === evTick) {
         s.partnerOwn = arg & 1
         s.partnerHold = (arg >> 1) & 1
         if (s.partnerOwn) s.partnerSeenOwning = true
-    }
+    } else if (event === evHomeMounted || event === evHomeFailed) {
+        s.homeBusy = false
+        if (event === evHomeFailed && s.home) {
+            loseHome(s, nowMs, actions)
+            return
+        }
+    } else if (event === evPartnerMounted || event === evPartnerFailed || event === evPartnerReleased) s.partnerBusy = false
     switch (s.role) {
         case booting:
             stepBooting(s, event, nowMs, actions)
             return
         case waiting:
-            if (event === evTick && !s.partnerHold) {
-                s.cause = s.partnerRole === takenOver || s.partnerRole === -1 ? causePartnerGone : causeAsked
-                enter(s, booting, nowMs)
-            }
+            if (event === evTick) tickWaiting(s, nowMs, actions)
             return
         case active:
             stepActive(s, event, nowMs, actions)
@@ -179,22 +242,15 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
             stepTakingOver(s, event, nowMs, actions)
             return
         case takenOver:
-            if (event === evGiveback && givebackVeto(s, nowMs) === vetoNone) {
-                enter(s, givingBack, nowMs)
-                s.cause = causeAsked
-                actions.push(doReleasePartner)
-            }
+            stepTakenOver(s, event, nowMs, actions)
             return
         case givingBack:
-            if (event === evPartnerReleased) {
-                s.givebacks++
-                s.partnerSeenOwning = false
-                actions.push(doHoldLow)
-                enter(s, active, nowMs)
-            }
+            stepGivingBack(s, event, nowMs, actions)
             return
         case degraded:
-            if (event === evTick && nowMs - s.sinceMs > retryMs && !s.partnerHold) enter(s, booting, nowMs)
+            if (event !== evTick || s.homeBusy) return
+            if (s.partnerHold) enter(s, waiting, nowMs)
+            else if (nowMs - s.sinceMs > retryMs) enter(s, booting, nowMs)
             return
     }
 }
@@ -206,25 +262,38 @@ function stepBooting(s: PairState, event: number, nowMs: number, actions: number
                 actions.push(doDropHome)
                 actions.push(doOwnLow)
             }
+            lowerHold(s, actions)
             enter(s, waiting, nowMs)
         } else if (!s.stepped) {
             s.stepped = true
             s.sinceMs = nowMs
             actions.push(doOwnHigh)
-        } else if (s.sinceMs >= 0 && nowMs - s.sinceMs >= tickMs) {
+        } else if (s.homeBusy) {
+            if (nowMs - s.sinceMs > changeMsMax) loseHome(s, nowMs, actions)
+        } else if (nowMs - s.sinceMs >= tickMs) {
             // the second look: HOLD is still low with OWN up, so whoever claims this array from here on resets this node first
-            s.sinceMs = -1
+            s.homeBusy = true
             actions.push(doMountHome)
         }
-    } else if (event === evHomeMounted) {
+    } else if (!s.stepped) return
+    else if (event === evHomeMounted) {
         s.home = true
         enter(s, active, nowMs)
-    } else if (event === evHomeFailed) {
-        actions.push(doOwnLow)
-        s.home = false
-        s.cause = causeFault
-        enter(s, degraded, nowMs)
+    } else if (event === evHomeFailed) loseHome(s, nowMs, actions)
+}
+
+function tickWaiting(s: PairState, nowMs: number, actions: number[]): void {
+    if (!s.partnerHold) {
+        // the last mount must have ended, without OWN: with it, it would go on among what the holder changed
+        if (s.homeBusy) return
+        s.cause = s.partnerRole === takenOver || s.partnerRole === -1 ? causePartnerGone : causeAsked
+        enter(s, booting, nowMs)
+        return
     }
+    if (!partnerSilent(s, nowMs) || nowMs < s.noTakeoverBeforeMs || s.homeBusy) return
+    // the holder hangs with its lines up: neither volume is served. One that was never heard may be one that only this node cannot hear
+    const patience = s.heardPartnerMs >= 0 ? bootGraceMs : holderMsMax
+    if (nowMs - s.sinceMs > patience) beginTakeover(s, causeSilence, nowMs, actions)
 }
 
 function stepActive(s: PairState, event: number, nowMs: number, actions: number[]): void {
@@ -232,26 +301,59 @@ function stepActive(s: PairState, event: number, nowMs: number, actions: number[
         if (takeoverVeto(s, nowMs) === vetoNone) beginTakeover(s, causeAsked, nowMs, actions)
         return
     }
-    if (event !== evTick || nowMs < s.noTakeoverBeforeMs) return
+    if (event !== evTick) return
+    // a claim kept from before this node booted its home again, and the partner drives its array
+    if (s.partnerOwn) lowerHold(s, actions)
+    if (nowMs < s.noTakeoverBeforeMs || s.partnerBusy) return
+    const isGrace = nowMs - s.sinceMs <= bootGraceMs
     if (!s.partnerOwn) {
         // it drives nothing: dead, in reset, or not up yet
-        if (s.partnerSeenOwning || nowMs - s.sinceMs > bootGraceMs) beginTakeover(s, causeLine, nowMs, actions)
-    } else if (!partnerHeard(s, nowMs) && nowMs - s.heardBusMs <= busQuietMs && nowMs - s.sinceMs > bootGraceMs)
-        beginTakeover(s, causeSilence, nowMs, actions)
+        if (s.partnerSeenOwning || !isGrace) beginTakeover(s, causeLine, nowMs, actions)
+    } else if (!isGrace && partnerSilent(s, nowMs)) beginTakeover(s, causeSilence, nowMs, actions)
 }
 
 function stepTakingOver(s: PairState, event: number, nowMs: number, actions: number[]): void {
-    if (event === evTick && !s.stepped) {
+    if (!s.stepped) {
+        if (event !== evTick) return
         if (s.partnerOwn) {
             if (nowMs - s.sinceMs > fenceMsMax) endTakeover(s, vetoLines, nowMs, actions)
         } else if (nowMs - s.sinceMs >= resetMs) {
-            s.stepped = true
             actions.push(doResetRelease)
-            actions.push(doMountPartner)
+            if (s.home) {
+                s.stepped = true
+                s.partnerBusy = true
+                actions.push(doMountPartner)
+            } else enter(s, booting, nowMs) // its own array first; the claim stands
         }
+    } else if (event === evTick) {
+        if (s.partnerOwn) endTakeover(s, vetoLines, nowMs, actions)
+        else if (nowMs - s.sinceMs > changeMsMax) endTakeover(s, vetoFault, nowMs, actions)
     } else if (event === evPartnerMounted) {
         s.takeovers++
         s.failure = vetoNone
         enter(s, takenOver, nowMs)
     } else if (event === evPartnerFailed) endTakeover(s, vetoFault, nowMs, actions)
+}
+
+function stepTakenOver(s: PairState, event: number, nowMs: number, actions: number[]): void {
+    if (event === evTick) {
+        // it did not see HOLD, and the hardware gave it its array
+        if (s.partnerOwn) endTakeover(s, vetoLines, nowMs, actions)
+    } else if (event === evPartnerFailed) endTakeover(s, vetoFault, nowMs, actions)
+    else if (event === evGiveback && givebackVeto(s, nowMs) === vetoNone) {
+        enter(s, givingBack, nowMs)
+        s.cause = causeAsked
+        s.partnerBusy = true
+        actions.push(doReleasePartner)
+    }
+}
+
+function stepGivingBack(s: PairState, event: number, nowMs: number, actions: number[]): void {
+    if (event === evTick) {
+        if (!s.partnerOwn && nowMs - s.sinceMs <= changeMsMax) return
+    } else if (event !== evPartnerReleased) return
+    s.givebacks++
+    s.partnerSeenOwning = false
+    dropPartner(s, actions)
+    enter(s, active, nowMs)
 }

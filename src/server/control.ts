@@ -3,9 +3,10 @@
 // Crash order of a takeover: 1 HOLD high, 2 RESET low, 3 partner's OWN seen low, 4 RESET released, 5 mount (reads; then an anchor with the
 // next epoch), 6 copies finished, 7 beat. Of a giveback: 1 serve no more, 2 checkpoint, 3 settle, 4 HOLD low; the partner then raises OWN and mounts.
 
-import { beatMs, tickMs } from "../config"
+import { beatMs, fenceTickMs, silentMs, tickMs } from "../config"
 import {
     doDropHome,
+    doDropPartner,
     doHoldHigh,
     doHoldLow,
     doMountHome,
@@ -16,11 +17,11 @@ import {
     doResetLow,
     doResetRelease,
     active,
-    evGiveback,
+    booting,
     evBus,
+    evGiveback,
     evHomeFailed,
     evHomeMounted,
-    evPartner,
     evPartnerFailed,
     evPartnerMounted,
     evPartnerReleased,
@@ -61,7 +62,7 @@ export class Control {
     private lines: Lines
     private actions: number[]
     /** Changes of control for the worker, in order. */
-    private jobs: number[]
+    jobs: number[]
     /** A takeover or giveback someone asked for and has not been told about: verb and tag; 0 = none. */
     private askedVerb: number
     private askedTag: number
@@ -84,15 +85,24 @@ export class Control {
         for (;;) {
             const now = platform.now()
             const lines = this.lines.read()
+            const pair = node.pair
+            // while the partner is heard these come with every tick, and do no more than this
             if (node.heardPartner) {
                 node.heardPartner = false
-                this.event(evPartner, -1)
-            } else if (node.heardBus) this.event(evBus, 0)
+                pair.heardPartnerMs = now
+                pair.heardBusMs = now
+                pair.aloneMs = -1
+            } else if (node.heardBus) {
+                if (node.partnerAlive) pair.heardBusMs = now
+                else this.event(evBus, 0)
+            }
             node.heardBus = false
+            node.nowMs = now
+            node.partnerAlive = now - pair.heardPartnerMs < silentMs
             if (lines !== last || now >= due) {
                 last = lines
                 this.event(evTick, lines)
-                due = nextTickMs(node.pair, now)
+                due = nextTickMs(pair, now)
             }
             if (now >= pulse) {
                 // acknowledgements that wait for a copy are looked at again
@@ -101,7 +111,8 @@ export class Control {
             }
             node.outbox.tick(now)
             this.worker.tick(now)
-            await platform.sleep(tickMs)
+            // a fence is waited for, not polled at leisure
+            await platform.sleep(pair.role === takingOver && !pair.stepped ? fenceTickMs : tickMs)
         }
     }
 
@@ -132,6 +143,7 @@ export class Control {
         else if (action === doResetLow) lines.setPartnerReset(true)
         else if (action === doResetRelease) lines.setPartnerReset(false)
         else if (action === doDropHome) this.stop(this.node.home)
+        else if (action === doDropPartner) this.stop(this.node.other)
         else {
             this.jobs.push(action)
             this.node.workerSignal.notify()
@@ -141,25 +153,26 @@ export class Control {
     private stop(hosted: Hosted): void {
         hosted.serving = false
         hosted.volume.mounted = false
+        // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are
+        hosted.volume.array.bank.alive = 0
         this.node.reads.drop(hosted)
     }
 
     // --- the worker's part
 
-    /** One change of control, if one is due. */
-    async work(): Promise<boolean> {
-        if (this.jobs.length === 0) return false
+    /** The change of control that is due. */
+    async work(): Promise<void> {
         const job = this.jobs[0]
         this.jobs.insert(0, -1)
-        if (job === doMountHome) this.event((await this.mount(this.node.home)) ? evHomeMounted : evHomeFailed, 0)
+        // the role may have changed since the job was given, and again at each await in it
+        if (job === doMountHome) await this.takeHome()
         else if (job === doMountPartner) await this.takePartner()
         else if (job === doReleasePartner) await this.releasePartner()
-        return true
     }
 
     private async mount(hosted: Hosted): Promise<boolean> {
         try {
-            if (!(await hosted.volume.array.identify()) || !(await hosted.volume.mount())) return false
+            if (!(await hosted.volume.mount())) return false
         } catch (e) {
             console.log("! mount " + e)
             return false
@@ -169,25 +182,50 @@ export class Control {
         return true
     }
 
-    private async takePartner(): Promise<void> {
+    private async takeHome(): Promise<void> {
         const node = this.node
-        const mounted = await this.mount(node.other)
-        if (mounted) await this.finishCopies()
-        this.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
+        const mounted = node.pair.role === booting && (await this.mount(node.home))
+        this.event(mounted ? evHomeMounted : evHomeFailed, 0)
+        if (mounted && !node.pair.home) this.stop(node.home)
     }
 
-    /** Executes what the partner was sent and did not finish, in the order in which it was heard. */
-    private async finishCopies(): Promise<void> {
-        const journal = this.node.journal
-        for (;;) {
-            const slot = journal.oldest()
-            if (slot < 0) break
-            const frame = journal.frameOf(slot)
-            if (journal.commandOf(slot) === 0x80) await this.worker.write(frame, journal.bytesOf(slot))
-            else await this.worker.replay(frame, journal.bytesOf(slot))
-            journal.take(slot)
+    private async takePartner(): Promise<void> {
+        const node = this.node
+        const pair = node.pair
+        let mounted = pair.role === takingOver && (await this.mount(node.other))
+        if (mounted) {
+            // hosts may come; what they ask waits behind the copies
+            node.outbox.beatDue = true
+            node.outbox.wake()
+        }
+        if (mounted && pair.role === takingOver) mounted = await this.finishCopies()
+        this.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
+        if (pair.role !== takenOver) this.stop(node.other)
+    }
+
+    /**
+     * Executes what the partner was sent and did not finish, in the order in which it was heard.
+     * @returns false when the volume was lost meanwhile; the copies left are kept
+     */
+    private async finishCopies(): Promise<boolean> {
+        const node = this.node
+        const journal = node.journal
+        try {
+            for (;;) {
+                const slot = journal.oldest()
+                if (slot < 0) break
+                const frame = journal.frameOf(slot)
+                if (journal.commandOf(slot) === 0x80) await this.worker.write(frame, journal.bytesOf(slot))
+                else await this.worker.replay(frame, journal.bytesOf(slot))
+                if (!node.other.serving) return false
+                journal.take(slot)
+            }
+        } catch (e) {
+            console.log("! copies " + e)
+            return false
         }
         journal.clear()
+        return true
     }
 
     private async releasePartner(): Promise<void> {
@@ -196,10 +234,11 @@ export class Control {
         this.node.reads.drop(other)
         try {
             await other.volume.checkpoint()
+            await other.volume.array.settle()
         } catch (e) {
+            // what was acknowledged is on the array; the partner's mount finds it
             console.log("! release " + e)
         }
-        await other.volume.array.settle()
         this.stop(other)
         this.event(evPartnerReleased, 0)
     }
@@ -207,8 +246,15 @@ export class Control {
     /** After an exception in the middle of an operation: what is served is mounted anew. */
     async recover(): Promise<void> {
         const node = this.node
-        if (node.home.serving) node.home.serving = await this.mount(node.home)
-        if (node.other.serving) node.other.serving = await this.mount(node.other)
+        const pair = node.pair
+        if (node.home.serving) {
+            if (!(await this.mount(node.home))) this.event(evHomeFailed, 0)
+            if (!pair.home) this.stop(node.home)
+        }
+        if (node.other.serving) {
+            if (!(await this.mount(node.other))) this.event(evPartnerFailed, 0)
+            if (pair.role !== takenOver && pair.role !== takingOver) this.stop(node.other)
+        }
         node.outbox.beatDue = true
     }
 

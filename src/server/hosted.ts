@@ -7,6 +7,8 @@ import { Upload } from "../store/upload"
 import { Volume, uploadsMax } from "../store/volume"
 
 export class Hosted {
+    /** Of the volume. */
+    number: number
     volume: Volume
     requests: Requests
     queries: Queries
@@ -25,6 +27,7 @@ export class Hosted {
     copyDueMs: number[]
 
     constructor(volume: Volume) {
+        this.number = volume.number
         this.volume = volume
         this.requests = new Requests(volume)
         this.queries = new Queries(volume)

@@ -1,23 +1,27 @@
 // Commands received and not yet looked at, in slots allocated at boot. A full inbox drops what comes: the host sends it again.
+//
+// The fields are the packet handler's and the worker's to use in place: a call would cost each block of an upload more than its work.
 
 import { frameBytesMax } from "./frame"
 
 /** The host's window of 16 blocks, and a few requests. */
-const slotsMax = 18
+export const inboxSlots = 18
 
 export class Inbox {
+    /** Commands held, from slot `head` on. */
     count: number
+    head: number
     dropped: number
-    private frames: Buffer[]
-    private sizes: number[]
-    private commands: number[]
-    private head: number
+    frames: Buffer[]
+    /** Bytes and service command of each slot's frame. */
+    sizes: number[]
+    commands: number[]
 
     constructor() {
         this.frames = []
         this.sizes = []
         this.commands = []
-        for (let i = 0; i < slotsMax; i++) {
+        for (let i = 0; i < inboxSlots; i++) {
             this.frames.push(Buffer.alloc(frameBytesMax))
             this.sizes.push(0)
             this.commands.push(0)
@@ -27,35 +31,21 @@ export class Inbox {
         this.dropped = 0
     }
 
+    /** Called by the packet handler for each command to this node. */
     push(command: number, payload: Buffer): void {
         const bytes = payload.length
-        if (this.count === slotsMax || bytes > frameBytesMax) {
+        const count = this.count
+        if (count === inboxSlots || bytes > frameBytesMax) {
             this.dropped++
             return
         }
-        let slot = this.head + this.count
-        if (slot >= slotsMax) slot -= slotsMax
+        let slot = this.head + count
+        if (slot >= inboxSlots) slot -= inboxSlots
         const frame = this.frames[slot]
         frame.blitAt(0, payload, 0, bytes)
         if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
         this.sizes[slot] = bytes
         this.commands[slot] = command
-        this.count++
-    }
-
-    /** The oldest command; valid until `pop`. */
-    frame(): Buffer {
-        return this.frames[this.head]
-    }
-    bytes(): number {
-        return this.sizes[this.head]
-    }
-    command(): number {
-        return this.commands[this.head]
-    }
-    pop(): void {
-        this.head++
-        if (this.head === slotsMax) this.head = 0
-        this.count--
+        this.count = count + 1
     }
 }

@@ -5,13 +5,14 @@
 import { kindSession, kindUpload } from "../pair/journal"
 import { evPartner } from "../pair/role"
 import { Control } from "./control"
+import { noticeIsGood } from "./frame"
 import { NodeServer } from "./node"
-import { noticeBase, noticeBeat, noticeProgress, noticeRecorded, noticeReply } from "./outbox"
+import { noticeAnswer, noticeBase, noticeBeat, noticeData, noticeProgress, noticeRecorded, noticeReply } from "./outbox"
 
 const commandWrite = 0x80
 const commandRequest = 0x81
-const commandLast = 0x8f
 const flagRecording = 64
+const noticeBytesMin = 8
 
 export class Listener {
     private node: NodeServer
@@ -22,16 +23,6 @@ export class Listener {
         this.node = node
         this.control = control
         this.partnerCode = noticeBase + 16 * (node.number ^ 1)
-    }
-
-    /** A command to this node's own service. */
-    toMe(command: number, payload: Buffer): void {
-        if (command >= noticeBase) this.notice(command, payload)
-        else if (command >= commandWrite && command <= commandLast) {
-            this.node.heardBus = true
-            this.node.inbox.push(command, payload)
-            this.node.workerSignal.notify()
-        }
     }
 
     /** A command to the partner's service. */
@@ -48,10 +39,15 @@ export class Listener {
     /** A notice, to whomever it was addressed. */
     notice(command: number, payload: Buffer): void {
         const kind = command - this.partnerCode
-        if (kind < 0 || kind > 15) return
+        if (kind < 0 || kind > 15 || payload.length < noticeBytesMin) return
         const node = this.node
+        // what another says of itself without a word to act on needs no check
+        if (kind !== noticeData && kind !== noticeAnswer && !noticeIsGood(payload)) {
+            node.badChecks++
+            return
+        }
         if (kind === noticeBeat) {
-            if (payload.length < 20 || payload[5] !== (node.number ^ 1)) return
+            if (payload.length < 32 || payload[5] !== (node.number ^ 1)) return
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
             this.control.event(evPartner, payload[6])

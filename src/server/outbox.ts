@@ -6,7 +6,7 @@
 
 import { beatMs, copyWaitMs } from "../config"
 import { kindSession } from "../pair/journal"
-import { platform, Signal } from "../platform"
+import { Signal } from "../platform"
 import { sealFrame } from "./frame"
 import { NodeServer } from "./node"
 import { beatFrame, flagUnprotected, progressFrame, recordedFrame, replyFlags } from "./telling"
@@ -26,8 +26,8 @@ const answersMax = 4
 const framesMax = 2
 /** While other packets show that this node lives, its heartbeat comes less often. */
 const busyBeatMs = 300
-/** Acknowledgements go together: a window of 12 blocks at 60 kB/s lasts 45 ms. */
-const progressMs = 35
+/** Acknowledgements go together: a window of 16 blocks at 60 kB/s lasts 60 ms. */
+const progressMs = 45
 
 /** A service of another device that notices are sent to. */
 export interface Carrier {
@@ -101,12 +101,12 @@ export class Outbox {
         if (
             this.beatDue ||
             nowMs >= this.nextBeatMs ||
-            this.progressDue ||
+            (this.progressDue && nowMs - this.lastProgressMs >= progressMs) ||
+            (this.node.journal.news && nowMs - this.lastRecordedMs >= progressMs) ||
             this.replies.length > 0 ||
             this.frames.length > 0 ||
             this.answers.length > 0 ||
-            this.outcomes.length > 0 ||
-            this.node.journal.news
+            this.outcomes.length > 0
         )
             this.wake()
     }
@@ -149,7 +149,7 @@ export class Outbox {
             let frame: Buffer = undefined
             if (carrier.isReady()) frame = this.next()
             if (frame) {
-                this.lastSendMs = platform.now()
+                this.lastSendMs = this.node.nowMs
                 await carrier.send(noticeBase + 16 * this.node.number + this.kind, frame)
                 this.node.workerSignal.notify()
             } else await carrier.signal.wait()
@@ -164,8 +164,8 @@ export class Outbox {
 
     /** The most urgent thing to say, its kind in `kind`; undefined when there is none. */
     private next(): Buffer {
-        const now = platform.now()
         const node = this.node
+        const now = node.nowMs
         this.kind = noticeOutcome
         if (this.outcomes.length > 0) return this.first(this.outcomes)
         if (this.beatDue || now >= this.nextBeatMs) {

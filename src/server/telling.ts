@@ -30,7 +30,7 @@ export function replyFlags(node: NodeServer): number {
 
 export function beatFlags(node: NodeServer): number {
     let flags = 0
-    if (node.partnerHeard()) flags |= beatHeard
+    if (node.partnerAlive) flags |= beatHeard
     if (node.isProtected()) flags |= beatProtected
     if (node.home.serving) {
         flags |= beatHome

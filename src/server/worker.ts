@@ -11,6 +11,7 @@ import { Upload } from "../store/upload"
 import { Control } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
 import { Hosted } from "./hosted"
+import { inboxSlots } from "./inbox"
 import { NodeServer } from "./node"
 import { beatFlags, replyFlags } from "./telling"
 
@@ -21,11 +22,15 @@ export const commandQuery = 0x83
 export const commandControl = 0x84
 
 const writeHeadBytes = 12
-const blockBytesMax = 224
+/** A `write` frame with a full block. */
+const blockFrameBytes = 236
 const answerHeadBytes = 12
 const answerBytesMax = 236
 /** Idle for this long, an upload's unfinished page is programmed, and work that can wait is done. */
 const quietMs = 25
+
+/** Commands in a row before file data, or a change of control, has its turn. */
+const commandsPerStep = 8
 
 const flagTellNow = 1
 
@@ -76,24 +81,31 @@ export class Worker {
     /** @returns false when there was nothing to do */
     private async step(): Promise<boolean> {
         const node = this.node
-        if (await this.control.work()) {
+        const control = this.control
+        if (control.jobs.length > 0) {
             this.tidied = false
+            await control.work()
             return true
         }
         const inbox = node.inbox
         if (inbox.count > 0) {
-            const frame = inbox.frame()
-            // a handler may only add behind it while this one is worked on
-            try {
-                if (frameIsGood(frame, inbox.bytes())) await this.dispatch(inbox.command(), frame, inbox.bytes())
-                else node.badChecks++
-            } catch (e) {
-                inbox.pop()
-                throw e
-            }
-            inbox.pop()
-            this.lastCommandMs = platform.now()
             this.tidied = false
+            for (let n = commandsPerStep; n > 0 && inbox.count > 0; n--) {
+                const slot = inbox.head
+                const frame = inbox.frames[slot]
+                const bytes = inbox.sizes[slot]
+                // a handler may only add behind it while this one is worked on
+                try {
+                    if (!frameIsGood(frame, bytes)) node.badChecks++
+                    else if (inbox.commands[slot] === commandWrite) await this.write(frame, bytes)
+                    else await this.dispatch(inbox.commands[slot], frame, bytes)
+                } finally {
+                    inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
+                    inbox.count--
+                }
+            }
+            this.lastCommandMs = node.nowMs
+            await this.readOn()
             return true
         }
         if (this.unsettled) {
@@ -102,12 +114,8 @@ export class Worker {
             await this.settle(node.other)
             return true
         }
-        if (node.reads.active > 0 && node.outbox.hasRoomForData()) {
-            const frame = await node.reads.nextFrame(replyFlags(node))
-            if (frame) node.outbox.data(frame)
-            return true
-        }
-        const now = platform.now()
+        if (await this.readOn()) return true
+        const now = node.nowMs
         if (now - this.lastCommandMs < quietMs) return false
         if (await this.tidy(node.home, now)) return true
         if (await this.tidy(node.other, now)) return true
@@ -115,10 +123,18 @@ export class Worker {
         return false
     }
 
+    /** One frame of file data, if one is asked for and can be sent soon. */
+    private async readOn(): Promise<boolean> {
+        const node = this.node
+        if (node.reads.active === 0 || !node.outbox.hasRoomForData()) return false
+        const frame = await node.reads.nextFrame(replyFlags(node))
+        if (frame) node.outbox.data(frame)
+        return true
+    }
+
     private async dispatch(command: number, frame: Buffer, bytes: number): Promise<void> {
         if (bytes < writeHeadBytes && command !== commandControl) return
-        if (command === commandWrite) await this.write(frame, bytes)
-        else if (command === commandRequest) await this.request(frame, bytes)
+        if (command === commandRequest) await this.request(frame, bytes)
         else if (command === commandQuery) await this.query(frame, bytes)
         else if (command === commandRead) this.read(frame, bytes)
         else if (command === commandControl && bytes >= 8) this.control.ask(frame)
@@ -130,7 +146,7 @@ export class Worker {
     async write(frame: Buffer, bytes: number): Promise<void> {
         const node = this.node
         const hosted = frame[4] === node.number ? node.home : node.other
-        if (!hosted.serving || hosted.volume.number !== frame[4] || bytes > writeHeadBytes + blockBytesMax) return
+        if (!hosted.serving || hosted.number !== frame[4] || bytes > blockFrameBytes) return
         const handle = frame.getAt(6, "u16")
         let upload = hosted.current
         if (!upload.object || (upload.object & 0xffff) !== handle) {
@@ -142,23 +158,20 @@ export class Worker {
             upload = hosted.volume.uploads[slot]
             hosted.current = upload
         }
-        const taken = upload.bytes()
-        const offset = frame.getAt(8, "u32")
-        let at = writeHeadBytes + taken - offset
-        if (at < writeHeadBytes || at >= bytes) {
+        const at = upload.accept(frame, writeHeadBytes, bytes, frame.getAt(8, "u32"))
+        if (at < 0) {
             // a gap, or a block the volume has: the host hears where to go on
             hosted.tellAgain(hosted.volume.uploads.indexOf(upload))
             node.outbox.progressDue = true
             return
         }
         this.unsettled = true
-        at += upload.take(frame, at, bytes - at)
         if (upload.isPageFull()) {
             if (!(await this.appendPage(hosted, upload))) return
             if (at < bytes) upload.take(frame, at, bytes - at)
         }
         // the last block of a file is short: do not wait for more
-        if (bytes < writeHeadBytes + blockBytesMax) await this.appendPartials(hosted)
+        if (bytes < blockFrameBytes) await this.appendPartials(hosted)
         else if (frame[5] & flagTellNow) node.outbox.progressDue = true
     }
 
@@ -168,7 +181,7 @@ export class Worker {
         node.outbox.progressDue = true
         if (await volume.prepareData(upload)) {
             await upload.appendFull(volume.log)
-            upload.usedMs = platform.now()
+            upload.usedMs = node.nowMs
             return true
         }
         const slot = volume.uploads.indexOf(upload)
@@ -244,7 +257,7 @@ export class Worker {
             out.setAt(16, "u32", status === notController || status === wrongEpoch ? 0 : hosted.requests.value)
             out.setAt(20, "u32", hosted.epoch)
         }
-        this.node.outbox.reply(out, platform.now())
+        this.node.outbox.reply(out, this.node.nowMs)
     }
 
     /** Finishes a copied request whose owner is gone. One that cannot be finished yet is left to the host. */

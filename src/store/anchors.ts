@@ -1,101 +1,136 @@
-// Anchors: small records in a ring of sectors in the reserved segment, each saying which segment the log is in, and who controls the
-// array (the epoch). One is written for each segment entered and each change of control, so the ring wears no faster than
-// the log does.
+// Anchors: small records in a ring of sectors in the reserved segment, each saying which segment the log is in, where the last root
+// was then, which elements are up to date, and who controls the array (the epoch). One is written for each segment entered, each
+// change of control and each element lost, so the ring wears no faster than the log does.
 //
-// Promises: the newest good anchor is found with a bounded number of reads (one per sector of the ring and one per slot of a
-// sector); an anchor torn by a power cut leaves the one before it newest. The first slot of a sector is only ever
-// programmed by the mount that erased the sector.
+// Promises: the newest good anchor is found with a bounded number of reads (one per element and sector of the ring, and one per slot
+// of a sector); an anchor torn by a power cut leaves the one before it newest. A slot is programmed once after its sector was
+// erased, and the first slot of a sector right after.
 //
 // Crash order: 1 erase the sector (first slot only), 2 settle, 3 program the slot, 4 settle.
 
 import { MirrorArray } from "../array/mirror"
+import { elementPageBytes } from "../flash/nor"
 import {
     atBody,
     atOwner,
     atType,
     headerBufferBytes,
-    noPage,
     pageBufferBytes,
+    pageIsBlank,
     pageIsGood,
     sealPage,
     typeAnchor,
-    typeBlank,
 } from "./page"
 
 const sectorPages = 16
 
 export class Anchors {
+    // what an anchor says (docs/FORMAT.md, "Anchor"); set before `append`
     epoch: number
     segment: number
     start: number
     root: number
     serial: number
+    rootTail: number
+    between: number
+    betweenTail: number
+    members: number
+    /** The array's id, as its labels have it; 0 = not known, any anchor will do. */
+    arrayId: number
+
     /** A header-sized buffer that is free between calls. */
     header: Buffer
     private array: MirrorArray
     private scratch: Buffer
     private sequence: number
-    private sectors: number
     /** Page of the reserved segment the next anchor goes to; its sector must be erased first when it is the sector's first. */
     private slot: number
+    /** The sector of `slot` is erased and its first slot good, without which no other slot of it would be found. */
+    private sectorIsOpen: boolean
 
     constructor(array: MirrorArray, scratch: Buffer) {
         this.array = array
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
-        this.sectors = (array.segmentPages / sectorPages) | 0
-        this.begin()
+        this.begin(0)
     }
 
     /** The ring is blank. */
-    begin(): void {
+    begin(arrayId: number): void {
         this.sequence = 0
         this.slot = sectorPages
+        this.sectorIsOpen = false
         this.epoch = 0
+        this.arrayId = arrayId
     }
 
-    async append(epoch: number, segment: number, start: number, root: number, serial: number): Promise<void> {
+    private sectors(): number {
+        return (this.array.segmentPages / sectorPages) | 0
+    }
+
+    /** The next slot of the ring; the next sector's first when this sector could not be opened. */
+    private takeSlot(): number {
+        let slot = this.slot
+        if (slot % sectorPages !== 0 && !this.sectorIsOpen) slot += sectorPages - (slot % sectorPages)
+        const end = this.sectors() * sectorPages
+        if (slot >= end) slot = sectorPages
+        this.slot = slot + 1 < end ? slot + 1 : sectorPages
+        return slot
+    }
+
+    async append(): Promise<void> {
         const array = this.array
-        if (this.slot % sectorPages === 0) {
-            await array.erase(this.slot, sectorPages)
+        // taken before anything is awaited: a loss noticed below appends an anchor of its own
+        const slot = this.takeSlot()
+        if (slot % sectorPages === 0) {
+            this.sectorIsOpen = false
+            const sequence = this.sequence
+            await array.erase(slot, sectorPages)
             await array.settle()
+            // and says all that this one would
+            if (this.sequence !== sequence) return
         }
         const buffer = this.scratch
         buffer.fillAt(0, pageBufferBytes, 0)
         buffer[atType] = typeAnchor
         buffer.setAt(atOwner, "u32", ++this.sequence)
-        buffer.setAt(atBody, "u32", epoch)
-        buffer.setAt(atBody + 4, "u16", segment)
-        buffer.setAt(atBody + 6, "u16", start)
-        buffer.setAt(atBody + 8, "u32", root)
-        buffer.setAt(atBody + 12, "u32", serial)
-        sealPage(buffer, this.slot)
-        await array.program(this.slot, buffer)
+        buffer.setAt(atBody, "u32", this.epoch)
+        buffer.setAt(atBody + 4, "u16", this.segment)
+        buffer.setAt(atBody + 6, "u16", this.start)
+        buffer.setAt(atBody + 8, "u32", this.root)
+        buffer.setAt(atBody + 12, "u32", this.serial)
+        buffer.setAt(atBody + 16, "u16", this.rootTail)
+        buffer.setAt(atBody + 18, "u16", this.between)
+        buffer.setAt(atBody + 20, "u16", this.betweenTail)
+        buffer[atBody + 22] = this.members
+        buffer.setAt(atBody + 24, "u32", this.arrayId)
+        sealPage(buffer, slot)
+        await array.program(slot, buffer)
         await array.settle()
-        this.slot++
-        if (this.slot === this.sectors * sectorPages) this.slot = sectorPages
-        this.epoch = epoch
+        if (slot % sectorPages === 0) this.sectorIsOpen = this.slot === slot + 1
     }
 
     /** Loads the newest anchor. @returns false when there is none */
     async findNewest(): Promise<boolean> {
-        let sector = 0
+        const sectors = this.sectors()
+        let first = 0
         let newest = 0
-        for (let i = 1; i < this.sectors; i++) {
-            if (!(await this.readAnchor(i * sectorPages))) continue
-            const sequence = this.scratch.getAt(atOwner, "u32")
+        for (let i = 1; i < sectors; i++) {
+            const sequence = await this.read(i * sectorPages)
             if (sequence > newest) {
                 newest = sequence
-                sector = i
+                first = i * sectorPages
             }
         }
-        if (sector === 0) return false
+        if (first === 0) return false
         // within the sector: the last programmed slot, and back from there to one that is good
-        const first = sector * sectorPages
         let used = 0
         for (let i = 1; i < sectorPages; i++) if (!(await this.isBlank(first + i))) used = i
         let at = used
-        while (!(await this.readAnchor(first + at))) at--
+        while ((await this.read(first + at)) === 0) {
+            if (at === 0) return false
+            at--
+        }
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
         this.epoch = buffer.getAt(atBody, "u32")
@@ -103,27 +138,62 @@ export class Anchors {
         this.start = buffer.getAt(atBody + 6, "u16")
         this.root = buffer.getAt(atBody + 8, "u32")
         this.serial = buffer.getAt(atBody + 12, "u32")
+        this.rootTail = buffer.getAt(atBody + 16, "u16")
+        this.between = buffer.getAt(atBody + 18, "u16")
+        this.betweenTail = buffer.getAt(atBody + 20, "u16")
+        this.members = buffer[atBody + 22]
         // a slot whose programming was cut may read as blank: leave one free
-        const next = first + used + 2
-        this.slot = used + 2 < sectorPages ? next : first + sectorPages
-        if (this.slot === this.sectors * sectorPages) this.slot = sectorPages
+        this.slot = used + 2 < sectorPages ? first + used + 2 : first + sectorPages
+        if (this.slot === sectors * sectorPages) this.slot = sectorPages
+        this.sectorIsOpen = true
         return true
     }
 
-    private async readAnchor(page: number): Promise<boolean> {
+    /** Whether an element without a label holds an anchor of this array: then it is no new one. */
+    async isOn(element: number): Promise<boolean> {
         const buffer = this.scratch
-        for (let attempt = 0; attempt < this.array.copies; attempt++) {
-            if (!(await this.array.read(page, buffer, attempt))) continue
-            if (pageIsGood(buffer, page) && buffer[atType] === typeAnchor && buffer.getAt(atBody + 8, "u32") !== noPage)
-                return true
+        const end = this.sectors() * sectorPages
+        for (let page = sectorPages; page < end; page++) {
+            await this.array.bank.read(element, page * elementPageBytes, buffer)
+            if (this.isAnchor(buffer, page)) return true
         }
         return false
     }
 
+    private isAnchor(buffer: Buffer, page: number): boolean {
+        if (buffer[atType] !== typeAnchor || !pageIsGood(buffer, page)) return false
+        return this.arrayId === 0 || buffer.getAt(atBody + 24, "u32") === this.arrayId
+    }
+
+    /**
+     * Reads the newest of a slot's copies: an element that was away holds an older anchor there.
+     * @returns its sequence; 0 when no copy is good
+     */
+    private async read(page: number): Promise<number> {
+        const array = this.array
+        const buffer = this.scratch
+        let newest = 0
+        let from = 0
+        let held = -1
+        for (let attempt = 0; attempt < array.copies; attempt++) {
+            if (!(await array.read(page, buffer, attempt)) || !this.isAnchor(buffer, page)) {
+                held = -1
+                continue
+            }
+            held = attempt
+            const sequence = buffer.getAt(atOwner, "u32")
+            if (sequence >= newest) {
+                newest = sequence
+                from = attempt
+            }
+        }
+        if (newest && held !== from) await array.read(page, buffer, from)
+        return newest
+    }
+
     private async isBlank(page: number): Promise<boolean> {
         for (let attempt = 0; attempt < this.array.copies; attempt++) {
-            if (!(await this.array.read(page, this.header, attempt))) continue
-            if (this.header[atType] !== typeBlank || this.header.getAt(atOwner, "i32") !== -1) return false
+            if ((await this.array.read(page, this.header, attempt)) && !pageIsBlank(this.header)) return false
         }
         return true
     }

@@ -15,7 +15,10 @@ export const orphanList = 3
 
 export const typeFile = 1
 export const typeDirectory = 2
+/** Not committed yet. */
 export const flagUpload = 1
+/** In the orphan list. */
+export const flagDropped = 2
 
 export const inodeBytes = 20
 /** The first sub of a directory's entries, above its inode's. */
@@ -45,14 +48,14 @@ export class Directory {
 
     // --- inodes
 
-    /** @returns false when there is no such object, or it is an upload nobody committed */
+    /** @returns false when there is no such object, it is an upload nobody committed, or it was dropped */
     async load(object: number): Promise<boolean> {
         if (object === uploadList || object === orphanList || !(await this.tree.find(object, 0))) return false
         this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
-        return !(this.inode[1] & flagUpload)
+        return this.inode[1] === 0
     }
 
-    /** Loads an inode whether it is an upload or not. */
+    /** Loads an inode whatever its flags. */
     async loadAny(object: number): Promise<boolean> {
         if (!(await this.tree.find(object, 0))) return false
         this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
@@ -113,7 +116,7 @@ export class Directory {
         const exact = Buffer.alloc(bytes)
         exact.blitAt(0, name, at, bytes)
         // hash 0 is left out: subs below `firstEntry` are the directory's own
-        const hash = (platform.sha256([exact]).getAt(0, "u32") % 0x7fffff) + 1
+        const hash = hashOf(exact)
         const tree = this.tree
         let free = 0
         let more = await tree.seek(directory, hash * 256)
@@ -121,7 +124,10 @@ export class Directory {
         while (more && tree.object === directory && tree.sub >= hash * 256 && tree.sub < hash * 256 + 256) {
             const index = tree.sub - hash * 256
             if (index === free) free++
-            if (tree.valueBytes === entryHeadBytes + bytes && sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
+            if (
+                tree.valueBytes === entryHeadBytes + bytes &&
+                sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)
+            ) {
                 this.loadEntry()
                 return ok
             }
@@ -164,26 +170,41 @@ export class Directory {
     }
 }
 
+/** 1 to 2^23 - 1; by bits, because `%` of a number above 2^31 is negative on a board. */
+function hashOf(name: Buffer): number {
+    const hash = platform.sha256([name]).getAt(0, "i32") & 0x7fffff
+    return hash === 0 ? 1 : hash
+}
+
 function sameBytes(a: Buffer, at: number, b: Buffer): boolean {
     const n = b.length
     for (let i = 0; i < n; i++) if (a[at + i] !== b[i]) return false
     return true
 }
 
-/** 1 to 200 bytes, valid UTF-8 as far as its shape goes, no NUL, no `/`, not `.` or `..`. */
+/** 1 to 200 bytes of UTF-8, no NUL, no `/`, not `.` or `..`. */
 export function nameIsGood(name: Buffer, at: number, bytes: number): boolean {
     if (bytes < 1 || bytes > nameBytesMax || at + bytes > name.length) return false
     if (name[at] === 0x2e && (bytes === 1 || (bytes === 2 && name[at + 1] === 0x2e))) return false
+    // the least the byte after a lead may be, and the most: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629 §4)
+    let least = 0x80
+    let most = 0xbf
     let follow = 0
     for (let i = 0; i < bytes; i++) {
         const c = name[at + i]
         if (follow > 0) {
-            if ((c & 0xc0) !== 0x80) return false
+            if (c < least || c > most) return false
+            least = 0x80
+            most = 0xbf
             follow--
-        } else if (c === 0 || c === 0x2f || (c >= 0x80 && c < 0xc2) || c > 0xf4) return false
-        else if (c >= 0xf0) follow = 3
-        else if (c >= 0xe0) follow = 2
-        else if (c >= 0xc2) follow = 1
+        } else if (c >= 0x80) {
+            if (c < 0xc2 || c > 0xf4) return false
+            follow = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1
+            if (c === 0xe0) least = 0xa0
+            else if (c === 0xed) most = 0x9f
+            else if (c === 0xf0) least = 0x90
+            else if (c === 0xf4) most = 0x8f
+        } else if (c === 0 || c === 0x2f) return false
     }
     return follow === 0
 }

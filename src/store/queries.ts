@@ -7,6 +7,8 @@ import { Volume } from "./volume"
 
 const attributeBytes = 20
 const entryHeadBytes = 5
+/** In place of the count of entries: one entry, in the shorter form. */
+const loneEntry = 255
 
 export class Queries {
     /** Bytes of the answer. */
@@ -43,7 +45,7 @@ export class Queries {
         this.bytes = 1
         while (from < end) {
             let slash = path.indexOf(0x2f, from, end)
-            if (slash < 0) slash = end
+            if (slash < 0 || slash > end) slash = end
             out[at] = found
             let status = await directory.loadDirectory(object)
             if (status === ok) status = await directory.lookup(object, path, from, slash - from)
@@ -65,7 +67,11 @@ export class Queries {
         return ok
     }
 
-    /** Lists entries after `cookie`, as many as fit `room` bytes. */
+    /**
+     * Lists entries after `cookie`, as many as fit `room` bytes. An entry too long for a frame goes alone in the shorter form
+     * that `loneEntry` marks: without the two reserved bytes of its attributes, and its name takes the rest.
+     * @param room at least 224
+     */
     async readdir(object: number, cookie: number, out: Buffer, at: number, room: number): Promise<number> {
         const directory = this.volume.directory
         const tree = this.volume.tree
@@ -78,12 +84,16 @@ export class Queries {
         while ((await tree.seek(object, key)) && tree.object === object) {
             const bytes = tree.valueBytes - entryHeadBytes
             const need = 4 + attributeBytes + 1 + bytes
-            if (used + need > room) {
+            if (used + need > room && count > 0) {
                 out[at] = 0
                 break
             }
             directory.loadEntry()
             key = directory.key
+            if (used + need > room) {
+                await this.writeLoneEntry(object, bytes, out, at)
+                return ok
+            }
             const child = directory.object
             out.setAt(at + used, "u32", key)
             out[at + used + 4 + attributeBytes] = bytes
@@ -97,6 +107,23 @@ export class Queries {
         out[at + 1] = count
         this.bytes = used
         return ok
+    }
+
+    private async writeLoneEntry(parent: number, bytes: number, out: Buffer, at: number): Promise<void> {
+        const directory = this.volume.directory
+        const tree = this.volume.tree
+        const inode = directory.inode
+        const key = directory.key
+        const child = directory.object
+        out.setAt(at + 2, "u32", key)
+        out.blitAt(at + 24, tree.leaf, tree.valueAt + entryHeadBytes, bytes)
+        if (!(await directory.load(child))) directory.setInode(directory.type, 0, 0, 0, 0, parent)
+        out.blitAt(at + 6, inode, 0, 2)
+        out.setAt(at + 8, "u32", child)
+        out.blitAt(at + 12, inode, 4, 12)
+        out[at] = (await tree.seek(parent, key + 1)) && tree.object === parent ? 0 : 1
+        out[at + 1] = loneEntry
+        this.bytes = 24 + bytes
     }
 
     statfs(out: Buffer, at: number): number {

@@ -1,4 +1,5 @@
-// Reads a file's bytes in order, remembering the extent it is in so that the tree is asked once per extent and not once per page.
+// Reads a file's bytes in order, remembering the extent it is in so that the tree is asked once per extent and not once per page; but
+// no longer than until the next commit, which may have moved the extent.
 
 import { atBody, atBlock, atOwner, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
@@ -12,6 +13,11 @@ export class Reader {
     private buffer: Buffer
     /** Block in the buffer, or -1. */
     private block: number
+    // the extent: pages left of it from the block after, as of a commit
+    private nextBlock: number
+    private nextPage: number
+    private left: number
+    private commit: number
 
     /** @param buffer a page buffer of its own */
     constructor(buffer: Buffer) {
@@ -24,6 +30,7 @@ export class Reader {
         this.volume = volume
         this.object = object
         this.block = -1
+        this.left = 0
         if (!(await volume.directory.load(object))) return notFound
         if (volume.directory.inode[0] === typeDirectory) return isDirectory
         this.size = volume.directory.inode.getAt(4, "u32")
@@ -40,10 +47,20 @@ export class Reader {
             const within = offset - block * bodyBytes
             if (block !== this.block) {
                 this.block = -1
-                const page = await this.volume.pageOf(this.object, block)
-                if (page < 0) return notFound
+                const volume = this.volume
+                const commit = volume.log.commitNumber()
+                let page = this.nextPage
+                if (this.left <= 0 || block !== this.nextBlock || commit !== this.commit) {
+                    page = await volume.pageOf(this.object, block)
+                    if (page < 0) return notFound
+                    this.left = volume.extentLeft
+                    this.commit = commit
+                }
+                this.left--
+                this.nextBlock = block + 1
+                this.nextPage = page + 1
                 if (
-                    !(await this.volume.log.readPage(page, this.buffer)) ||
+                    !(await volume.log.readPage(page, this.buffer)) ||
                     this.buffer.getAt(atOwner, "u32") !== this.object ||
                     this.buffer.getAt(atBlock, "u32") !== block
                 )

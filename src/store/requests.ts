@@ -4,15 +4,7 @@
 // changes nothing and gives the first one's result.
 
 import { platform } from "../platform"
-import {
-    flagUpload,
-    nameBytesMax,
-    nameIsGood,
-    rootDirectory,
-    typeDirectory,
-    typeFile,
-    uploadList,
-} from "./directory"
+import { flagUpload, nameBytesMax, nameIsGood, rootDirectory, typeDirectory, typeFile, uploadList } from "./directory"
 import { dropSession, findSession, sequenceOf, statusOf, valueOf } from "./sessions"
 import {
     badName,
@@ -94,7 +86,11 @@ export class Requests {
             if (sequence !== last + 1) return silent
         }
         const givesBack = op === opRemove || op === opAbort || op === opBye || op === opHello
-        if (!(await volume.prepare(givesBack))) return noSpace
+        if (!(await volume.prepare(givesBack))) {
+            // the result is stored, or the session's next request would never be in order
+            if (known >= 0) await volume.commitResult(session, sequence, noSpace, 0)
+            return noSpace
+        }
         if (op === opBye) {
             dropSession(root, session)
             await volume.commit()
@@ -127,8 +123,7 @@ export class Requests {
         if (bytes < atArguments + 16) return badRequest
         const d = frame.getAt(atArguments + 12, "u32")
         if (op === opRemove) return await this.remove(a, b, c, d)
-        if (op === opCommit)
-            return await this.commit(a, b, c, d, frame, atArguments + 16, bytes - atArguments - 16)
+        if (op === opCommit) return await this.commit(a, b, c, d, frame, atArguments + 16, bytes - atArguments - 16)
         if (op === opRename) return await this.rename(a, b, c, d, frame, bytes)
         return badRequest
     }
@@ -218,8 +213,9 @@ export class Requests {
         if (old && directory.type === typeDirectory) return isDirectory
         if (old && !replace) return exists
         const key = old ? directory.key : directory.freeKey
+        await volume.log.ensure(1)
         await upload.appendPartial(volume.log)
-        await upload.putExtents(volume.tree)
+        await upload.putExtents(volume.tree, volume.log)
         const change = volume.changeNumber()
         directory.setInode(typeFile, 0, size, mtime, change, parent)
         await directory.store(object)

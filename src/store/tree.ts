@@ -4,14 +4,17 @@
 // appends it, children before parents, and only the root that follows makes the change real. Between two operations of a
 // volume nothing in the cache is changed ("dirty"), so whatever goes wrong within one is undone by reading the root again.
 //
-// RAM: the cache's slots, allocated once and shared by all volumes of a node.
+// RAM: the cache's slots, allocated once and shared by all volumes of a node, of which one at a time may be in an operation. An
+// operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
 import { Log } from "./log"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
 
-/** Slots: the nodes one operation may change and a path besides. */
+/** Slots: what most operations change, and a path besides. */
 export const cacheSlots = 30
 const levelsMax = 10
+/** A node with less in it is merged with a neighbour, if both fit one node. */
+const sparseBytes = 78
 
 // offsets in a node's page buffer
 const atCount = atBody
@@ -31,13 +34,15 @@ export class NodeCache {
     used: number[]
     clock: number
     dirtyCount: number
+    slots: number
     private hints: Buffer
 
-    constructor() {
+    constructor(slots: number = cacheSlots) {
+        this.slots = slots
         this.buffers = []
         this.tags = []
         this.used = []
-        for (let i = 0; i < cacheSlots; i++) {
+        for (let i = 0; i < this.slots; i++) {
             this.buffers.push(Buffer.alloc(pageBufferBytes))
             this.tags.push(-1)
             this.used.push(0)
@@ -50,7 +55,7 @@ export class NodeCache {
     /** @returns the slot that holds `tag`, or -1 */
     find(tag: number): number {
         const slot = this.hints[tag & hintMask]
-        if (slot < cacheSlots && this.tags[slot] === tag) {
+        if (slot < this.slots && this.tags[slot] === tag) {
             this.used[slot] = ++this.clock
             return slot
         }
@@ -68,14 +73,14 @@ export class NodeCache {
         const tags = this.tags
         let best = -1
         let oldest = 0
-        for (let i = 0; i < cacheSlots; i++) {
+        for (let i = 0; i < this.slots; i++) {
             if (tags[i] === -2) continue
             if (best < 0 || used[i] < oldest) {
                 best = i
                 oldest = used[i]
             }
         }
-        // operations are bounded so that this cannot be (files.ts); the caller's volume is read again
+        // `put` and `remove` begin with enough slots that are not dirty
         if (best < 0) throw new Error("node cache full")
         tags[best] = -1
         used[best] = ++this.clock
@@ -85,14 +90,14 @@ export class NodeCache {
     /** Forgets nodes of `volume` with a page in first..first+pages-1. */
     forget(volume: number, first: number, pages: number): void {
         const low = volume * 0x2000000 + first
-        for (let i = 0; i < cacheSlots; i++) {
+        for (let i = 0; i < this.slots; i++) {
             const tag = this.tags[i]
             if (tag >= low && tag < low + pages) this.tags[i] = -1
         }
     }
 
     dropDirty(): void {
-        for (let i = 0; i < cacheSlots; i++) if (this.tags[i] === -2) this.tags[i] = -1
+        for (let i = 0; i < this.slots; i++) if (this.tags[i] === -2) this.tags[i] = -1
         this.dirtyCount = 0
     }
 }
@@ -157,10 +162,11 @@ export class Tree {
         return await this.otherLeaf(1)
     }
 
-    /** Positions at the key after the present position; the tree must not have changed since. */
+    /** Positions at the key after the present position; nothing else of the tree may have been called since. */
     async next(): Promise<boolean> {
         if (this.settleAt(this.places[this.depth] + 1)) return true
-        return await this.otherLeaf(1)
+        // from the top: nodes of the path may have left the cache on a long walk
+        return await this.seek(this.object, this.sub + 1)
     }
 
     /** Positions at the last key that is not greater. @returns false when there is none */
@@ -183,7 +189,7 @@ export class Tree {
         return true
     }
 
-    /** Goes to the last entry of the leaf before (step -1) or the first of the leaf after (step 1). */
+    /** Right after a descent: goes to the last entry of the leaf before (step -1) or the first of the leaf after (step 1). */
     private async otherLeaf(step: number): Promise<boolean> {
         const buffers = this.cache.buffers
         const places = this.places
@@ -299,6 +305,7 @@ export class Tree {
 
     /** Inserts the key, or gives an existing one a new value: `bytes` bytes of `value` from `from`. */
     async put(object: number, sub: number, value: Buffer, from: number, bytes: number): Promise<void> {
+        await this.makeRoom()
         for (;;) {
             if (this.top === noPage) {
                 this.top = dirtyMark + this.newNode(0)
@@ -306,6 +313,7 @@ export class Tree {
             }
             const exists = await this.find(object, sub)
             this.dirtyPath()
+            if (!exists) this.lowerSeparators(object, sub)
             const node = this.leaf
             if (exists) {
                 if (this.valueBytes === bytes) {
@@ -318,27 +326,101 @@ export class Tree {
         }
     }
 
+    /** A key below all others of a subtree goes into its first leaf: the separators above must not be greater. */
+    private lowerSeparators(object: number, sub: number): void {
+        for (let d = 0; d < this.depth; d++) {
+            if (this.places[d] !== 0) continue
+            const node = this.cache.buffers[this.slots[d]]
+            const o = node.getAt(atKeys, "u32")
+            if (o > object || (o === object && node.getAt(atKeys + 4, "u32") > sub)) {
+                node.setAt(atKeys, "u32", object)
+                node.setAt(atKeys + 4, "u32", sub)
+            }
+        }
+    }
+
+    /** Keeps as many slots clean as one change may need: a path, its neighbours, and a split at every level. */
+    private async makeRoom(): Promise<void> {
+        if (this.cache.dirtyCount + this.height * 2 + 6 > this.cache.slots) await this.flush()
+    }
+
     /** Removes the key. @returns whether it existed */
     async remove(object: number, sub: number): Promise<boolean> {
+        await this.makeRoom()
         if (!(await this.find(object, sub))) return false
         this.dirtyPath()
         const cache = this.cache
         let d = this.depth
         for (;;) {
-            const node = cache.buffers[this.slots[d]]
+            const slot = this.slots[d]
+            const node = cache.buffers[slot]
             this.removeAt(node, this.places[d])
-            if (node[atCount] > 0) break
-            cache.tags[this.slots[d]] = -1
-            cache.dirtyCount--
-            if (d === 0) {
-                this.top = noPage
-                this.height = 0
-                return true
-            }
+            if (node[atCount] === 0) {
+                cache.tags[slot] = -1
+                cache.dirtyCount--
+                if (d === 0) {
+                    this.top = noPage
+                    this.height = 0
+                    return true
+                }
+            } else if (d === 0 || usedBytes(node) >= sparseBytes || !(await this.merge(d))) break
             d--
         }
         await this.lowerRoot()
         return true
+    }
+
+    /**
+     * Merges the path's node of depth d with a neighbour under the same parent.
+     * @returns true when one of the two is empty now and its entry in the parent, at `places[d - 1]`, is to be removed
+     */
+    private async merge(d: number): Promise<boolean> {
+        const cache = this.cache
+        const parent = cache.buffers[this.slots[d - 1]]
+        const node = cache.buffers[this.slots[d]]
+        const place = this.places[d - 1]
+        for (let step = -1; step <= 1; step += 2) {
+            const beside = place + step
+            if (beside < 0 || beside >= parent[atCount]) continue
+            const slot = await this.nodeSlot(parent.getAt(atBody + parent[atKeys + beside * keyBytes + 8], "u32"))
+            const neighbour = cache.buffers[slot]
+            if (usedBytes(neighbour) + usedBytes(node) > bodyBytes - 2) continue
+            if (cache.tags[slot] !== -2) {
+                this.log.account(cache.tags[slot] - this.volume * 0x2000000, -1)
+                cache.tags[slot] = -2
+                cache.dirtyCount++
+            }
+            // the left one stays, the right one goes
+            const right = step < 0 ? place : beside
+            const leftSlot = step < 0 ? slot : this.slots[d]
+            const rightSlot = step < 0 ? this.slots[d] : slot
+            this.moveAll(cache.buffers[rightSlot], cache.buffers[leftSlot])
+            cache.tags[rightSlot] = -1
+            cache.dirtyCount--
+            parent.setAt(atBody + parent[atKeys + (right - 1) * keyBytes + 8], "u32", dirtyMark + leftSlot)
+            this.places[d - 1] = right
+            return true
+        }
+        return false
+    }
+
+    /** Appends the entries of a node to its left neighbour. */
+    private moveAll(from: Buffer, left: Buffer): void {
+        const count = from[atCount]
+        let at = atKeys
+        for (let i = 0; i < count; i++) {
+            const object = from.getAt(at, "u32")
+            this.insertAt(
+                left,
+                left[atCount],
+                object,
+                from.getAt(at + 4, "u32"),
+                from,
+                atBody + from[at + 8],
+                from[at + 9],
+            )
+            at += keyBytes
+        }
     }
 
     /** While the root has one child only, that child becomes the root. */
@@ -506,8 +588,23 @@ export class Tree {
 
     /** Appends the changed nodes, children first, and tells the log where the tree now is. The root that follows commits it. */
     async flush(): Promise<void> {
-        if (this.top !== noPage && this.top >= dirtyMark) this.top = await this.flushNode(this.top - dirtyMark)
+        if (this.top !== noPage && this.top >= dirtyMark) {
+            await this.log.ensure(this.cache.dirtyCount + this.log.closingPages())
+            this.top = await this.flushNode(this.top - dirtyMark)
+        }
         this.log.setTree(this.top, this.height)
+    }
+
+    /** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
+    async moveNode(page: number, level: number, object: number, sub: number): Promise<boolean> {
+        if (this.top === noPage || level > this.height) return false
+        await this.makeRoom()
+        await this.descend(object, sub)
+        const depth = this.height - level
+        if (this.cache.tags[this.slots[depth]] !== this.volume * 0x2000000 + page) return false
+        this.depth = depth
+        this.dirtyPath()
+        return true
     }
 
     private async flushNode(slot: number): Promise<number> {
@@ -528,4 +625,8 @@ export class Tree {
         cache.remember(slot, this.volume * 0x2000000 + page)
         return page
     }
+}
+
+function usedBytes(node: Buffer): number {
+    return bodyBytes - node[atHeap] + node[atCount] * keyBytes
 }

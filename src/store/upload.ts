@@ -1,14 +1,15 @@
 // An open upload: a file being written that has no name yet. Its bytes are appended to the log as they come, each page saying which
 // block of which object it is, so that a mount finds what came after the last root.
 //
-// Promises: `durable` never names a byte that a power cut can lose; bytes are taken strictly in order.
+// Promises: `durable` never names a byte that a power cut can lose; bytes are taken strictly in order; a page the tree refers to is
+// counted as used until the tree no longer does.
 
 import { Log } from "./log"
-import { bodyBytes, atBody, noPage, pageBufferBytes, typeData } from "./page"
+import { bodyBytes, atBody, noPage, pageBufferBytes } from "./page"
 import { Tree } from "./tree"
 
 /** Runs of contiguous pages held in RAM; one more asks for a checkpoint. */
-const runsMax = 6
+const runsMax = 12
 
 export class Upload {
     /** 0 = this slot is free. */
@@ -26,9 +27,13 @@ export class Upload {
     /** Page that holds the first `partialBytes` of block `blocks`, or noPage. */
     private partialPage: number
     private partialBytes: number
+    /** Page the tree has for a block that was not whole at the last commit, or noPage. */
+    private listedPage: number
     private runBlocks: number[]
     private runPages: number[]
     private runCounts: number[]
+    /** The page that would lengthen the last run. */
+    private runNext: number
     private extent: Buffer
 
     constructor() {
@@ -40,14 +45,18 @@ export class Upload {
     begin(object: number, session: number, nowMs: number): void {
         this.object = object
         this.session = session
+        // a page that is not full carries nothing of another file
+        this.buffer.fillAt(0, pageBufferBytes, 0)
         this.durable = 0
         this.usedMs = nowMs
         this.blocks = 0
         this.fill = 0
         this.partialPage = noPage
         this.partialBytes = 0
+        this.listedPage = noPage
         this.runBlocks = []
         this.runPages = []
+        this.runNext = noPage
         this.runCounts = []
     }
 
@@ -61,9 +70,29 @@ export class Upload {
         return this.runPages.length >= runsMax
     }
 
-    /** Whether there is anything a checkpoint would make known to the tree. */
+    /** Whether there is anything a commit would make known to the tree. */
     hasRuns(): boolean {
-        return this.runPages.length > 0 || this.partialPage !== noPage
+        return this.runPages.length > 0 || this.partialPage !== this.listedPage
+    }
+
+    /** Bytes in pages that were appended. */
+    appended(): number {
+        return this.blocks * bodyBytes + this.partialBytes
+    }
+
+    /**
+     * Takes what is new of a `write` frame, data from `head` on at byte `offset` of the file, as far as it fills the page.
+     * @returns where in the frame the rest begins, `bytes` when there is none; or -1 when nothing in it is next: a gap, or bytes taken before
+     */
+    accept(frame: Buffer, head: number, bytes: number, offset: number): number {
+        const fill = this.fill
+        const at = head + this.blocks * bodyBytes + fill - offset
+        if (at < head || at >= bytes) return -1
+        let n = bodyBytes - fill
+        if (bytes - at < n) n = bytes - at
+        this.buffer.blitAt(atBody + fill, frame, at, n)
+        this.fill = fill + n
+        return at + n
     }
 
     /** Takes as many of `bytes` bytes of `data` from `at` as fill the page. @returns how many */
@@ -80,61 +109,68 @@ export class Upload {
     }
 
     async appendFull(log: Log): Promise<void> {
-        const page = await log.append(this.buffer, typeData, bodyBytes, this.object, this.blocks)
+        const block = this.blocks
+        const page = await log.appendData(this.buffer, bodyBytes, this.object, block)
         // the log's order of programs: what was appended before is settled by now
-        if (this.durable < this.blocks * bodyBytes) this.durable = this.blocks * bodyBytes
-        log.account(page, 1)
+        const durable = block * bodyBytes
+        if (this.durable < durable) this.durable = durable
         this.addRun(log, page)
     }
 
     private addRun(log: Log, page: number): void {
         const block = this.blocks
-        if (this.partialPage !== noPage) {
-            log.account(this.partialPage, -1)
-            this.partialPage = noPage
-            this.partialBytes = 0
-        }
-        const last = this.runPages.length - 1
-        if (
-            last >= 0 &&
-            this.runPages[last] + this.runCounts[last] === page &&
-            this.runBlocks[last] + this.runCounts[last] === block &&
-            page % log.array.segmentPages !== 0
-        )
-            this.runCounts[last]++
-        else {
+        if (this.partialPage !== noPage) this.leavePartial(log)
+        // a run stays within its segment
+        if (page === this.runNext && page % log.array.segmentPages !== 0) {
+            const counts = this.runCounts
+            const last = counts.length - 1
+            counts[last] = counts[last] + 1
+        } else {
             this.runBlocks.push(block)
             this.runPages.push(page)
             this.runCounts.push(1)
         }
+        this.runNext = page + 1
         this.blocks = block + 1
         this.fill = 0
+    }
+
+    /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
+    private leavePartial(log: Log): void {
+        if (this.partialPage !== noPage && this.partialPage !== this.listedPage) log.account(this.partialPage, -1)
+        this.partialPage = noPage
+        this.partialBytes = 0
     }
 
     /** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
     async appendPartial(log: Log): Promise<void> {
         if (this.fill === 0 || this.partialBytes === this.fill) return
         const bytes = this.fill
-        const page = await log.append(this.buffer, typeData, bytes, this.object, this.blocks)
-        log.account(page, 1)
-        if (this.partialPage !== noPage) log.account(this.partialPage, -1)
+        const page = await log.appendData(this.buffer, bytes, this.object, this.blocks)
+        this.leavePartial(log)
         this.partialPage = page
         this.partialBytes = bytes
     }
 
     /** After the array settled: all that was appended is durable. */
     settled(): void {
-        const bytes = this.blocks * bodyBytes + this.partialBytes
+        const bytes = this.appended()
         if (bytes > this.durable) this.durable = bytes
     }
 
-    /** Puts the extents of what was appended since the last checkpoint into the tree. */
-    async putExtents(tree: Tree): Promise<void> {
+    /** Puts the extents of what was appended since the last commit into the tree. */
+    async putExtents(tree: Tree, log: Log): Promise<void> {
+        const listed = this.listedPage
         for (let i = 0; i < this.runPages.length; i++)
             await this.putExtent(tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
-        if (this.partialPage !== noPage) await this.putExtent(tree, this.blocks, this.partialPage, 1)
+        if (this.partialPage !== noPage && this.partialPage !== listed)
+            await this.putExtent(tree, this.blocks, this.partialPage, 1)
+        // its extent began at the first block of what was put: it is overwritten
+        if (listed !== noPage && listed !== this.partialPage) log.account(listed, -1)
+        this.listedPage = this.partialPage
         this.runBlocks = []
         this.runPages = []
+        this.runNext = noPage
         this.runCounts = []
     }
 
@@ -147,7 +183,16 @@ export class Upload {
     /** Gives back the pages the tree does not know of, when the upload is abandoned. */
     release(log: Log): void {
         for (let i = 0; i < this.runPages.length; i++) log.account(this.runPages[i], -this.runCounts[i])
+        this.leavePartial(log)
         this.object = 0
+    }
+
+    /** Pages of this upload that the tree knows of were moved. */
+    moved(from: number, count: number, to: number): void {
+        const listed = this.listedPage
+        if (listed === noPage || listed < from || listed >= from + count) return
+        this.listedPage = listed - from + to
+        if (this.partialPage === listed) this.partialPage = this.listedPage
     }
 
     // --- recovery
@@ -162,24 +207,51 @@ export class Upload {
         this.fill = size - this.blocks * bodyBytes
         if (this.fill > 0) {
             this.partialPage = partialPage
+            this.listedPage = partialPage
             this.partialBytes = this.fill
             this.buffer.blitAt(0, page, 0, pageBufferBytes)
         }
         this.durable = size
     }
 
-    /** A data page of this upload found in the log's tail. */
-    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer): void {
-        if (block !== this.blocks) return
+    /**
+     * A data page of this upload found in the log's tail.
+     * @param isWeak it is the log's last page and not on every element: its bytes are taken, the page is appended anew (`appendWeak`)
+     */
+    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer, isWeak: boolean): void {
+        // the whole block again: an earlier mount found it weak
+        if (block === this.blocks - 1 && bytes === bodyBytes && this.runPages.length > 0) this.dropLastBlock(log)
+        if (block !== this.blocks || bytes < this.partialBytes) return
+        this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
+        this.fill = bytes
+        if (isWeak) return
         log.account(page, 1)
         if (bytes === bodyBytes) this.addRun(log, page)
         else {
-            this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
-            if (this.partialPage !== noPage) log.account(this.partialPage, -1)
+            this.leavePartial(log)
             this.partialPage = page
             this.partialBytes = bytes
-            this.fill = bytes
         }
         this.settled()
+    }
+
+    private dropLastBlock(log: Log): void {
+        const last = this.runPages.length - 1
+        const count = this.runCounts[last] - 1
+        log.account(this.runPages[last] + count, -1)
+        this.runCounts[last] = count
+        if (count === 0) {
+            this.runBlocks.pop()
+            this.runPages.pop()
+            this.runCounts.pop()
+        }
+        this.runNext = noPage
+        this.blocks--
+    }
+
+    /** Appends what `recover` found weak. */
+    async appendWeak(log: Log): Promise<void> {
+        if (this.fill === bodyBytes) await this.appendFull(log)
+        else await this.appendPartial(log)
     }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { boardConfig } from "../../tools/sim/board-config"
 import { compileProgram, type ProgramSources } from "../../tools/sim/bytecode"
-import { projectRoot } from "../../tools/sim/cli"
+import { projectRoot } from "../../tools/sim/devs-cli"
 
 describe("program image", function () {
     this.timeout(60_000)

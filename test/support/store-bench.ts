@@ -29,12 +29,20 @@ export class StoreBench implements ElementPort {
     /** Programs and erases begun, both elements of a mirror counted as one. */
     operations = 0
     transfers = 0
+    /** Transfers that read memory. */
+    reads = 0
+    /** The transfer that is to throw, as a fault of the processor's own would; counted as `transfers`. */
+    failAt = -1
+    cacheSlots = 30
     volume!: Volume
     requests!: Requests
     readonly random: Random
+    /** Elements, as bits, that have come off their wires. */
+    silent = 0
+    private powered = true
     private cutAt = -1
     private cutFraction = 0
-    private cut: Operation | undefined
+    private cutNs: number | undefined
 
     constructor(
         readonly part: SpiNorPart,
@@ -70,18 +78,32 @@ export class StoreBench implements ElementPort {
     }
 
     private begun(chip: number, operation: Operation): "drop" | void {
-        if (chip === 0) {
-            if (this.operations === this.cutAt) this.cut = operation
+        const first = 31 - Math.clz32(~this.silent & -~this.silent)
+        if (chip === first) {
+            if (this.operations === this.cutAt)
+                this.cutNs = operation.startNs + Math.floor((operation.endNs - operation.startNs) * this.cutFraction)
             this.operations++
         }
     }
 
     async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
+        if (tx[0] === 0x03) this.reads++
+        if (!this.powered) throw new PowerCut("no power")
         const startNs = this.nowNs + 20_000
         const endNs = startNs + tx.length * 800
-        this.transfers++
+        if (this.cutNs !== undefined && endNs >= this.cutNs) {
+            // the processor went on until now, and said what it said
+            this.nowNs = Math.max(this.nowNs, this.cutNs)
+            for (const chip of this.chips) chip.powerLost(this.cutNs)
+            this.powered = false
+            throw new PowerCut(`power cut in operation ${this.cutAt}`)
+        }
+        if (this.transfers++ === this.failAt) throw new Error("transfer failed")
         for (let i = 0; i < this.chips.length; i++) {
-            if (!(mask & (1 << i))) continue
+            if (!(mask & ~this.silent & (1 << i))) {
+                if (mask & (1 << i) && mask === 1 << i) rx.fill(0xff)
+                continue
+            }
             const chip = this.chips[i]
             chip.select(startNs)
             const reply = chip.transfer(tx, startNs, endNs, 10_000_000)
@@ -89,14 +111,6 @@ export class StoreBench implements ElementPort {
             chip.deselect(endNs)
         }
         this.nowNs = endNs
-        if (this.cut) {
-            const { startNs, endNs } = this.cut
-            this.cut = undefined
-            const at = startNs + Math.floor((endNs - startNs) * this.cutFraction)
-            for (const chip of this.chips) chip.powerLost(at)
-            this.nowNs = Math.max(this.nowNs, at)
-            throw new PowerCut(`power cut at operation ${this.cutAt}`)
-        }
     }
 
     /** Cuts the power in the n-th program or erase from the beginning of the bench, `fraction` of its time into it. */
@@ -107,7 +121,8 @@ export class StoreBench implements ElementPort {
 
     powerUp(): void {
         this.cutAt = -1
-        this.cut = undefined
+        this.cutNs = undefined
+        this.powered = true
         this.nowNs += 1e9
         for (const chip of this.chips) chip.powerUp(this.nowNs)
     }
@@ -115,19 +130,43 @@ export class StoreBench implements ElementPort {
     /** A controller that knows nothing mounts the volume, as after a boot or a takeover. */
     async mount(): Promise<boolean> {
         const bank = new NorBank(this, Buffer.alloc(pageBufferBytes), Buffer.alloc(pageBufferBytes))
-        const bytes = await bank.identify(this.chips.length)
-        const array = new MirrorArray(bank, this.chips.length, bytes, this.segmentPages)
+        const array = new MirrorArray(bank, this.chips.length, 0, this.segmentPages)
         const usage = Buffer.alloc(1024)
         this.volume = new Volume(
             0,
             array,
-            new NodeCache(),
+            new NodeCache(this.cacheSlots),
             Buffer.alloc(pageBufferBytes),
             usage,
             Buffer.alloc(pageBufferBytes),
         )
         this.requests = new Requests(this.volume)
         return await this.volume.mount()
+    }
+
+    /** The contents of the chips, for `load`. */
+    snapshot(): (Uint8Array | undefined)[][] {
+        return this.chips.map(chip => {
+            const sectors: (Uint8Array | undefined)[] = []
+            for (let i = 0; i < this.part.bytes / 4096; i++) sectors.push(chip.cells.image.sector(i)?.slice())
+            return sectors
+        })
+    }
+
+    load(snapshot: (Uint8Array | undefined)[][]): void {
+        snapshot.forEach((sectors, i) =>
+            sectors.forEach((sector, index) => {
+                const image = this.chips[i].cells.image
+                if (sector) image.writable(index).set(sector)
+                else image.clear(index)
+            }),
+        )
+    }
+
+    /** Cuts the power between two transfers. */
+    cutPowerNow(): void {
+        for (const chip of this.chips) chip.powerLost(this.nowNs)
+        this.powered = false
     }
 
     async readFile(object: number): Promise<Buffer> {

@@ -10,6 +10,8 @@ export interface Answer {
 
 export class StoreClient {
     sequence = 0
+    /** Told what a host would be told after each page. */
+    acknowledged: (object: number, bytes: number) => void = () => {}
     constructor(
         private readonly bench: StoreBench,
         readonly session: number,
@@ -54,6 +56,7 @@ export class StoreClient {
             if (!upload.isPageFull()) break
             if (!(await volume.prepareData(upload))) return at
             await upload.appendFull(volume.log)
+            this.acknowledged(object, upload.durable)
         }
         return at
     }

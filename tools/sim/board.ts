@@ -52,7 +52,6 @@ export interface BoardOptions {
 }
 
 export interface BoardHeap extends HeapUse {
-    /** The most seen in use right after a collection or at a request. */
     /** Most in use right after a collection since the board started. */
     liveBytesHigh: number
 }
@@ -309,8 +308,7 @@ export class Board {
         const { collected } = this.meter.settle(vm)
         this.busyUntilNs = endNs
         if (exit) return this.left(exit)
-        // what is in use right after a collection is alive, but for what this call allocated since
-        if (collected) this.liveBytesHigh = Math.max(this.liveBytesHigh, heapUse(vm.u32, this.ctx).usedBytes)
+        if (collected) this.liveBytesHigh = Math.max(this.liveBytesHigh, heapUse(vm.u32, this.ctx).liveBytes)
     }
 
     /** The runtime reset the board, or failed an assertion and blinks before it does. */

@@ -30,7 +30,9 @@ dsAny._onServerPacket = async (pkt: ds.Packet) => {
     if (count % 10 === 0) {
         const report = server.spec.lookup("load").response.encode(hex`00000000`)
         report.payload.setAt(0, "u32", count)
-        const send = async () => { await server._send(report) }
+        const send = async () => {
+            await server._send(report)
+        }
         send.start()
     }
     if (count % 100 === 0) console.log("count " + count)

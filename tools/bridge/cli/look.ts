@@ -131,7 +131,6 @@ function shown(entry: ListedEntry) {
 
 /** A name as a terminal may see it: control characters cannot move its cursor. */
 function nameOf(entry: { name: string; type: string }): string {
-    // eslint-disable-next-line no-control-regex
     const name = entry.name.replace(/[\x00-\x1f\x7f]/g, "?")
     return entry.type === "directory" ? `${name}/` : name
 }

@@ -5,6 +5,8 @@ import { ctxLayout, gcLayout } from "./vm-layout"
 export interface HeapUse {
     totalBytes: number
     usedBytes: number
+    /** In use but for what was allocated since the last collection, most of which is dead: what is alive, nearly. */
+    liveBytes: number
     freeBytes: number
     largestFreeBytes: number
     objects: number
@@ -19,6 +21,7 @@ export function heapUse(u32: Uint32Array, ctx: number): HeapUse {
     const use: HeapUse = {
         totalBytes: end - chunk - gcLayout.chunkHeaderBytes,
         usedBytes: 0,
+        liveBytes: 0,
         freeBytes: 0,
         largestFreeBytes: 0,
         objects: 0,
@@ -36,5 +39,7 @@ export function heapUse(u32: Uint32Array, ctx: number): HeapUse {
         }
         p += bytes
     }
+    // gc_alloc.c counts what is allocated from one collection to the next
+    use.liveBytes = use.usedBytes - 4 * u32[(gc + gcLayout.wordsSinceGc) >> 2]
     return use
 }

@@ -1,0 +1,151 @@
+// Empties the segment with the fewest pages in use by appending those pages anew, so that it can be erased: what was deleted piecemeal
+// becomes whole free segments again.
+//
+// Promises: a step is bounded; it changes nothing before the commit that the caller ends it with. Pages are found from their own
+// headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
+
+import { Log } from "./log"
+import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
+import { Tree } from "./tree"
+import { Upload } from "./upload"
+
+/** Pages appended, and pages looked at, in one step. */
+const movesMax = 16
+const looksMax = 64
+
+export class Cleaner {
+    private log: Log
+    private tree: Tree
+    private uploads: Upload[]
+    private scratch: Buffer
+    private extent: Buffer
+    /** Segment being emptied (0 = none) and the index of the page to look at next. */
+    private victim: number
+    private cursor: number
+    /** Segment that could not be emptied: a page of it cannot be read. */
+    private stuck: number
+
+    constructor(log: Log, tree: Tree, uploads: Upload[], scratch: Buffer) {
+        this.log = log
+        this.tree = tree
+        this.uploads = uploads
+        this.scratch = scratch
+        this.extent = Buffer.alloc(6)
+        this.begin()
+    }
+
+    begin(): void {
+        this.victim = 0
+        this.stuck = 0
+    }
+
+    /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
+    refresh(segment: number): void {
+        if (this.victim || segment === this.log.segment || this.log.usageOf(segment) === 0) return
+        this.victim = segment
+        this.cursor = 0
+    }
+
+    /** Whether a segment is being emptied. */
+    isBusy(): boolean {
+        return this.victim !== 0
+    }
+
+    /** The fewest pages in use, if so few that emptying it gains space. */
+    private pick(): void {
+        const log = this.log
+        let least = ((log.array.segmentPages * 5) >> 3) + 1
+        this.victim = 0
+        this.cursor = 0
+        for (let segment = 1; segment < log.segments; segment++) {
+            const usage = log.usageOf(segment)
+            if (usage === 0 || usage >= least || segment === log.segment || segment === this.stuck) continue
+            least = usage
+            this.victim = segment
+        }
+    }
+
+    /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
+    async step(): Promise<boolean> {
+        const log = this.log
+        if (!this.victim || this.victim === log.segment || log.usageOf(this.victim) === 0) this.pick()
+        const victim = this.victim
+        if (!victim) return false
+        const segmentPages = log.array.segmentPages
+        const scratch = this.scratch
+        let moves = 0
+        let looks = 0
+        while (moves < movesMax && looks < looksMax && this.cursor < segmentPages && log.usageOf(victim) > 0) {
+            const page = victim * segmentPages + this.cursor
+            this.cursor++
+            looks++
+            if (!(await log.readPage(page, scratch))) continue
+            const type = scratch[atType]
+            if (type === typeData) {
+                const count = await this.moveData(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"))
+                moves += count
+                if (count > 1) this.cursor += count - 1
+            } else if (type === typeNode) {
+                const at = atBody + 2
+                if (
+                    await this.tree.moveNode(
+                        page,
+                        scratch[atLength],
+                        scratch.getAt(at, "u32"),
+                        scratch.getAt(at + 4, "u32"),
+                    )
+                )
+                    moves++
+            } else if (type === typeUsage && log.hasUsage(victim)) {
+                await log.writeUsage()
+                moves++
+            }
+        }
+        // the root page itself moves with the commit
+        if (this.cursor >= segmentPages) {
+            if (log.usageOf(victim) > 1) this.stuck = victim
+            this.victim = 0
+        }
+        return true
+    }
+
+    /** Moves a block, and those that follow it in its extent. @returns how many */
+    private async moveData(page: number, object: number, block: number): Promise<number> {
+        const log = this.log
+        const tree = this.tree
+        const scratch = this.scratch
+        if (!(await tree.findAtMost(object, block + 1)) || tree.object !== object || tree.sub === 0) return 0
+        const sub = tree.sub
+        const first = tree.leaf.getAt(tree.valueAt, "u32")
+        const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
+        const offset = block + 1 - sub
+        if (offset >= count || first + offset !== page) return 0
+        await log.ensure(1)
+        let max = count - offset
+        if (max > movesMax) max = movesMax
+        if (max > log.left()) max = log.left()
+        const to = log.segment * log.array.segmentPages + log.next
+        let moved = 0
+        while (moved < max) {
+            if (!(await log.readPage(page + moved, scratch)) || scratch.getAt(atBlock, "u32") !== block + moved) break
+            await log.append(scratch, typeData, scratch[atLength], object, block + moved)
+            moved++
+        }
+        if (moved === 0) return 0
+        log.account(to, moved)
+        log.account(page, -moved)
+        if (offset > 0) await this.putExtent(object, sub, first, offset)
+        await this.putExtent(object, sub + offset, to, moved)
+        if (offset + moved < count)
+            await this.putExtent(object, sub + offset + moved, page + moved, count - offset - moved)
+        for (let i = 0; i < this.uploads.length; i++)
+            if (this.uploads[i].object === object) this.uploads[i].moved(page, moved, to)
+        return moved
+    }
+
+    private async putExtent(object: number, sub: number, page: number, count: number): Promise<void> {
+        this.extent.setAt(0, "u32", page)
+        this.extent.setAt(4, "u16", count)
+        await this.tree.put(object, sub, this.extent, 0, 6)
+    }
+}

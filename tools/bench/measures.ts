@@ -1,0 +1,172 @@
+// What the bench measures, each as a figure beside the limit it is held against. Virtual time throughout, so each repeats to the digit;
+// only the simulation's own speed is real.
+
+import { noticeKinds } from "../bridge/protocol/numbers"
+import { sha256, SimSession, source } from "../sim/session"
+
+export interface Result {
+    name: string
+    array: string
+    cpu: string
+    value: number
+    unit: string
+    /** What the platform allows at best, in the same unit. */
+    limit: number
+    /** What that limit is. */
+    binds: string
+    /** How near the value is to the limit, 1 = at it. */
+    ratio: number
+}
+
+export interface BenchOptions {
+    seed: number
+    /** Power cuts per failover figure. */
+    cuts: number
+    cpu: "rp2040" | "ideal"
+    wallMs(): number
+}
+
+const array = "mirror of 2 W25Q128JV"
+const mtime = 1_700_000_000
+const kB = 1_000
+
+// Limits, from PLATFORM facts: a full frame takes 2.75 ms of wire for 224 bytes of file; a program may send 50 packets a second;
+// a tick of 10 ms notices a line, a heartbeat is missed after 400 ms; the heap is 64 KB.
+const wireKBs = 224 / 2.75
+const sendKBs = (50 * 224) / kB
+const smallWriteMs = 20
+const lineMs = 10
+const silenceMs = 400
+const heapKB = 64
+
+const writeBytes = 512 * 1024
+const readBytes = 128 * 1024
+const smallFiles = 60
+const smallBytes = 1024
+
+/** What counts as a reply: words about a volume. */
+const replies: readonly number[] = [noticeKinds.progress, noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
+const noticeVolumeAt = 4
+
+type Figure = Omit<Result, "array" | "cpu" | "ratio">
+
+export async function measureAll(options: BenchOptions): Promise<Result[]> {
+    const figures = [
+        ...(await throughput(options)),
+        ...(await failover(options, "failover-line", lineMs, "the tick that looks at the partner's OWN line")),
+        ...(await failover(options, "failover-heartbeat", silenceMs, "four heartbeats missed")),
+    ]
+    return figures.map(figure => ({
+        ...figure,
+        array,
+        cpu: options.cpu,
+        value: round(figure.value),
+        limit: round(figure.limit),
+        ratio: round(isRate(figure.unit) ? figure.value / figure.limit : figure.limit / figure.value),
+    }))
+}
+
+/** More is better. */
+function isRate(unit: string): boolean {
+    return unit.includes("/s")
+}
+
+function round(value: number): number {
+    return Math.round(value * 100) / 100
+}
+
+async function throughput({ seed, cpu, wallMs }: BenchOptions): Promise<Figure[]> {
+    const session = new SimSession({ seed, cpu })
+    const { client } = session
+    const figures = await session.run(async () => {
+        await session.healthy()
+        const bytes = session.random.bytes(writeBytes)
+        const startWallMs = wallMs()
+        const startMs = session.nowMs()
+        await client.put(0, "sequential", source(bytes), { mtime })
+        const writeMs = session.nowMs() - startMs
+        const speed = writeMs / (wallMs() - startWallMs)
+
+        await client.put(0, "read", source(bytes.subarray(0, readBytes)), { mtime })
+        const readFromMs = session.nowMs()
+        const back = await session.readAll(0, "read")
+        const readMs = session.nowMs() - readFromMs
+        if (sha256(back) !== sha256(bytes.subarray(0, readBytes)))
+            throw new Error("what was read is not what was written")
+
+        const small: number[] = []
+        for (let i = 0; i < smallFiles; i++) {
+            const fromMs = session.nowMs()
+            await client.put(0, `small${i}`, source(bytes.subarray(i, i + smallBytes)), { mtime })
+            small.push(session.nowMs() - fromMs)
+        }
+        await client.close()
+        const limit = { limit: smallWriteMs, binds: "one reply, at a packet each 20 ms" }
+        return [
+            rate("write-seq", writeBytes / writeMs, wireKBs, "the wire: 224 bytes in a frame of 2.75 ms"),
+            rate("read-seq", readBytes / readMs, sendKBs, "the runtime's 50 packets a second and node"),
+            { name: "small-write-p50", value: percentile(small, 50), unit: "ms", ...limit },
+            { name: "small-write-p99", value: percentile(small, 99), unit: "ms", ...limit },
+            {
+                name: "sim-speed-loaded",
+                value: speed,
+                unit: "virtual s/s",
+                limit: 20,
+                binds: "asked for; real time, so it does not repeat to the digit",
+            },
+        ]
+    })
+    const heaps = [...session.simulation.boards.values()].map(board => board.heap()!.liveBytesHigh / 1024)
+    await session.bus.close()
+    return [
+        ...figures,
+        {
+            name: "heap-high-water",
+            value: Math.max(...heaps),
+            unit: "KB",
+            limit: heapKB,
+            binds: "the runtime's heap on an RP2040",
+        },
+    ]
+}
+
+function rate(name: string, value: number, limit: number, binds: string): Figure {
+    return { name, value, unit: "kB/s", limit, binds }
+}
+
+/** From the cut (or the hang) of the owner under load to the first reply of its partner. */
+async function failover(options: BenchOptions, name: string, limit: number, binds: string): Promise<Figure[]> {
+    const times: number[] = []
+    for (let i = 0; i < options.cuts; i++) times.push(await oneFailover(options, options.seed + 1 + i, name))
+    return [{ name: `${name}-p99`, value: percentile(times, 99), unit: "ms", limit, binds }]
+}
+
+export async function oneFailover({ cpu }: BenchOptions, seed: number, name: string): Promise<number> {
+    const session = new SimSession({ seed, cpu })
+    const { client, random, simulation } = session
+    const failoverMs = await session.run(async () => {
+        await session.healthy()
+        const atMs = session.nowMs() + 300 + random.float() * 2_000
+        let cutMs = 0
+        let firstMs = 0
+        session.host.clock.setTimeout(() => {
+            cutMs = session.nowMs()
+            if (name === "failover-line") session.power("a", false)
+            else simulation.board("a").pause(60_000)
+        }, atMs - session.nowMs())
+        session.bus.onNotice((node, kind, frame) => {
+            if (cutMs > 0 && firstMs === 0 && node === 1 && replies.includes(kind) && frame[noticeVolumeAt] === 0)
+                firstMs = session.nowMs()
+        })
+        await client.put(0, "load", source(random.bytes(128 * 1024)), { mtime })
+        if (firstMs === 0) throw new Error(`seed ${seed}: the load ended before the cut`)
+        return firstMs - cutMs
+    })
+    await session.bus.close()
+    return failoverMs
+}
+
+export function percentile(values: readonly number[], percent: number): number {
+    const sorted = [...values].sort((a, b) => a - b)
+    return sorted[Math.min(sorted.length - 1, Math.ceil((percent / 100) * sorted.length) - 1)]
+}

@@ -1,0 +1,32 @@
+// `npm test [-- [--grep RE] [--invert] [--full] [--jobs N] [PATH...]]`: every mocha suite, the hardware suite included, which finds a
+// simulated cabinet when there are no boards. Ends with the line `N passed, N failed, N skipped`.
+
+import { parseArgs } from "node:util"
+import { prepare, root } from "./setup.mjs"
+import { runTests, testFiles, writeResults } from "./test-run.mjs"
+
+const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+        grep: { type: "string", short: "g" },
+        invert: { type: "boolean", short: "i" },
+        full: { type: "boolean" },
+        jobs: { type: "string", short: "j" },
+    },
+})
+prepare()
+process.chdir(root)
+const files = testFiles(positionals.length ? positionals : ["test", "hw-tests"])
+const result = await runTests(files, {
+    grep: values.grep,
+    invert: values.invert,
+    jobs: values.jobs === undefined ? undefined : Math.max(1, Number(values.jobs) || 1),
+    env: values.full ? { FULL: "1" } : {},
+})
+// only a whole run may speak for the requirements
+const isWhole = positionals.length === 0 && values.grep === undefined
+writeResults(isWhole ? "results.json" : "partial.json", result)
+const { passed, failed, skipped } = result.counts
+console.log(`\n${files.length} files in ${Math.round(result.seconds)} s`)
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0

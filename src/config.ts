@@ -22,6 +22,8 @@ export const fenceTickMs = 2
 export const beatMs = 100
 /** A partner unheard for this long is silent: four beats. */
 export const silentMs = 400
+/** A node that hears others and cannot speak itself for this long starts anew. */
+export const muteMsMax = 8000
 /** A node that heard nobody at all for this long does not judge its partner by silence. */
 export const busQuietMs = 1500
 /** After boot a partner that has not come up yet is given this long. */
@@ -34,8 +36,9 @@ export const resetMs = 2
 export const retryMs = 5000
 /** The same while the partner itself says that its array cannot be read: each try resets it. */
 export const faultRetryMs = 60000
-/** That others speak while the partner is silent must still be so after this long: its packets may stand in the queue behind theirs. */
-export const confirmMs = 50
+/** That others speak while the partner is silent is believed after so many ticks: a node that stalled for long may look at the clock
+ * before it looks at the packets that came meanwhile, and stall again. */
+export const confirmTicks = 4
 /** A node that waits for giveback, and never heard who holds its array, gives the holder this long before it fences it. */
 export const holderMsMax = 60000
 /** A mount with the copies finished, or a release, that takes longer is given up. */

@@ -21,6 +21,7 @@ const lines: Lines = {
     setOwn: on => setOwn(on),
     setHold: on => setHold(on),
     setPartnerReset: on => setPartnerReset(on),
+    restart: () => ds.reboot(),
 }
 const control = new Control(node, lines)
 const worker = new Worker(node, control)
@@ -45,7 +46,6 @@ const self = new ds.Twinfiler(startServer(server, { roleName: "self" }))
 const peer = new ds.Twinfiler("peer")
 const host = new ds.TwinfilerHost("host")
 
-node.deviceId = Buffer.from(ds.deviceIdentifier("server"), "hex")
 node.serviceIndex = server.serviceIndex
 
 const native = ds as any as Native
@@ -53,48 +53,70 @@ const serveOthers = native._onServerPacket
 const index = server.serviceIndex
 const inbox = node.inbox
 native._onServerPacket = async (pkt: ds.Packet) => {
-    if (pkt.serviceIndex !== index) {
-        await serveOthers(pkt)
-        return
-    }
-    const command = pkt.serviceCommand
-    if (command >= noticeBase) listener.notice(command, pkt.payload)
-    else if (pkt.isCommand) {
-        node.heardBus = true
-        inbox.push(command, pkt.payload)
-        if (inbox.count === 1) workerSignal.notify()
+    // an exception in a handler restarts the program, and a hostile packet finds one: the stock handlers throw for some
+    try {
+        if (!pkt) return
+        if (pkt.serviceIndex !== index) {
+            await serveOthers(pkt)
+            return
+        }
+        const command = pkt.serviceCommand
+        if (command >= noticeBase) listener.notice(command, pkt.payload)
+        else if (pkt.isCommand) {
+            node.heardBus = true
+            inbox.push(command, pkt.payload)
+            if (inbox.count === 1) workerSignal.notify()
+        }
+    } catch (e) {
+        node.badChecks++
     }
 }
 
+// an announcement that lies can make the runtime bind `peer` to this node's own service, where nobody would hear it
+const ownId = ds.deviceIdentifier("server")
+node.deviceId = Buffer.from(ownId, "hex")
+let peerIsSelf = false
 const listenPeer = peer as any as Listening
 const bindPeer = listenPeer._onPacket
 listenPeer._onPacket = async (pkt: ds.Packet) => {
-    if (pkt && pkt.isCommand && pkt.serviceCommand) listener.toPartner(pkt.serviceCommand, pkt.payload)
-    else await bindPeer(pkt)
-    node.recording = peer.isBound
+    try {
+        if (pkt && pkt.isCommand && pkt.serviceCommand) {
+            if (!peerIsSelf) listener.toPartner(pkt.serviceCommand, pkt.payload)
+        } else {
+            if (pkt && pkt.serviceCommand === 0) peerIsSelf = pkt.deviceIdentifier === ownId
+            await bindPeer(pkt)
+        }
+        node.recording = peer.isBound && !peerIsSelf
+    } catch (e) {
+        node.badChecks++
+    }
 }
 
 const listenHost = host as any as Listening
 const bindHost = listenHost._onPacket
 listenHost._onPacket = async (pkt: ds.Packet) => {
-    if (pkt && pkt.isCommand && pkt.serviceCommand) listener.notice(pkt.serviceCommand, pkt.payload)
-    else {
-        // the host announces itself: the bus is there, whatever the partner does
-        if (pkt) node.heardBus = true
-        await bindHost(pkt)
+    try {
+        if (pkt && pkt.isCommand && pkt.serviceCommand) listener.notice(pkt.serviceCommand, pkt.payload)
+        else {
+            // the host announces itself: the bus is there, whatever the partner does
+            if (pkt) node.heardBus = true
+            await bindHost(pkt)
+        }
+    } catch (e) {
+        node.badChecks++
     }
 }
 
 const toPeer: Carrier = {
     signal: new FiberSignal(),
-    isReady: () => peer.isBound && (node.partnerAlive || !host.isBound),
+    isReady: () => peer.isBound && !peerIsSelf && (node.partnerAlive || !host.isBound),
     send: async (command: number, payload: Buffer) => {
         await peer.sendCommand(command, payload)
     },
 }
 const toHost: Carrier = {
     signal: new FiberSignal(),
-    isReady: () => host.isBound && !(node.partnerAlive && peer.isBound),
+    isReady: () => host.isBound && !(node.partnerAlive && peer.isBound && !peerIsSelf),
     send: async (command: number, payload: Buffer) => {
         await host.sendCommand(command, payload)
     },

@@ -2,7 +2,8 @@
 // durable.
 //
 // Promises: bounded slots, allocated at boot; copies keep the order in which they were heard; what is reported as recorded is held
-// here, whole and with a good check. A full memory records nothing more, and says so by not reporting it.
+// here, whole and with a good check. A full memory records nothing more, and says so by not reporting it. What a host began and never
+// went on with is forgotten when its place is needed, so that it cannot fill the memory for ever.
 
 import { frameBytesMax, frameIsGood } from "../server/frame"
 
@@ -10,6 +11,9 @@ import { frameBytesMax, frameIsGood } from "../server/frame"
 export const copiesMax = 20
 /** Uploads and sessions whose recorded number is remembered. */
 const marksMax = 8
+
+/** A host gives up after 30 s. */
+const staleMs = 35000
 
 const writeHeadBytes = 12
 
@@ -25,6 +29,11 @@ export class Journal {
     /** Bytes of the copy in each slot; 0 = free. */
     private sizes: number[]
     private commands: number[]
+    private heardMs: number[]
+    /** The clock, roughly; set by whoever has looked at it. */
+    nowMs: number
+    /** Copies are being finished: each keeps its slot. */
+    replaying: boolean
     private first: number
     private used: number
     // marks: what is recorded, per session or upload
@@ -41,11 +50,15 @@ export class Journal {
         this.frames = []
         this.sizes = []
         this.commands = []
+        this.heardMs = []
         for (let i = 0; i < copiesMax; i++) {
             this.frames.push(Buffer.alloc(frameBytesMax))
             this.sizes.push(0)
             this.commands.push(0)
+            this.heardMs.push(0)
         }
+        this.nowMs = 0
+        this.replaying = false
         this.markKinds = []
         this.markIds = []
         this.markNumbers = []
@@ -76,10 +89,11 @@ export class Journal {
     /** Records a command heard on its way to the partner: `write` 0x80 or `request` 0x81. */
     record(command: number, payload: Buffer): void {
         const bytes = payload.length
+        // the shortest: a block of one byte, a request without arguments
+        if (bytes < (command === 0x80 ? 13 : 16) || bytes > frameBytesMax) return
+        if (this.used === copiesMax && !this.makeRoom()) return
         let slot = this.first + this.used
         if (slot >= copiesMax) slot -= copiesMax
-        // the shortest: a block of one byte, a request without arguments
-        if (bytes < (command === 0x80 ? 13 : 16) || bytes > frameBytesMax || this.used === copiesMax) return
         const frame = this.frames[slot]
         frame.blitAt(0, payload, 0, bytes)
         if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
@@ -106,8 +120,38 @@ export class Journal {
         numbers[mark] = number
         this.sizes[slot] = bytes
         this.commands[slot] = command
+        this.heardMs[slot] = this.nowMs
         this.used++
         this.held++
+    }
+
+    /** The ring is full: closes its gaps, or forgets what is stale when there are none. @returns false when no slot is free */
+    private makeRoom(): boolean {
+        if (this.replaying) return false
+        const sizes = this.sizes
+        if (this.held === copiesMax) {
+            for (let i = 0; i < copiesMax; i++) if (this.nowMs - this.heardMs[i] > staleMs) this.free(i)
+            this.trim()
+        }
+        let to = this.first
+        let slot = this.first
+        for (let n = this.used; n > 0; n--) {
+            if (sizes[slot] !== 0) {
+                if (slot !== to) {
+                    const frame = this.frames[to]
+                    this.frames[to] = this.frames[slot]
+                    this.frames[slot] = frame
+                    sizes[to] = sizes[slot]
+                    sizes[slot] = 0
+                    this.commands[to] = this.commands[slot]
+                    this.heardMs[to] = this.heardMs[slot]
+                }
+                to = to === copiesMax - 1 ? 0 : to + 1
+            }
+            slot = slot === copiesMax - 1 ? 0 : slot + 1
+        }
+        this.used = this.held
+        return this.used < copiesMax
     }
 
     /** Index of the mark of a session or an upload; the one used longest ago gives way. */

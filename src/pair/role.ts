@@ -16,7 +16,7 @@ import {
     bootGraceMs,
     busQuietMs,
     changeMsMax,
-    confirmMs,
+    confirmTicks,
     faultRetryMs,
     fenceMsMax,
     holderMsMax,
@@ -104,10 +104,12 @@ export class PairState {
     /** Partner's role by its last beat, -1 = unknown. */
     partnerRole = -1
     partnerSeenOwning = false
+    /** When the partner's OWN was seen to rise. */
+    partnerUpMs = 0
     heardPartnerMs = -100000
     heardBusMs = -100000
-    /** Since when others were heard while the partner was silent; -1 = it is not so. */
-    aloneMs = -1
+    /** Ticks since others were heard while the partner was silent; -1 = they were not. */
+    aloneTicks = -1
     /** When this role or step began. */
     sinceMs = 0
     /** Booting: OWN is up and the second look at HOLD is due. Taking over: the fence worked. */
@@ -122,7 +124,7 @@ export function partnerHeard(s: PairState, nowMs: number): boolean {
 
 /** Whether the partner is silent on a bus that is not. */
 function partnerSilent(s: PairState, nowMs: number): boolean {
-    return s.aloneMs >= 0 && nowMs - s.aloneMs >= confirmMs && nowMs - s.heardBusMs <= busQuietMs
+    return s.aloneTicks >= confirmTicks && nowMs - s.heardBusMs <= busQuietMs
 }
 
 /** @returns why this node may not take over its partner now, or vetoNone */
@@ -195,7 +197,7 @@ function loseHome(s: PairState, nowMs: number, actions: number[]): void {
 
 /** When the next tick can matter although no input changed; the caller may skip ticks before it. */
 export function nextTickMs(s: PairState, nowMs: number): number {
-    if (s.role === active) return nowMs + 5 * tickMs
+    if (s.role === active) return s.aloneTicks < 0 ? nowMs + 5 * tickMs : nowMs
     return s.role === takenOver ? nowMs + 20 * tickMs : nowMs
 }
 
@@ -208,16 +210,20 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
     if (event === evPartner) {
         s.heardPartnerMs = nowMs
         s.heardBusMs = nowMs
-        s.aloneMs = -1
+        s.aloneTicks = -1
         if (arg >= 0) s.partnerRole = arg
+        // whatever made the last takeover fail is over
+        if (arg === active) s.noTakeoverBeforeMs = 0
         return
     }
     if (event === evBus) {
         s.heardBusMs = nowMs
-        if (s.aloneMs < 0 && nowMs - s.heardPartnerMs >= silentMs) s.aloneMs = nowMs
+        if (s.aloneTicks < 0 && nowMs - s.heardPartnerMs >= silentMs) s.aloneTicks = 0
         return
     }
     if (event === evTick) {
+        if (s.aloneTicks >= 0) s.aloneTicks++
+        if (arg & 1 && !s.partnerOwn) s.partnerUpMs = nowMs
         s.partnerOwn = arg & 1
         s.partnerHold = (arg >> 1) & 1
         if (s.partnerOwn) s.partnerSeenOwning = true
@@ -309,7 +315,8 @@ function stepActive(s: PairState, event: number, nowMs: number, actions: number[
     if (!s.partnerOwn) {
         // it drives nothing: dead, in reset, or not up yet
         if (s.partnerSeenOwning || !isGrace) beginTakeover(s, causeLine, nowMs, actions)
-    } else if (!isGrace && partnerSilent(s, nowMs)) beginTakeover(s, causeSilence, nowMs, actions)
+    } else if (!isGrace && nowMs - s.partnerUpMs > bootGraceMs && partnerSilent(s, nowMs))
+        beginTakeover(s, causeSilence, nowMs, actions)
 }
 
 function stepTakingOver(s: PairState, event: number, nowMs: number, actions: number[]): void {

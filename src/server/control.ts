@@ -3,7 +3,7 @@
 // Crash order of a takeover: 1 HOLD high, 2 RESET low, 3 partner's OWN seen low, 4 RESET released, 5 mount (reads; then an anchor with the
 // next epoch), 6 copies finished, 7 beat. Of a giveback: 1 serve no more, 2 checkpoint, 3 settle, 4 HOLD low; the partner then raises OWN and mounts.
 
-import { beatMs, fenceTickMs, silentMs, tickMs } from "../config"
+import { beatMs, busQuietMs, fenceTickMs, muteMsMax, silentMs, tickMs } from "../config"
 import {
     doDropHome,
     doDropPartner,
@@ -51,6 +51,8 @@ export interface Lines {
     setOwn(on: boolean): void
     setHold(on: boolean): void
     setPartnerReset(on: boolean): void
+    /** Starts this node anew, as after a power cut. */
+    restart(): void
 }
 
 const verbTakeover = 1
@@ -82,8 +84,10 @@ export class Control {
         let last = -1
         let due = 0
         let pulse = 0
+        let muteFrom = 0
         for (;;) {
             const now = platform.now()
+            node.journal.nowMs = now
             const lines = this.lines.read()
             const pair = node.pair
             // while the partner is heard these come with every tick, and do no more than this
@@ -91,7 +95,7 @@ export class Control {
                 node.heardPartner = false
                 pair.heardPartnerMs = now
                 pair.heardBusMs = now
-                pair.aloneMs = -1
+                pair.aloneTicks = -1
             } else if (node.heardBus) {
                 if (node.partnerAlive) pair.heardBusMs = now
                 else this.event(evBus, 0)
@@ -108,6 +112,9 @@ export class Control {
                 // acknowledgements that wait for a copy are looked at again
                 node.outbox.progressDue = true
                 pulse = now + beatMs
+                // it hears others and finds no way to speak: the runtime lost its roles, and only a start brings them back
+                if (now - pair.heardBusMs > busQuietMs || now - node.outbox.lastSendMs < busQuietMs) muteFrom = now
+                else if (now - muteFrom > muteMsMax) this.lines.restart()
             }
             node.outbox.tick(now)
             this.worker.tick(now)
@@ -210,6 +217,16 @@ export class Control {
     private async finishCopies(): Promise<boolean> {
         const node = this.node
         const journal = node.journal
+        journal.replaying = true
+        const finished = await this.finishEach()
+        journal.replaying = false
+        if (finished) journal.clear()
+        return finished
+    }
+
+    private async finishEach(): Promise<boolean> {
+        const node = this.node
+        const journal = node.journal
         try {
             for (;;) {
                 const slot = journal.oldest()
@@ -224,7 +241,6 @@ export class Control {
             console.log("! copies " + e)
             return false
         }
-        journal.clear()
         return true
     }
 

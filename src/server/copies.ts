@@ -23,6 +23,11 @@ export class Recorded {
         this.last = 0
     }
 
+    /** The partner has lost its copies. */
+    clear(): void {
+        for (let i = 0; i < marksMax; i++) this.kinds[i] = 0
+    }
+
     /** @param kind session or upload, as in journal.ts; @param number sequence or end offset */
     set(kind: number, id: number, number: number): void {
         let i = this.find(kind, id)

@@ -18,10 +18,12 @@ export class Listener {
     private node: NodeServer
     private control: Control
     private partnerCode: number
+    private partnerUptimeMs: number
 
     constructor(node: NodeServer, control: Control) {
         this.node = node
         this.control = control
+        this.partnerUptimeMs = 0
         this.partnerCode = noticeBase + 16 * (node.number ^ 1)
     }
 
@@ -48,6 +50,10 @@ export class Listener {
         }
         if (kind === noticeBeat) {
             if (payload.length < 32 || payload[5] !== (node.number ^ 1)) return
+            const uptimeMs = payload.getAt(16, "u32")
+            // it booted again, without the copies it had told of
+            if (uptimeMs < this.partnerUptimeMs) node.recorded.clear()
+            this.partnerUptimeMs = uptimeMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
             this.control.event(evPartner, payload[6])

@@ -6,7 +6,7 @@
 
 import { beatMs, copyWaitMs } from "../config"
 import { kindSession } from "../pair/journal"
-import { Signal } from "../platform"
+import { platform, Signal } from "../platform"
 import { sealFrame } from "./frame"
 import { NodeServer } from "./node"
 import { beatFrame, flagUnprotected, progressFrame, recordedFrame, replyFlags } from "./telling"
@@ -58,7 +58,8 @@ export class Outbox {
     private outcomes: Buffer[]
     private refusals: Buffer[]
     private frames: Buffer[]
-    private lastSendMs: number
+    /** When something was last said. */
+    lastSendMs: number
     private nextBeatMs: number
     private lastProgressMs: number
     private lastRecordedMs: number
@@ -146,14 +147,23 @@ export class Outbox {
     /** Sends by one carrier, whenever it is the one to use, for ever. */
     async run(carrier: Carrier): Promise<void> {
         for (;;) {
-            let frame: Buffer = undefined
-            if (carrier.isReady()) frame = this.next()
-            if (frame) {
-                this.lastSendMs = this.node.nowMs
-                await carrier.send(noticeBase + 16 * this.node.number + this.kind, frame)
-                this.node.workerSignal.notify()
-            } else await carrier.signal.wait()
+            // an exception here would restart the program; what was to be said is said again when it is asked for again
+            try {
+                if (!(await this.sendOne(carrier))) await carrier.signal.wait()
+            } catch (e) {
+                console.log("! outbox " + e)
+                await platform.sleep(beatMs)
+            }
         }
+    }
+
+    private async sendOne(carrier: Carrier): Promise<boolean> {
+        const frame = carrier.isReady() ? this.next() : undefined
+        if (!frame) return false
+        this.lastSendMs = this.node.nowMs
+        await carrier.send(noticeBase + 16 * this.node.number + this.kind, frame)
+        this.node.workerSignal.notify()
+        return true
     }
 
     private first(queue: Buffer[]): Buffer {

@@ -5,7 +5,7 @@
 
 import { firmwareVersion, protocolVersion, windowBlocks } from "../config"
 import { platform } from "../platform"
-import { opCommit, silent } from "../store/requests"
+import { opCommit, opMask, silent } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload } from "../store/upload"
 import { Control } from "./control"
@@ -250,7 +250,7 @@ export class Worker {
     private reply(hosted: Hosted, frame: Buffer, status: number): void {
         const out = Buffer.alloc(24)
         out[4] = frame[4]
-        out[5] = frame[5]
+        out[5] = frame[5] & opMask
         out[6] = status
         out.blitAt(8, frame, 8, 8)
         if (hosted) {
@@ -265,7 +265,7 @@ export class Worker {
         const hosted = this.node.hosted(frame[4])
         if (!hosted || !hosted.serving) return
         if (hosted.requests.isDone(frame)) return
-        if (frame[5] === opCommit) {
+        if ((frame[5] & opMask) === opCommit) {
             const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
             if (!upload || upload.bytes() !== frame.getAt(20, "u32")) return
         }

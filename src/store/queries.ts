@@ -5,10 +5,10 @@ import { bodyBytes } from "./page"
 import { badName, notFound, ok } from "./status"
 import { Volume } from "./volume"
 
-const attributeBytes = 20
+const attributeBytes = 18
 const entryHeadBytes = 5
-/** In place of the count of entries: one entry, in the shorter form. */
-const loneEntry = 255
+/** In the count of a page of a directory: there is no more. */
+const lastPage = 0x80
 
 export class Queries {
     /** Bytes of the answer. */
@@ -23,9 +23,9 @@ export class Queries {
     /** Writes the attributes of the inode last loaded. */
     private writeAttributes(out: Buffer, at: number, object: number): void {
         const inode = this.volume.directory.inode
-        out.blitAt(at, inode, 0, 4)
-        out.setAt(at + 4, "u32", object)
-        out.blitAt(at + 8, inode, 4, 12)
+        out.blitAt(at, inode, 0, 2)
+        out.setAt(at + 2, "u32", object)
+        out.blitAt(at + 6, inode, 4, 12)
     }
 
     async getattr(object: number, out: Buffer, at: number): Promise<number> {
@@ -68,9 +68,8 @@ export class Queries {
     }
 
     /**
-     * Lists entries after `cookie`, as many as fit `room` bytes. An entry too long for a frame goes alone in the shorter form
-     * that `loneEntry` marks: without the two reserved bytes of its attributes, and its name takes the rest.
-     * @param room at least 224
+     * Lists entries after `cookie`, as many as fit `room` bytes.
+     * @param room at least 224: one entry with the longest name
      */
     async readdir(object: number, cookie: number, out: Buffer, at: number, room: number): Promise<number> {
         const directory = this.volume.directory
@@ -78,22 +77,18 @@ export class Queries {
         const status = await directory.loadDirectory(object)
         if (status !== ok) return status
         let count = 0
-        let used = 2
+        let used = 1
+        let last = lastPage
         let key = cookie < firstEntry ? firstEntry : cookie + 1
-        out[at] = 1
         while ((await tree.seek(object, key)) && tree.object === object) {
             const bytes = tree.valueBytes - entryHeadBytes
             const need = 4 + attributeBytes + 1 + bytes
-            if (used + need > room && count > 0) {
-                out[at] = 0
+            if (used + need > room) {
+                last = 0
                 break
             }
             directory.loadEntry()
             key = directory.key
-            if (used + need > room) {
-                await this.writeLoneEntry(object, bytes, out, at)
-                return ok
-            }
             const child = directory.object
             out.setAt(at + used, "u32", key)
             out[at + used + 4 + attributeBytes] = bytes
@@ -104,26 +99,9 @@ export class Queries {
             count++
             key++
         }
-        out[at + 1] = count
+        out[at] = count | last
         this.bytes = used
         return ok
-    }
-
-    private async writeLoneEntry(parent: number, bytes: number, out: Buffer, at: number): Promise<void> {
-        const directory = this.volume.directory
-        const tree = this.volume.tree
-        const inode = directory.inode
-        const key = directory.key
-        const child = directory.object
-        out.setAt(at + 2, "u32", key)
-        out.blitAt(at + 24, tree.leaf, tree.valueAt + entryHeadBytes, bytes)
-        if (!(await directory.load(child))) directory.setInode(directory.type, 0, 0, 0, 0, parent)
-        out.blitAt(at + 6, inode, 0, 2)
-        out.setAt(at + 8, "u32", child)
-        out.blitAt(at + 12, inode, 4, 12)
-        out[at] = (await tree.seek(parent, key + 1)) && tree.object === parent ? 0 : 1
-        out[at + 1] = loneEntry
-        this.bytes = 24 + bytes
     }
 
     statfs(out: Buffer, at: number): number {

@@ -39,7 +39,9 @@ const atSession = 8
 const atSequence = 12
 const atArguments = 16
 
-const flagReplace = 1
+/** In a request's op: commit and rename may replace what bears the name. */
+const mayReplace = 0x80
+export const opMask = 0x7f
 
 /** An upload nobody wrote to for this long gives way to a new one. */
 const uploadIdleMsMax = 30000
@@ -68,7 +70,7 @@ export class Requests {
         if (bytes < atArguments) return badRequest
         const volume = this.volume
         const root = volume.log.root
-        const op = frame[5]
+        const op = frame[5] & opMask
         const session = frame.getAt(atSession, "u32")
         const sequence = frame.getAt(atSequence, "u32")
         if (session === 0) return badRequest
@@ -188,7 +190,6 @@ export class Requests {
         return ok
     }
 
-    /** @param flags 1 = may replace a file */
     private async commit(
         object: number,
         size: number,
@@ -202,10 +203,7 @@ export class Requests {
         const directory = volume.directory
         const upload = volume.uploadOf(object)
         if (!object || !upload) return noUpload
-        if (bytes < 2) return badName
-        const replace = (frame[at] & flagReplace) !== 0
-        at++
-        bytes--
+        const replace = (frame[5] & mayReplace) !== 0
         if (size !== upload.bytes()) return checksum
         const status = await this.findFreeName(parent, frame, at, bytes)
         if (status !== ok) return status
@@ -238,11 +236,11 @@ export class Requests {
     ): Promise<number> {
         const volume = this.volume
         const directory = volume.directory
-        const at = atArguments + 21
+        const at = atArguments + 20
         const bytes = frameBytes - at
         if (bytes < 1 || bytes > nameBytesMax || !nameIsGood(frame, at, bytes)) return badName
         const mtime = frame.getAt(atArguments + 16, "u32")
-        const replace = (frame[atArguments + 20] & flagReplace) !== 0
+        const replace = (frame[5] & mayReplace) !== 0
         if (!(await directory.findEntry(from, key)) || directory.object !== object) return stale
         const type = directory.type
         const status = await this.findFreeName(to, frame, at, bytes)

@@ -188,10 +188,10 @@ export class FakeVolume {
             found++
         }
         if (!object) return { status: "notFound", payload: Buffer.of(0) }
-        const payload = Buffer.alloc(28)
+        const payload = Buffer.alloc(26)
         encodeAttributes(object.attributes).copy(payload)
-        payload.writeUInt32LE(place.directory, 20)
-        payload.writeUInt32LE(place.key, 24)
+        payload.writeUInt32LE(place.directory, 18)
+        payload.writeUInt32LE(place.key, 22)
         return { status: "ok", payload }
     }
 
@@ -200,17 +200,17 @@ export class FakeVolume {
         if (!object) return { status: "notFound", payload: Buffer.alloc(0) }
         const rest = [...object.entries].filter(([key]) => key > cookie)
         const parts: Buffer[] = []
-        let bytes = 2
+        let bytes = 1
         for (const [key, entry] of rest) {
             const name = Buffer.from(entry.name)
-            if (bytes + 25 + name.length > 224) break
+            if (bytes + 23 + name.length > 224) break
             const head = Buffer.alloc(4)
             head.writeUInt32LE(key)
             const attributes = encodeAttributes(this.objects.get(entry.object)!.attributes)
             parts.push(Buffer.concat([head, attributes, Buffer.of(name.length), name]))
-            bytes += 25 + name.length
+            bytes += 23 + name.length
         }
         const isEnd = parts.length === rest.length
-        return { status: "ok", payload: Buffer.concat([Buffer.of(isEnd ? 1 : 0, parts.length), ...parts]) }
+        return { status: "ok", payload: Buffer.concat([Buffer.of(parts.length | (isEnd ? 0x80 : 0)), ...parts]) }
     }
 }

@@ -44,7 +44,8 @@ function oneFault(world: PairWorld, random: Random, kind: Kind): void {
     else if (dice < 36) world.ask(i, role.evTakeover)
     else if (dice < 46) world.ask(i, role.evGiveback)
     else if (dice < 58) {
-        if (kind.hangs) world.hang(i, !node.isHung)
+        if (kind.hangs && (!node.isHung || !kind.wires)) world.hang(i, !node.isHung)
+        else if (node.isHung) world.reset(i)
     } else if (dice < 68) {
         if (kind.bus) world.link = !world.link
     } else if (dice < 76) {
@@ -92,6 +93,9 @@ export function runWorld(seed: string | number, kind: Kind, rounds: number, isTr
                 mountFails: kind.mounts && random.chance(0.5) ? 0.3 : 0,
                 jobHangs: kind.mounts && random.chance(0.2) ? 0.2 : 0,
                 stalls: random.chance(0.5) ? 0.002 : 0,
+                // with a wire broken, shorter than a boot: a holder that does not hear its partner's HOLD wire break, and sleeps while
+                // that one boots, mounts and dies, is two faults
+                stallMsMax: kind.wires ? 100 : 600,
             }
             for (let n = 4 + random.int(30); n > 0; n--) {
                 oneFault(world, random, kind)
@@ -100,6 +104,9 @@ export function runWorld(seed: string | number, kind: Kind, rounds: number, isTr
             world.mend()
             result.settleMs = Math.max(result.settleMs, settle(world))
             result.givebackMs = Math.max(result.givebackMs, giveBack(world))
+            // what was missed in a stall just now is seen
+            world.run(world.nowMs + 1_500)
+            giveBack(world)
             if (world.run(world.nowMs + 6_000, () => !bothActive(world))) world.fail(world.nodes[0], "left active without a cause")
             result.loneMs = Math.max(result.loneMs, loseOne(world, random, kind))
         }
@@ -130,6 +137,12 @@ function giveBack(world: PairWorld): number {
 function loseOne(world: PairWorld, random: Random, kind: Kind): number {
     const lost = random.int(2)
     const left = lost ^ 1
+    if (kind.hangs && random.chance(0.3)) {
+        // a node that holds both arrays hangs, while its partner waits for giveback
+        const isHeld = () => world.nodes[left].pair.role === role.waiting && world.nodes[left].heardBeats > 3
+        do world.ask(lost, role.evTakeover)
+        while (!world.run(world.nowMs + 3_000, isHeld))
+    }
     const from = world.nowMs
     if (kind.hangs && random.chance(0.5)) world.hang(lost, true)
     else world.power(lost, false)

@@ -39,6 +39,7 @@ class ModelNode {
     jobAt = never
     beatAt = never
     inAt = never
+    stallMs = 0
     bootMs = 0
     // Control.run
     lastLines = -1
@@ -56,11 +57,13 @@ class ModelNode {
     readonly packets: number[] = []
     // for the invariants
     sawFree = false
+    heardBeats = 0
     partnerHandledMs = -1e9
+    partnerArrivedMs = -1e9
     busHandledMs = -1e9
     /** Own ticks completed while the partner drives what this node believes to control. */
     wrongTicks = 0
-    holdSinceMs = 0
+    ownSinceMs = 0
 
     constructor(readonly index: number) {}
 }
@@ -69,8 +72,9 @@ export interface Chances {
     /** Chance of a mount to fail, and of a job to take longer than the role logic waits. */
     mountFails: number
     jobHangs: number
-    /** Chance of each tick to come late. */
+    /** Chance of a node, each tick, to do nothing for a while. */
     stalls: number
+    stallMsMax: number
 }
 
 const bus = -2
@@ -85,8 +89,8 @@ export class PairWorld {
     hostTalks = true
     hostMs = 50
     readonly arrayBad: [boolean, boolean] = [false, false]
-    chances: Chances = { mountFails: 0, jobHangs: 0, stalls: 0 }
-    /** Changes of hands of each array by its switch. */
+    chances: Chances = { mountFails: 0, jobHangs: 0, stalls: 0, stallMsMax: 0 }
+    /** How often the home node of each array had it, and lost it. */
     readonly flips: [number, number] = [0, 0]
     readonly trace: string[] = []
     readonly seen = new Set<string>()
@@ -169,7 +173,9 @@ export class PairWorld {
         this.note(this.nodes[0], "all is mended")
         for (const node of this.nodes) {
             for (const wire of ["OWN", "HOLD", "RESET"] as const) this.breakWire(node.index, wire, false)
+            if (node.isHung && !this.isEverIntact) this.reset(node.index)
             this.hang(node.index, false)
+            if (node.jobAt !== never) node.jobAt = Math.min(node.jobAt, this.nowMs + 1_000)
             this.power(node.index, true)
             this.spoil(node.index, false)
             this.hostLink[node.index] = true
@@ -177,7 +183,7 @@ export class PairWorld {
         this.link = true
         this.hostTalks = true
         this.hostMs = 300
-        this.chances = { mountFails: 0, jobHangs: 0, stalls: 0 }
+        this.chances = { mountFails: 0, jobHangs: 0, stalls: 0, stallMsMax: 0 }
     }
 
     /** The node that controls the array and says so; -1 when none does. */
@@ -217,16 +223,21 @@ export class PairWorld {
         if (node.isHung) return never
         // while lines are being set, nothing else of the program runs
         if (node.actAt !== never) return node.actAt
-        return Math.min(node.tickAt, node.jobAt, node.beatAt, node.inAt)
+        return Math.max(node.stallMs, Math.min(node.tickAt, node.jobAt, node.beatAt, node.inAt))
     }
 
     private advance(node: ModelNode, at: number): void {
         if (!node.runs) this.boot(node)
         else if (node.actAt !== never) this.act(node)
-        else if (at === node.inAt) this.hear(node)
-        else if (at === node.jobAt) this.work(node)
-        else if (at === node.beatAt) this.beat(node)
-        else this.tick(node)
+        else {
+            // after a stall several are due, and which fiber goes first is nobody's promise
+            const tickFirst = node.tickAt <= at && (at !== node.stallMs || this.random.chance(0.5))
+            if (tickFirst) this.tick(node)
+            else if (node.inAt <= at) this.hear(node)
+            else if (node.jobAt <= at) this.work(node)
+            else if (node.beatAt <= at) this.beat(node)
+            else this.tick(node)
+        }
     }
 
     private isReady(node: ModelNode): boolean {
@@ -248,12 +259,14 @@ export class PairWorld {
     }
 
     private setOwn(node: ModelNode, on: boolean): void {
-        if (node.own !== on) this.flips[node.index]++
+        if (node.own === on) return
         node.own = on
+        if (on) node.ownSinceMs = this.nowMs
+        // in less than a tick it has not even looked a second time, so it has changed nothing
+        else if (this.nowMs - node.ownSinceMs >= tickMs) this.flips[node.index]++
     }
 
     private setHold(node: ModelNode, on: boolean): void {
-        if (on && !node.hold) node.holdSinceMs = this.nowMs
         node.hold = on
     }
 
@@ -284,9 +297,9 @@ export class PairWorld {
         node.lastLines = -1
         node.tickDue = 0
         node.heardPartner = node.heardBus = node.sawFree = false
-        node.partnerHandledMs = node.busHandledMs = -1e9
+        node.partnerHandledMs = node.partnerArrivedMs = node.busHandledMs = -1e9
         node.actions.length = node.jobs.length = node.arrivals.length = node.packets.length = 0
-        node.actIndex = node.job = node.wrongTicks = 0
+        node.actIndex = node.job = node.wrongTicks = node.heardBeats = 0
         node.jobAt = node.inAt = never
         node.tickAt = at + tickMs * this.random.float()
         // roles bind about a second after boot
@@ -323,14 +336,15 @@ export class PairWorld {
 
     private hear(node: ModelNode): void {
         const packet = node.packets.shift()!
-        node.arrivals.shift()
+        const arrivedMs = node.arrivals.shift()!
         node.inAt = node.arrivals.length ? node.arrivals[0] : never
         if (packet === bus) {
             node.heardBus = true
-            node.busHandledMs = this.nowMs
             return
         }
         node.partnerHandledMs = this.nowMs
+        node.partnerArrivedMs = arrivedMs
+        node.heardBeats++
         this.event(node, role.evPartner, packet)
     }
 
@@ -338,13 +352,16 @@ export class PairWorld {
 
     private tick(node: ModelNode): void {
         const { random, nowMs } = this
-        const { stalls } = this.chances
+        const { stalls, stallMsMax } = this.chances
         node.tickAt = nowMs + tickMs + 2 * random.float()
-        if (random.chance(stalls)) node.tickAt += 600 * random.float()
+        if (random.chance(stalls)) node.stallMs = nowMs + stallMsMax * random.float()
         const now = Math.floor(nowMs - node.bootMs)
         const lines = this.lines(node)
         if (node.heardPartner) this.event(node, role.evPartner, -1)
-        else if (node.heardBus) this.event(node, role.evBus, 0)
+        else if (node.heardBus) {
+            node.busHandledMs = nowMs
+            this.event(node, role.evBus, 0)
+        }
         node.heardPartner = node.heardBus = false
         if (lines !== node.lastLines || now >= node.tickDue) {
             node.lastLines = lines
@@ -376,7 +393,10 @@ export class PairWorld {
             this.note(node, `${roleNames[before]} --${eventNames[event]}--> ${roleNames[pair.role]} ${what.join(" ")}`)
         }
         if (pair.role !== role.takingOver || pair.cause !== role.causeSilence) return
-        // its own words: it must have heard another after its partner had been silent for long
+        // it must have heard another after its partner had been silent for long, with nothing of the partner left in its queue
+        const first = node.packets.findIndex(packet => packet !== bus)
+        const waits = first >= 0 && node.arrivals[first] < this.nowMs && node.arrivals[first] - node.partnerArrivedMs < silentMs
+        if (waits) this.fail(node, "takes over, and its partner's packets wait in its queue")
         if (node.busHandledMs - node.partnerHandledMs < silentMs - 1) this.fail(node, "takes over, but not only its partner is silent")
         if (this.nowMs - node.busHandledMs > busQuietMs + 1) this.fail(node, "takes over, but the whole bus is silent")
     }
@@ -402,6 +422,8 @@ export class PairWorld {
             node.otherServing = false
             if (node.job === role.doMountPartner) node.jobDropped = true
         } else {
+            if (action !== role.doReleasePartner && (node.job === action || node.jobs.includes(action)))
+                this.fail(node, "is to mount what it is still mounting")
             node.jobs.push(action)
             if (node.job === 0) this.startJob(node)
         }

@@ -50,7 +50,7 @@ async function idle(bench: StoreBench): Promise<void> {
 async function small(c: StoreClient, directory: number, name: string, bytes: number): Promise<number> {
     const object = (await c.send(4)).value
     await c.write(object, Buffer.alloc(bytes, 7))
-    assert.equal((await c.send(5, object, bytes, 1, directory, Buffer.from("\x00" + name))).status, 0)
+    assert.equal((await c.send(5, object, bytes, 1, directory, Buffer.from(name))).status, 0)
     return object
 }
 
@@ -123,7 +123,7 @@ describe("store: bounds", function () {
                 const directory = directories[bench.random.int(directories.length)]
                 const name = `file ${n} ${k}`.padEnd(199, "f")
                 const done = await measured(bench, worst, () =>
-                    c.send(5, object, 236 * 25, 1, directory, Buffer.from("\x00" + name)),
+                    c.send(5, object, 236 * 25, 1, directory, Buffer.from(name)),
                 )
                 assert.equal(done.status, 0)
                 files.push({ directory, object, name })
@@ -142,7 +142,7 @@ describe("store: bounds", function () {
             const over = files.splice(bench.random.int(files.length), 1)[0]
             const k = await key(from)
             const answer = await measured(bench, worst, () =>
-                c.send(7, from.directory, k, from.object, over.directory, 1, Buffer.from("\x01" + over.name)),
+                c.send(0x87, from.directory, k, from.object, over.directory, 1, Buffer.from(over.name)),
             )
             assert.equal(answer.status, 0)
             files.unshift({ ...over, object: from.object })

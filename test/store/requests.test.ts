@@ -38,19 +38,18 @@ async function list(
         assert.equal(await queries.readdir(directory, cookie, out, 12, 224), 0)
         const p = out.subarray(12, 12 + queries.bytes)
         assert.ok(queries.bytes <= 224)
-        if (p[1] === 255) all.push({ key: p.readUInt32LE(2), object: p.readUInt32LE(8), name: p.toString("utf8", 24) })
-        else
-            for (let i = 0, at = 2; i < p[1]; i++) {
-                const bytes = p[at + 24]
-                all.push({
-                    key: p.readUInt32LE(at),
-                    object: p.readUInt32LE(at + 8),
-                    name: p.toString("utf8", at + 25, at + 25 + bytes),
-                })
-                at += 25 + bytes
-            }
-        if (p[0]) return all
-        assert.ok(p[1] > 0, "a page of no entries that is not the last")
+        const count = p[0] & 0x7f
+        for (let i = 0, at = 1; i < count; i++) {
+            const bytes = p[at + 22]
+            all.push({
+                key: p.readUInt32LE(at),
+                object: p.readUInt32LE(at + 6),
+                name: p.toString("utf8", at + 23, at + 23 + bytes),
+            })
+            at += 23 + bytes
+        }
+        if (p[0] & 0x80) return all
+        assert.ok(count > 0, "a page of no entries that is not the last")
         cookie = all[all.length - 1].key
         if (between) await between(all)
     }
@@ -205,8 +204,8 @@ describe("store: requests", function () {
             return await queries.lookup(1, frame, 0, Buffer.byteLength(path), out, 12)
         }
         assert.equal(await ask("a/b/c"), 0)
-        assert.equal(out.readUInt32LE(16), host.tree.get("a/b/c")!.object)
-        assert.equal(out.readUInt32LE(12 + 20), host.tree.get("a/b")!.object)
+        assert.equal(out.readUInt32LE(14), host.tree.get("a/b/c")!.object)
+        assert.equal(out.readUInt32LE(12 + 18), host.tree.get("a/b")!.object)
         assert.equal(await ask("a/b/c", "/d"), 0, "what stands behind the path is not read")
         assert.equal(await ask(""), 0)
         assert.equal(await ask("a/x/c"), 1)
@@ -224,16 +223,15 @@ describe("store: requests", function () {
         const upload = await host.create()
         await host.write(upload, Buffer.alloc(10))
         const { client } = host
-        const flags = Buffer.from([1])
         const d = host.tree.get("d")!.object
         const f = host.tree.get("f")!.object
-        assert.equal((await client.send(5, upload, 11, 0, 1, flags, Buffer.from("u"))).status, 15, "size")
-        assert.equal((await client.send(5, upload, 10, 0, 999, flags, Buffer.from("u"))).status, 1)
-        assert.equal((await client.send(5, upload, 10, 0, f, flags, Buffer.from("u"))).status, 3)
-        assert.equal((await client.send(5, upload, 10, 0, 1, flags, Buffer.from("d"))).status, 4)
-        assert.equal((await client.send(5, upload, 10, 0, upload, flags, Buffer.from("d"))).status, 1, "into an upload")
-        assert.equal((await client.send(5, f, 300, 0, 1, flags, Buffer.from("u"))).status, 12)
-        assert.equal((await client.send(5, 0, 0, 0, 1, flags, Buffer.from("u"))).status, 12)
+        assert.equal((await client.send(0x85, upload, 11, 0, 1, Buffer.from("u"))).status, 15, "size")
+        assert.equal((await client.send(0x85, upload, 10, 0, 999, Buffer.from("u"))).status, 1)
+        assert.equal((await client.send(0x85, upload, 10, 0, f, Buffer.from("u"))).status, 3)
+        assert.equal((await client.send(0x85, upload, 10, 0, 1, Buffer.from("d"))).status, 4)
+        assert.equal((await client.send(0x85, upload, 10, 0, upload, Buffer.from("d"))).status, 1, "into an upload")
+        assert.equal((await client.send(0x85, f, 300, 0, 1, Buffer.from("u"))).status, 12)
+        assert.equal((await client.send(0x85, 0, 0, 0, 1, Buffer.from("u"))).status, 12)
         for (const object of [0, 1, 2, 3, f]) assert.equal((await client.send(6, object)).status, 12)
         assert.equal((await client.send(8, 1, await host.key("d"), f, 0)).status, 17)
         assert.equal((await client.send(8, 1, 0, d, 0)).status, 17, "the inode is no entry")

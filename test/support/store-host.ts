@@ -198,7 +198,7 @@ export class StoreHost {
         const [directory, name] = this.parent(path)
         const upload = this.uploads.get(object)!
         return (
-            await this.request(5, [object, upload.sent.length, 2000, directory, Buffer.from([flags]), name], () => {
+            await this.request(flags ? 0x85 : 5, [object, upload.sent.length, 2000, directory, name], () => {
                 this.uploads.delete(object)
                 this.tree.set(path, { object, type: 1, content: upload.sent })
             })
@@ -229,7 +229,7 @@ export class StoreHost {
         const { object } = this.tree.get(from)!
         const key = await this.keyThrough(from)
         return (
-            await this.request(7, [directory, key, object, into, 3000, Buffer.from([flags]), name], () => {
+            await this.request(flags ? 0x87 : 7, [directory, key, object, into, 3000, name], () => {
                 if (from === to) return
                 const moved = [...this.tree].filter(([path]) => path === from || path.startsWith(from + "/"))
                 for (const [path] of moved) this.tree.delete(path)

@@ -2,7 +2,6 @@
 // with `node --import=tsx suite.mjs OPTIONS`; the last message is `end`, so a process that dies has not passed.
 
 import Mocha from "mocha"
-import { relative } from "node:path"
 
 const { file, grep, invert, timeoutMs } = JSON.parse(process.argv[2])
 const { EVENT_TEST_BEGIN, EVENT_TEST_PASS, EVENT_TEST_FAIL, EVENT_TEST_PENDING } = Mocha.Runner.constants
@@ -12,9 +11,7 @@ class Messages {
         runner.on(EVENT_TEST_BEGIN, test => send({ kind: "begin", title: titleOf(test) }))
         runner.on(EVENT_TEST_PASS, test => send({ kind: "passed", ...about(test) }))
         runner.on(EVENT_TEST_PENDING, test => send({ kind: "skipped", ...about(test) }))
-        runner.on(EVENT_TEST_FAIL, (test, error) =>
-            send({ kind: "failed", ...about(test), error: errorText(error), test: error.test?.title }),
-        )
+        runner.on(EVENT_TEST_FAIL, (test, error) => send({ kind: "failed", ...about(test), error: errorText(error) }))
     }
 }
 
@@ -48,5 +45,5 @@ mocha.addFile(file)
 await mocha.loadFilesAsync()
 mocha.run(failures => {
     process.exitCode = failures ? 1 : 0
-    send({ kind: "end", file: relative(process.cwd(), file) })
+    send({ kind: "end" })
 })

@@ -1,6 +1,7 @@
 // `npm test [-- [--grep RE] [--invert] [--full] [--jobs N] [PATH...]]`: every mocha suite, the hardware suite included, which finds a
 // simulated cabinet when there are no boards. Ends with the line `N passed, N failed, N skipped`.
 
+import { spawnSync } from "node:child_process"
 import { parseArgs } from "node:util"
 import { prepare, root } from "./setup.mjs"
 import { runTests, testFiles, writeResults } from "./test-run.mjs"
@@ -16,6 +17,13 @@ const { values, positionals } = parseArgs({
 })
 prepare()
 process.chdir(root)
+// once, before several would: nothing else can be said of firmware that does not compile
+const build = spawnSync(process.execPath, ["--import=tsx", "tools/project/size.ts", "--program"], { encoding: "utf8" })
+process.stdout.write(`${build.stdout}${build.stderr}`)
+if (build.status !== 0) {
+    console.log("\n0 passed, 1 failed, 0 skipped")
+    process.exit(1)
+}
 const files = testFiles(positionals.length ? positionals : ["test", "hw-tests"])
 const result = await runTests(files, {
     grep: values.grep,

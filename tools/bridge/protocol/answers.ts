@@ -58,7 +58,9 @@ export interface NodeFigures {
     image: string
 }
 
-const attributesBytes = 20
+const attributesBytes = 18
+/** In the count of a page of a directory: there is no more. */
+const lastPageBit = 0x80
 
 export function decodeAttributes(payload: Buffer, at = 0): Attributes {
     need(payload, at + attributesBytes)
@@ -67,10 +69,10 @@ export function decodeAttributes(payload: Buffer, at = 0): Attributes {
     return {
         type,
         flags: payload[at + 1],
-        object: payload.readUInt32LE(at + 4),
-        size: payload.readUInt32LE(at + 8),
-        mtime: payload.readUInt32LE(at + 12),
-        change: payload.readUInt32LE(at + 16),
+        object: payload.readUInt32LE(at + 2),
+        size: payload.readUInt32LE(at + 6),
+        mtime: payload.readUInt32LE(at + 10),
+        change: payload.readUInt32LE(at + 14),
     }
 }
 
@@ -78,10 +80,10 @@ export function encodeAttributes(attributes: Attributes): Buffer {
     const bytes = Buffer.alloc(attributesBytes)
     bytes[0] = entryTypes[attributes.type]
     bytes[1] = attributes.flags
-    bytes.writeUInt32LE(attributes.object, 4)
-    bytes.writeUInt32LE(attributes.size, 8)
-    bytes.writeUInt32LE(attributes.mtime, 12)
-    bytes.writeUInt32LE(attributes.change, 16)
+    bytes.writeUInt32LE(attributes.object, 2)
+    bytes.writeUInt32LE(attributes.size, 6)
+    bytes.writeUInt32LE(attributes.mtime, 10)
+    bytes.writeUInt32LE(attributes.change, 14)
     return bytes
 }
 
@@ -101,10 +103,10 @@ export function decodeFoundCount(payload: Buffer): number {
 }
 
 export function decodeDirectoryPage(payload: Buffer): DirectoryPage {
-    need(payload, 2)
+    need(payload, 1)
     const entries: ListedEntry[] = []
-    let at = 2
-    for (let index = 0; index < payload[1]; index++) {
+    let at = 1
+    for (let index = 0; index < (payload[0] & ~lastPageBit); index++) {
         need(payload, at + 4 + attributesBytes + 1)
         const nameStart = at + 4 + attributesBytes + 1
         const nameEnd = nameStart + payload[nameStart - 1]
@@ -116,7 +118,7 @@ export function decodeDirectoryPage(payload: Buffer): DirectoryPage {
         })
         at = nameEnd
     }
-    const end = payload[0] !== 0
+    const end = (payload[0] & lastPageBit) !== 0
     if (!end && entries.length === 0) bad("a page of a directory")
     return { end, entries }
 }

@@ -94,7 +94,7 @@ export type Command =
     | ({ kind: "query" } & QueryHead & QueryBody)
     | ({ kind: "control" } & ControlCommand)
 
-/** The u32 arguments of each request, in order; `flags` is one byte, a name takes the rest. */
+/** The u32 arguments of each request, in order; a name takes the rest; `flags` 1 is the highest bit of the op. */
 const requestFields: Record<RequestOp, { words: string[]; flags: boolean; name: boolean }> = {
     hello: { words: [], flags: false, name: false },
     bye: { words: [], flags: false, name: false },
@@ -107,21 +107,21 @@ const requestFields: Record<RequestOp, { words: string[]; flags: boolean; name: 
     setattr: { words: ["object", "mtime"], flags: false, name: false },
 }
 const requestHeadBytes = 16
+const mayReplaceBit = 0x80
 const queryHeadBytes = 12
 
 export function encodeRequest(head: RequestHead, body: RequestBody): Buffer {
     const { words, flags, name } = requestFields[body.op]
     const values = body as unknown as Record<string, number | string>
     const text = name ? Buffer.from(values.name as string) : undefined
-    const frame = Buffer.alloc(requestHeadBytes + 4 * words.length + (flags ? 1 : 0) + (text?.length ?? 0))
+    const frame = Buffer.alloc(requestHeadBytes + 4 * words.length + (text?.length ?? 0))
     frame.writeUInt8(head.volume, 4)
-    frame.writeUInt8(requestOps[body.op], 5)
+    frame.writeUInt8(requestOps[body.op] | (flags && (values.flags as number) & 1 ? mayReplaceBit : 0), 5)
     frame.writeUInt16LE(head.epoch & 0xffff, 6)
     frame.writeUInt32LE(head.session, 8)
     frame.writeUInt32LE(head.sequence, 12)
     let at = requestHeadBytes
     for (const word of words) at = frame.writeUInt32LE(values[word] as number, at)
-    if (flags) at = frame.writeUInt8(values.flags as number, at)
     text?.copy(frame, at)
     return sealCommand(frame)
 }
@@ -224,15 +224,17 @@ export function decodeCommand(code: number, bytes: Uint8Array): Command {
 }
 
 function decodeRequest(frame: Buffer): Command {
-    const op = nameOf(requestOps, frame[5])
+    const op = nameOf(requestOps, frame[5] & ~mayReplaceBit)
+    const mayReplace = (frame[5] & mayReplaceBit) !== 0
     if (!op || frame.length < requestHeadBytes) return bad("a request")
     const { words, flags, name } = requestFields[op]
-    const fixedBytes = requestHeadBytes + 4 * words.length + (flags ? 1 : 0)
+    const fixedBytes = requestHeadBytes + 4 * words.length
     const nameBytes = frame.length - fixedBytes
+    if (mayReplace && !flags) bad("a request that cannot replace")
     if (name ? nameBytes < 1 || nameBytes > nameBytesMax : nameBytes !== 0) bad("a request's length")
     const body: Record<string, number | string> = { op }
     words.forEach((word, index) => (body[word] = frame.readUInt32LE(requestHeadBytes + 4 * index)))
-    if (flags) body.flags = frame[fixedBytes - 1]
+    if (flags) body.flags = mayReplace ? 1 : 0
     if (name) body.name = frame.toString("utf8", fixedBytes)
     return {
         kind: "request",

@@ -1,0 +1,363 @@
+// The memory of copies, by its promises and against a naive one.
+
+import assert from "node:assert/strict"
+import { copiesMax, Journal, kindSession, kindUpload } from "../../src/pair/journal"
+import { Recorded } from "../../src/server/copies"
+import { Random } from "../../tools/sim/random"
+import { block, request, useTestPlatform } from "./pair-support"
+
+const write = 0x80
+const ask = 0x81
+const isFull = process.env.FULL === "1"
+
+/** The copies in order, without ending them. */
+function copies(journal: Journal): Buffer[] {
+    const { frames, sizes, first, used } = journal as unknown as { frames: Buffer[]; sizes: number[]; first: number; used: number }
+    const found: Buffer[] = []
+    for (let i = 0; i < used; i++) {
+        const slot = (first + i) % copiesMax
+        if (sizes[slot]) found.push(frames[slot].subarray(0, sizes[slot]))
+    }
+    assert.equal(found.length, journal.held)
+    return found
+}
+
+function mark(journal: Journal, kind: number, id: number): { number: number; told: number } | undefined {
+    for (let i = 0; i < journal.markKinds.length; i++)
+        if (journal.markKinds[i] === kind && journal.markIds[i] === id)
+            return { number: journal.markNumbers[i], told: journal.markTold[i] }
+    return undefined
+}
+
+const uploadId = (volume: number, handle: number) => volume * 0x10000 + handle
+
+describe("journal: copies of the partner's commands", () => {
+    let journal: Journal
+    beforeEach(() => {
+        useTestPlatform()
+        journal = new Journal()
+    })
+
+    it("copies are whole, and come back in the order in which they were heard [R8] [R9]", () => {
+        const frames = [block(1, 7, 0, 224), request(1, 99, 1), block(1, 7, 224, 10), request(1, 99, 2, 200), block(1, 8, 0, 1)]
+        const commands = [write, ask, write, ask, write]
+        for (const [i, frame] of frames.entries()) journal.record(commands[i], frame)
+        for (const [i, frame] of frames.entries()) {
+            const slot = journal.oldest()
+            assert.deepEqual(journal.frameOf(slot).subarray(0, journal.bytesOf(slot)), frame)
+            assert.ok(journal.frameOf(slot).subarray(frame.length).every(byte => byte === 0))
+            assert.equal(journal.commandOf(slot), commands[i])
+            journal.take(slot)
+        }
+        assert.equal(journal.oldest(), -1)
+        assert.equal(journal.held, 0)
+    })
+
+    it("the ring goes round: order holds over the edge [R12]", () => {
+        for (let n = 0; n < 5 * copiesMax; n++) {
+            journal.record(ask, request(1, 5, n + 1))
+            if (n >= 13) journal.take(journal.oldest())
+            assert.deepEqual(
+                copies(journal).map(frame => frame.readUInt32LE(12)),
+                Array.from({ length: Math.min(n + 1, 13) }, (_, i) => Math.max(n - 12, 0) + i + 1),
+            )
+        }
+    })
+
+    it("memory full: nothing more is recorded, and not said to be [R8] [R26]", () => {
+        for (let n = 0; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * n, 224))
+        journal.news = false
+        journal.record(write, block(1, 7, 224 * copiesMax, 224))
+        journal.record(ask, request(1, 5, 1))
+        assert.equal(journal.held, copiesMax)
+        assert.equal(journal.news, false)
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 224 * copiesMax)
+        assert.equal(mark(journal, kindSession, 5), undefined)
+    })
+
+    it("memory full with gaps behind the first copy: the gaps are used, the order stays [R26]", () => {
+        journal.record(ask, request(1, 1, 1))
+        for (let n = 1; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * (n - 1), 224))
+        journal.uploadDone(uploadId(1, 7), 224 * 10)
+        assert.equal(journal.held, copiesMax - 10)
+        const before = copies(journal).map(frame => Buffer.from(frame))
+        const more = request(1, 2, 1)
+        journal.record(ask, more)
+        assert.deepEqual(copies(journal), [...before, more])
+    })
+
+    it("a host that went away for ever: its copies give way after 35 s, not before, when the memory is full [R26]", () => {
+        for (let n = 0; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * n, 224))
+        journal.nowMs = 35_000
+        journal.record(ask, request(1, 5, 1))
+        assert.equal(journal.held, copiesMax)
+        journal.nowMs = 35_001
+        journal.record(ask, request(1, 5, 1))
+        assert.equal(journal.held, 1)
+        assert.equal(journal.commandOf(journal.oldest()), ask)
+    })
+
+    it("memory full while copies are being finished: none is moved or forgotten [R9] [R21]", () => {
+        for (let n = 0; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * n, 224))
+        journal.replaying = true
+        journal.nowMs = 100_000
+        journal.uploadDone(uploadId(1, 8), 1)
+        const slot = journal.oldest()
+        journal.record(ask, request(1, 5, 1))
+        assert.equal(journal.held, copiesMax)
+        assert.equal(journal.oldest(), slot)
+    })
+
+    it("a block beyond a gap is not recorded; the mark is told again, so that the host hears where to go on [R8]", () => {
+        const id = uploadId(1, 7)
+        journal.record(write, block(1, 7, 0, 224))
+        journal.markTold[journal.markIds.indexOf(id)] = 224
+        journal.news = false
+        journal.record(write, block(1, 7, 448, 224))
+        assert.equal(journal.held, 1)
+        assert.deepEqual(mark(journal, kindUpload, id), { number: 224, told: -1 })
+        assert.equal(journal.news, true)
+        journal.record(write, block(1, 7, 224, 224))
+        assert.equal(mark(journal, kindUpload, id)?.number, 448)
+    })
+
+    it("a command heard again is held once, and told again [R8] [R21]", () => {
+        for (const [command, frame, kind, id] of [
+            [write, block(1, 7, 0, 100), kindUpload, uploadId(1, 7)],
+            [ask, request(1, 5, 3), kindSession, 5],
+        ] as const) {
+            journal.record(command, frame)
+            const { held } = journal
+            journal.markTold[journal.markIds.indexOf(id)] = 100
+            journal.news = false
+            journal.record(command, frame)
+            assert.equal(journal.held, held)
+            assert.equal(mark(journal, kind, id)?.told, -1)
+            assert.equal(journal.news, true)
+        }
+    })
+
+    it("a block that overlaps what is recorded, and reaches further, is recorded [R8]", () => {
+        journal.record(write, block(1, 7, 0, 100))
+        journal.record(write, block(1, 7, 50, 100))
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 150)
+        assert.equal(journal.held, 2)
+    })
+
+    it("an answered request ends its copy and those before it, of its session only [R8]", () => {
+        for (const [session, sequence] of [
+            [5, 1],
+            [6, 1],
+            [5, 2],
+            [5, 3],
+        ])
+            journal.record(ask, request(1, session, sequence))
+        journal.record(write, block(1, 5, 0, 9))
+        journal.requestDone(5, 2)
+        assert.deepEqual(
+            copies(journal).map(frame => [frame.readUInt32LE(8), frame.readUInt32LE(12) & 0xff]),
+            [
+                [6, 1],
+                [5, 3],
+                [0, 0],
+            ],
+        )
+    })
+
+    it("an acknowledged upload ends the copies up to there, not the block across it, of its volume only [R8]", () => {
+        for (let n = 0; n < 3; n++) for (const volume of [1, 3]) journal.record(write, block(volume, 7, 224 * n, 224))
+        journal.record(ask, request(1, 7, 1))
+        journal.uploadDone(uploadId(1, 7), 500)
+        assert.deepEqual(
+            copies(journal).map(frame => [frame[4], frame.readUInt32LE(8)]),
+            [
+                [3, 0],
+                [3, 224],
+                [1, 448],
+                [3, 448],
+                [1, 7],
+            ],
+        )
+    })
+
+    it("what is durable at its owner counts as recorded: a partner that booted in mid-upload goes on from there [R12]", () => {
+        journal.uploadDone(uploadId(1, 7), 4_480)
+        journal.record(write, block(1, 7, 4_480, 224))
+        assert.equal(journal.held, 1)
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 4_704)
+    })
+
+    it("the mark used longest ago gives way to a ninth [R26]", () => {
+        for (let id = 1; id <= 8; id++) journal.record(ask, request(1, id, 1))
+        journal.requestDone(1, 1)
+        journal.record(ask, request(1, 9, 1))
+        assert.equal(mark(journal, kindSession, 2), undefined)
+        for (const id of [1, 3, 4, 5, 6, 7, 8, 9]) assert.ok(mark(journal, kindSession, id), `${id}`)
+    })
+
+    it("a damaged frame is not recorded, whatever bit of it is wrong [R33]", () => {
+        for (const [command, frame] of [
+            [write, block(1, 7, 0, 40)],
+            [ask, request(1, 5, 1)],
+        ] as const)
+            for (let bit = 0; bit < 8 * frame.length; bit++) {
+                const damaged = Buffer.from(frame)
+                damaged[bit >> 3] ^= 1 << (bit & 7)
+                journal.record(command, damaged)
+                assert.equal(journal.held, 0)
+                assert.equal(journal.news, false)
+            }
+    })
+
+    it("a frame cut short, made longer by zeros, or too long is not recorded [R33]", () => {
+        const frame = block(1, 7, 0, 40)
+        frame.fill(0, 40)
+        for (let bytes = 0; bytes <= 260; bytes++) {
+            if (bytes === frame.length) continue
+            journal.record(write, Buffer.concat([frame, Buffer.alloc(220)]).subarray(0, bytes))
+            journal.record(ask, Buffer.alloc(bytes))
+        }
+        assert.equal(journal.held, 0)
+    })
+
+    it("the shortest: a block of one byte, a request without arguments; a byte less is none [R33]", () => {
+        journal.record(write, block(1, 7, 0, 0))
+        journal.record(ask, request(1, 5, 1).subarray(0, 15))
+        assert.equal(journal.held, 0)
+        journal.record(write, block(1, 7, 0, 1))
+        journal.record(ask, request(1, 5, 1, 0))
+        assert.equal(journal.held, 2)
+    })
+})
+
+/** The same, as one would write it without a thought for memory. */
+class NaiveJournal {
+    copies: { command: number; kind: number; id: number; number: number; frame: Buffer; heardMs: number }[] = []
+    /** Least recently used first. */
+    marks: { kind: number; id: number; number: number }[] = []
+
+    private use(kind: number, id: number) {
+        const at = this.marks.findIndex(m => m.kind === kind && m.id === id)
+        const found = at < 0 ? { kind, id, number: 0 } : this.marks.splice(at, 1)[0]
+        this.marks.push(found)
+        if (this.marks.length > 8) this.marks.shift()
+        return found
+    }
+
+    record(command: number, frame: Buffer, nowMs: number): void {
+        // only a memory without a free place looks for stale copies; `isFull` is the ring's own affair
+        if (this.copies.length === copiesMax) this.copies = this.copies.filter(c => nowMs - c.heardMs <= 35_000)
+        if (this.copies.length === copiesMax) return
+        const isBlock = command === write
+        const kind = isBlock ? kindUpload : kindSession
+        const id = isBlock ? uploadId(frame[4], frame.readUInt16LE(6)) : frame.readUInt32LE(8)
+        const number = isBlock ? frame.readUInt32LE(8) + frame.length - 12 : frame.readUInt32LE(12)
+        const found = this.use(kind, id)
+        if (number <= found.number || (isBlock && frame.readUInt32LE(8) > found.number)) return
+        found.number = number
+        this.copies.push({ command, kind, id, number, frame, heardMs: nowMs })
+    }
+
+    done(kind: number, id: number, number: number): void {
+        const of = this.copies.filter(c => c.kind === kind && c.id === id)
+        // an upload's copies end in order; one heard again after its mark gave way to others stands behind later ones, and waits for them
+        const stop = kind === kindUpload ? of.findIndex(c => c.number > number) : -1
+        const ended = stop < 0 ? of.filter(c => c.number <= number) : of.slice(0, stop)
+        this.copies = this.copies.filter(c => !ended.includes(c))
+        const found = this.use(kind, id)
+        found.number = Math.max(found.number, number)
+    }
+}
+
+describe("journal: against a naive one", function () {
+    this.timeout(120_000)
+    it("thousands of seeded histories: the same copies, in the same order, and the same marks [R8] [R12]", () => {
+        useTestPlatform()
+        let operations = 0
+        for (let seed = 0; seed < (isFull ? 2_000 : 100); seed++) {
+            const random = new Random(`journal/${seed}`)
+            const journal = new Journal()
+            const naive = new NaiveJournal()
+            const ids = 2 + random.int(10)
+            for (let n = 0; n < 300; n++) {
+                operations++
+                const dice = random.int(100)
+                const id = 1 + random.int(ids)
+                const known = naive.marks.find(m => m.id === uploadId(1, id) && m.kind === kindUpload)?.number ?? 0
+                if (dice < 45) {
+                    const offset = random.chance(0.8) ? known : random.int(3_000)
+                    const frame = block(1, id, offset, 1 + random.int(224))
+                    journal.record(write, frame)
+                    naive.record(write, frame, journal.nowMs)
+                } else if (dice < 65) {
+                    const last = naive.marks.find(m => m.id === id && m.kind === kindSession)?.number ?? 0
+                    const frame = request(1, id, random.chance(0.8) ? last + 1 : random.int(20), random.int(220))
+                    journal.record(ask, frame)
+                    naive.record(ask, frame, journal.nowMs)
+                } else if (dice < 70) {
+                    const frame = random.chance(0.5) ? block(1, id, known, 1 + random.int(224)) : request(1, id, 1 + random.int(50))
+                    frame[random.int(frame.length)] ^= 1 << random.int(8)
+                    // a full memory may look for stale copies before it sees the damage; so must the naive one
+                    if (naive.copies.length < copiesMax) journal.record(random.chance(0.5) ? write : ask, frame)
+                } else if (dice < 80) {
+                    const sequence = random.int(30)
+                    journal.requestDone(id, sequence)
+                    naive.done(kindSession, id, sequence)
+                } else if (dice < 92) {
+                    const end = random.chance(0.7) ? Math.max(known - random.int(600), 0) : random.int(4_000)
+                    journal.uploadDone(uploadId(1, id), end)
+                    naive.done(kindUpload, uploadId(1, id), end)
+                } else if (dice < 96) {
+                    const slot = journal.oldest()
+                    assert.equal(slot < 0, naive.copies.length === 0)
+                    if (slot >= 0) {
+                        journal.take(slot)
+                        naive.copies.shift()
+                    }
+                } else if (dice < 99) journal.nowMs += random.int(20_000)
+                else if (random.chance(0.2)) {
+                    journal.clear()
+                    naive.copies = []
+                    naive.marks = []
+                }
+                assert.deepEqual(
+                    copies(journal).map(frame => frame.toString("hex")),
+                    naive.copies.map(copy => copy.frame.toString("hex")),
+                    `seed ${seed}, operation ${n}`,
+                )
+                for (const { kind, id: marked, number } of naive.marks)
+                    assert.equal(mark(journal, kind, marked)?.number, number, `seed ${seed}, operation ${n}: mark ${kind} ${marked}`)
+                assert.equal(journal.markKinds.filter(kind => kind).length, naive.marks.length)
+            }
+        }
+        console.log(`      ${operations} operations`)
+    })
+})
+
+describe("recorded: what the partner says it holds", () => {
+    it("what was said last of each of eight counts; unknown is nothing; clear forgets all [R8]", () => {
+        const random = new Random("recorded")
+        const recorded = new Recorded()
+        const known: { key: string; kind: number; id: number; number: number }[] = []
+        for (let n = 0; n < 20_000; n++) {
+            const kind = random.chance(0.5) ? kindSession : kindUpload
+            const id = 1 + random.int(7)
+            const key = `${kind}/${id}`
+            if (random.chance(0.5)) {
+                const number = random.int(100)
+                recorded.set(kind, id, number)
+                const found = known.find(k => k.key === key)
+                if (found) found.number = number
+                else known.push({ key, kind, id, number })
+                if (known.length > 8) known.shift()
+            } else if (random.chance(0.002)) {
+                recorded.clear()
+                known.length = 0
+            }
+            for (let k = 1; k <= 7; k++)
+                for (const of of [kindSession, kindUpload])
+                    if (known.some(x => x.key === `${of}/${k}`) || known.length < 8)
+                        assert.equal(recorded.get(of, k), known.find(x => x.key === `${of}/${k}`)?.number ?? 0, `${n}`)
+        }
+    })
+})

@@ -1,0 +1,199 @@
+// What comes over the bus: notices and commands of any length and content do no harm, and only the partner's word counts.
+
+import assert from "node:assert/strict"
+import "../support/device-buffer"
+import { kindSession, kindUpload } from "../../src/pair/journal"
+import { active, booting, waiting } from "../../src/pair/role"
+import { Control } from "../../src/server/control"
+import { Listener } from "../../src/server/listener"
+import { NodeServer } from "../../src/server/node"
+import { Random } from "../../tools/sim/random"
+import { block, request, sealNotice, setClock, useTestPlatform } from "./pair-support"
+
+const [progress, reply, , , , beat, recorded] = [0, 1, 2, 3, 4, 5, 6]
+const codeOf = (node: number, kind: number) => 0x100 + 16 * node + kind
+const recording = 64
+
+/** Node `a`, which listens to `b`. */
+function listening() {
+    useTestPlatform()
+    setClock(10_000)
+    const port = { transfer: async () => {} }
+    const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
+    const set = () => {}
+    const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, restart: set }
+    const control = new Control(node, lines as never)
+    return { node, listener: new Listener(node, control) }
+}
+
+function beatOf(node: number, role: number, setup: { flags?: number; epoch?: number; uptimeMs?: number } = {}): Buffer {
+    const frame = Buffer.alloc(32)
+    frame[4] = 1
+    frame[5] = node
+    frame[6] = role
+    frame[7] = setup.flags ?? 0
+    frame.writeUInt32LE(setup.epoch ?? 0, 8)
+    frame.writeUInt32LE(setup.uptimeMs ?? 5_000, 16)
+    return sealNotice(frame)
+}
+
+function recordedOf(marks: { kind: number; id: number; number: number }[], count = marks.length): Buffer {
+    const frame = Buffer.alloc(8 + 12 * marks.length)
+    frame[4] = 1
+    frame[5] = count
+    for (const [i, { kind, id, number }] of marks.entries()) {
+        const at = 8 + 12 * i
+        frame[at] = kind
+        if (kind === kindUpload) {
+            frame[at + 1] = id >> 16
+            frame.writeUInt16LE(id & 0xffff, at + 2)
+        } else frame.writeUInt32LE(id, at + 4)
+        frame.writeUInt32LE(number, at + 8)
+    }
+    return sealNotice(frame)
+}
+
+function replyOf(session: number, sequence: number): Buffer {
+    const frame = Buffer.alloc(24)
+    frame[4] = 1
+    frame.writeUInt32LE(session, 8)
+    frame.writeUInt32LE(sequence, 12)
+    return sealNotice(frame)
+}
+
+function progressOf(handle: number, end: number, count = 1): Buffer {
+    const frame = Buffer.alloc(16)
+    frame[4] = 1
+    frame[5] = count
+    frame.writeUInt16LE(handle, 8)
+    frame.writeUInt32LE(end, 12)
+    return sealNotice(frame)
+}
+
+describe("listener: the partner's notices", () => {
+    it("its beat: role, epoch, whether it records [R32]", () => {
+        const { node, listener } = listening()
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, { flags: recording, epoch: 7 }))
+        assert.equal(node.pair.partnerRole, waiting)
+        assert.equal(node.pair.heardPartnerMs, 10_000)
+        assert.equal(node.other.epoch, 7)
+        assert.equal(node.partnerRecords, true)
+        assert.equal(node.isProtected(), true)
+    })
+
+    it("the beat of another node is not the partner's, whichever code or number it carries [R13] [R33]", () => {
+        const { node, listener } = listening()
+        for (const other of [0, 2, 3, 4, 15]) {
+            listener.notice(codeOf(other, beat), beatOf(other, active, { flags: recording, epoch: 9 }))
+            listener.notice(codeOf(other, beat), beatOf(1, active, { flags: recording, epoch: 9 }))
+            listener.notice(codeOf(1, beat), beatOf(other, active, { flags: recording, epoch: 9 }))
+        }
+        assert.equal(node.pair.partnerRole, -1)
+        assert.ok(node.pair.heardPartnerMs < 0)
+        assert.equal(node.other.epoch, 0)
+        assert.equal(node.partnerRecords, false)
+    })
+
+    it("a partner that booted again has lost its copies: what it said it held counts no more [R8] [R12]", () => {
+        const { node, listener } = listening()
+        listener.notice(codeOf(1, beat), beatOf(1, active, { uptimeMs: 60_000 }))
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 9, number: 4 }]))
+        listener.notice(codeOf(1, beat), beatOf(1, active, { uptimeMs: 60_100 }))
+        assert.equal(node.recorded.get(kindSession, 9), 4)
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, { uptimeMs: 900 }))
+        assert.equal(node.recorded.get(kindSession, 9), 0)
+    })
+
+    it("recorded: sessions and uploads by their ids; other kinds are passed over [R8]", () => {
+        const { node, listener } = listening()
+        const marks = [
+            { kind: kindSession, id: 0xfffffff0, number: 3 },
+            { kind: 9, id: 1, number: 1 },
+            { kind: kindUpload, id: 0x10007, number: 448 },
+        ]
+        listener.notice(codeOf(1, recorded), recordedOf(marks))
+        assert.equal(node.recorded.get(kindSession, 0xfffffff0), 3)
+        assert.equal(node.recorded.get(kindUpload, 0x10007), 448)
+        assert.equal(node.recorded.get(9, 1), 0)
+    })
+
+    it("recorded and progress with a count beyond the frame: only what is there is taken [R33]", () => {
+        const { node, listener } = listening()
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 9, number: 4 }], 255))
+        assert.equal(node.recorded.get(kindSession, 9), 4)
+        listener.toPartner(0x80, block(1, 7, 0, 100))
+        listener.notice(codeOf(1, progress), progressOf(7, 100, 255))
+        assert.equal(node.journal.held, 0)
+    })
+
+    it("a command to the partner is copied; its reply and its progress end the copy, another node's do not [R8] [R13]", () => {
+        const { node, listener } = listening()
+        listener.toPartner(0x81, request(1, 9, 1))
+        listener.toPartner(0x80, block(1, 7, 0, 100))
+        for (const kind of [0x82, 0x83, 0x84, 0x8f, 0]) listener.toPartner(kind, request(1, 10, 1))
+        assert.equal(node.journal.held, 2)
+        for (const other of [0, 2, 3]) {
+            listener.notice(codeOf(other, reply), replyOf(9, 1))
+            listener.notice(codeOf(other, progress), progressOf(7, 100))
+        }
+        assert.equal(node.journal.held, 2)
+        listener.toPartner(codeOf(1, reply), replyOf(9, 1))
+        assert.equal(node.journal.held, 1)
+        listener.toMe(codeOf(1, progress), progressOf(7, 100))
+        assert.equal(node.journal.held, 0)
+    })
+
+    it("a damaged notice of the partner is dropped and counted, whatever bit is wrong [R33]", () => {
+        const { node, listener } = listening()
+        listener.toPartner(0x81, request(1, 9, 1))
+        let damaged = 0
+        for (const [kind, frame] of [
+            [beat, beatOf(1, active, { flags: recording, epoch: 7 })],
+            [reply, replyOf(9, 1)],
+            [recorded, recordedOf([{ kind: kindSession, id: 9, number: 4 }])],
+        ] as const)
+            for (let bit = 0; bit < 8 * frame.length; bit++) {
+                const bad = Buffer.from(frame)
+                bad[bit >> 3] ^= 1 << (bit & 7)
+                listener.notice(codeOf(1, kind), bad)
+                damaged++
+            }
+        assert.equal(node.badChecks, damaged)
+        assert.equal(node.journal.held, 1)
+        assert.equal(node.pair.partnerRole, -1)
+        assert.equal(node.recorded.get(kindSession, 9), 0)
+    })
+
+    it("frames of every length and of chance content, sealed or not, to anyone: nothing throws, no role changes [R33]", () => {
+        const { node, listener } = listening()
+        const random = new Random("listener")
+        for (let n = 0; n < 60_000; n++) {
+            const bytes = random.chance(0.5) ? random.int(48) : random.int(253)
+            const payload = Buffer.from(random.bytes(bytes))
+            if (bytes > 5 && random.chance(0.5)) payload[5] = random.int(4)
+            if (bytes >= 4 && random.chance(0.5)) sealNotice(payload)
+            const command = random.chance(0.6) ? codeOf(1, random.int(16)) : random.int(0x200)
+            const to = random.int(3)
+            if (to === 0) listener.toMe(command, payload)
+            else if (to === 1) listener.toPartner(command, payload)
+            else listener.notice(command, payload)
+            while (node.inbox.count > 0) node.inbox.pop()
+        }
+        assert.equal(node.pair.role, booting)
+        assert.equal(node.journal.held, 0)
+    })
+
+    it("each kind of notice, well sealed, cut at every length: nothing throws, nothing is believed by halves [R33]", () => {
+        const { node, listener } = listening()
+        listener.toPartner(0x81, request(1, 9, 1))
+        const whole = [progressOf(9, 1), replyOf(9, 1), replyOf(9, 1), replyOf(9, 1), replyOf(9, 1), beatOf(1, active), recordedOf([{ kind: 1, id: 9, number: 1 }])]
+        for (const [kind, frame] of whole.entries())
+            for (let bytes = 0; bytes < frame.length; bytes++) {
+                const cut = Buffer.from(frame.subarray(0, bytes))
+                listener.notice(codeOf(1, kind), bytes >= 4 ? sealNotice(cut) : cut)
+            }
+        assert.equal(node.journal.held, 1)
+        assert.equal(node.pair.partnerRole, -1)
+        assert.equal(node.recorded.get(kindSession, 9), 0)
+    })
+})

@@ -1,0 +1,57 @@
+// Frames as a host and a partner seal them, written from docs/PROTOCOL.md and not with the firmware's code.
+
+import "../support/device-buffer"
+import { createHash } from "node:crypto"
+import { usePlatform } from "../../src/platform"
+
+const sha4 = (bytes: Buffer) => createHash("sha256").update(bytes).digest().subarray(0, 4)
+
+export let clockMs = 0
+export function setClock(ms: number): void {
+    clockMs = ms
+}
+
+export function useTestPlatform(): void {
+    clockMs = 0
+    usePlatform({
+        now: () => clockMs,
+        sleep: async ms => void (clockMs += ms),
+        sha256: parts => {
+            const hash = createHash("sha256")
+            for (const part of parts) hash.update(part)
+            return hash.digest()
+        },
+        random: () => 1,
+    })
+}
+
+function sealCommand(frame: Buffer): Buffer {
+    const padded = Buffer.alloc(236)
+    frame.copy(padded)
+    padded.writeUInt32LE(frame.length, 0)
+    sha4(padded).copy(frame)
+    return frame
+}
+
+export function block(volume: number, handle: number, offset: number, bytes: number): Buffer {
+    const frame = Buffer.alloc(12 + bytes, offset & 0xff)
+    frame.fill(0, 0, 12)
+    frame[4] = volume
+    frame.writeUInt16LE(handle, 6)
+    frame.writeUInt32LE(offset, 8)
+    return sealCommand(frame)
+}
+
+export function request(volume: number, session: number, sequence: number, args = 4): Buffer {
+    const frame = Buffer.alloc(16 + args, 7)
+    frame[4] = volume
+    frame.writeUInt32LE(session, 8)
+    frame.writeUInt32LE(sequence, 12)
+    return sealCommand(frame)
+}
+
+export function sealNotice(frame: Buffer): Buffer {
+    frame.writeUInt32LE(0, 0)
+    sha4(frame).copy(frame)
+    return frame
+}

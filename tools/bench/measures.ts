@@ -39,6 +39,8 @@ const lineMs = 10
 const silenceMs = 400
 const heapKB = 64
 
+/** A pair that has run for a while: just after a boot a silent partner is given time to come up. */
+const settledMs = 5_000
 const writeBytes = 512 * 1024
 const readBytes = 128 * 1024
 const smallFiles = 60
@@ -146,6 +148,7 @@ export async function oneFailover({ cpu }: BenchOptions, seed: number, name: str
     const { client, random, simulation } = session
     const failoverMs = await session.run(async () => {
         await session.healthy()
+        await session.sleep(settledMs)
         const atMs = session.nowMs() + 300 + random.float() * 2_000
         let cutMs = 0
         let firstMs = 0

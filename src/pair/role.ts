@@ -192,6 +192,7 @@ function loseHome(s: PairState, nowMs: number, actions: number[]): void {
     actions.push(doOwnLow)
     s.home = false
     s.cause = causeFault
+    s.failure = vetoFault
     enter(s, degraded, nowMs)
 }
 

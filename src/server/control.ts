@@ -38,7 +38,7 @@ import {
     vetoNone,
 } from "../pair/role"
 import { platform } from "../platform"
-import { ok, vetoed } from "../store/status"
+import { badRequest, ok, vetoed } from "../store/status"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
 import { NodeServer } from "./node"
@@ -56,6 +56,7 @@ export interface Lines {
 }
 
 const verbTakeover = 1
+const verbGiveback = 2
 const flagDryRun = 1
 
 export class Control {
@@ -282,9 +283,13 @@ export class Control {
         const now = platform.now()
         const verb = frame[4]
         const tag = frame.getAt(6, "u16")
+        if (verb !== verbTakeover && verb !== verbGiveback) {
+            this.outcome(verb, frame[5] & flagDryRun, tag, badRequest, vetoNone)
+            return
+        }
         const veto = verb === verbTakeover ? takeoverVeto(pair, now) : givebackVeto(pair, now)
         if (frame[5] & flagDryRun) {
-            this.outcome(verb, flagDryRun, tag, veto)
+            this.outcome(verb, flagDryRun, tag, veto === vetoNone ? ok : vetoed, veto)
             return
         }
         // asked again while it is under way, or after it was done
@@ -295,7 +300,8 @@ export class Control {
             return
         }
         if (veto !== vetoNone) {
-            this.outcome(verb, 0, tag, veto === vetoAlready ? vetoNone : veto)
+            const already = veto === vetoAlready
+            this.outcome(verb, 0, tag, already ? ok : vetoed, already ? vetoNone : veto)
             return
         }
         this.askedVerb = verb
@@ -308,16 +314,16 @@ export class Control {
         const pair = this.node.pair
         if (this.askedVerb === 0 || pair.role === takingOver || pair.role === givingBack) return
         const done = this.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
-        this.outcome(this.askedVerb, 0, this.askedTag, done ? vetoNone : pair.failure)
+        this.outcome(this.askedVerb, 0, this.askedTag, done ? ok : vetoed, done ? vetoNone : pair.failure)
         this.askedVerb = 0
     }
 
-    private outcome(verb: number, flags: number, tag: number, reason: number): void {
+    private outcome(verb: number, flags: number, tag: number, status: number, reason: number): void {
         const out = Buffer.alloc(12)
         out[4] = verb
         out[5] = flags
         out.setAt(6, "u16", tag)
-        out[8] = reason === vetoNone ? ok : vetoed
+        out[8] = status
         out[9] = reason
         out[10] = this.node.pair.role
         sealFrame(out, 0)

@@ -34,8 +34,7 @@ export class Listener {
             return
         }
         this.node.heardBus = true
-        if (command === commandWrite || command === commandRequest)
-            this.node.journal.record(command, payload)
+        if (command === commandWrite || command === commandRequest) this.node.journal.record(command, payload)
     }
 
     /** A notice, to whomever it was addressed. */
@@ -75,7 +74,9 @@ export class Listener {
         for (let i = 0, at = 8; i < count && at + 12 <= payload.length; i++, at += 12) {
             const kind = payload[at]
             const id =
-                kind === kindUpload ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16) : payload.getAt(at + 4, "u32")
+                kind === kindUpload
+                    ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16)
+                    : payload.getAt(at + 4, "u32")
             if (kind === kindUpload || kind === kindSession) node.recorded.set(kind, id, payload.getAt(at + 8, "u32"))
         }
         node.outbox.progressDue = true

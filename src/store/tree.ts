@@ -8,99 +8,16 @@
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
 import { Log } from "./log"
+import { NodeCache } from "./node-cache"
+import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
 
-/** Slots: what most operations change, and a path besides. */
-export const cacheSlots = 30
 const levelsMax = 10
 /** A node with less in it is merged with a neighbour, if both fit one node. */
 const sparseBytes = 78
 
-// offsets in a node's page buffer
-const atCount = atBody
-/** Where in the body the lowest value begins; values grow down from its end. */
-const atHeap = atBody + 1
-const atKeys = atBody + 2
-const keyBytes = 10
-
 /** Child pointers at and above this name a slot of the cache, not a page. */
 const dirtyMark = 0x40000000
-const hintMask = 255
-
-export class NodeCache {
-    buffers: Buffer[]
-    /** Page and volume of each slot's node: page + volume * 2^25; -1 = empty, -2 = dirty. */
-    tags: number[]
-    used: number[]
-    clock: number
-    dirtyCount: number
-    slots: number
-    private hints: Buffer
-
-    constructor(slots: number = cacheSlots) {
-        this.slots = slots
-        this.buffers = []
-        this.tags = []
-        this.used = []
-        for (let i = 0; i < this.slots; i++) {
-            this.buffers.push(Buffer.alloc(pageBufferBytes))
-            this.tags.push(-1)
-            this.used.push(0)
-        }
-        this.hints = Buffer.alloc(hintMask + 1)
-        this.clock = 0
-        this.dirtyCount = 0
-    }
-
-    /** @returns the slot that holds `tag`, or -1 */
-    find(tag: number): number {
-        const slot = this.hints[tag & hintMask]
-        if (slot < this.slots && this.tags[slot] === tag) {
-            this.used[slot] = ++this.clock
-            return slot
-        }
-        return -1
-    }
-
-    remember(slot: number, tag: number): void {
-        this.tags[slot] = tag
-        this.hints[tag & hintMask] = slot
-    }
-
-    /** Empties the slot used longest ago that is not dirty. */
-    take(): number {
-        const used = this.used
-        const tags = this.tags
-        let best = -1
-        let oldest = 0
-        for (let i = 0; i < this.slots; i++) {
-            if (tags[i] === -2) continue
-            if (best < 0 || used[i] < oldest) {
-                best = i
-                oldest = used[i]
-            }
-        }
-        // `put` and `remove` begin with enough slots that are not dirty
-        if (best < 0) throw new Error("node cache full")
-        tags[best] = -1
-        used[best] = ++this.clock
-        return best
-    }
-
-    /** Forgets nodes of `volume` with a page in first..first+pages-1. */
-    forget(volume: number, first: number, pages: number): void {
-        const low = volume * 0x2000000 + first
-        for (let i = 0; i < this.slots; i++) {
-            const tag = this.tags[i]
-            if (tag >= low && tag < low + pages) this.tags[i] = -1
-        }
-    }
-
-    dropDirty(): void {
-        for (let i = 0; i < this.slots; i++) if (this.tags[i] === -2) this.tags[i] = -1
-        this.dirtyCount = 0
-    }
-}
 
 export class Tree {
     /** Where `find`, `seek` and `next` stopped: the leaf's buffer and where its value is. */
@@ -120,13 +37,11 @@ export class Tree {
     private slots: number[]
     private places: number[]
     private depth: number
-    private scratch: Buffer
 
     constructor(cache: NodeCache, log: Log, volume: number) {
         this.cache = cache
         this.log = log
         this.volume = volume
-        this.scratch = Buffer.alloc(pageBufferBytes)
         this.slots = []
         this.places = []
         for (let i = 0; i < levelsMax; i++) {
@@ -320,7 +235,7 @@ export class Tree {
                     node.blitAt(this.valueAt, value, from, bytes)
                     return
                 }
-                this.removeAt(node, this.places[this.depth])
+                removeEntry(node, this.places[this.depth])
             }
             if (this.insert(this.depth, this.places[this.depth], object, sub, value, from, bytes)) return
         }
@@ -354,7 +269,7 @@ export class Tree {
         for (;;) {
             const slot = this.slots[d]
             const node = cache.buffers[slot]
-            this.removeAt(node, this.places[d])
+            removeEntry(node, this.places[d])
             if (node[atCount] === 0) {
                 cache.tags[slot] = -1
                 cache.dirtyCount--
@@ -394,7 +309,7 @@ export class Tree {
             const right = step < 0 ? place : beside
             const leftSlot = step < 0 ? slot : this.slots[d]
             const rightSlot = step < 0 ? this.slots[d] : slot
-            this.moveAll(cache.buffers[rightSlot], cache.buffers[leftSlot])
+            moveEntries(cache.buffers[rightSlot], cache.buffers[leftSlot])
             cache.tags[rightSlot] = -1
             cache.dirtyCount--
             parent.setAt(atBody + parent[atKeys + (right - 1) * keyBytes + 8], "u32", dirtyMark + leftSlot)
@@ -402,25 +317,6 @@ export class Tree {
             return true
         }
         return false
-    }
-
-    /** Appends the entries of a node to its left neighbour. */
-    private moveAll(from: Buffer, left: Buffer): void {
-        const count = from[atCount]
-        let at = atKeys
-        for (let i = 0; i < count; i++) {
-            const object = from.getAt(at, "u32")
-            this.insertAt(
-                left,
-                left[atCount],
-                object,
-                from.getAt(at + 4, "u32"),
-                from,
-                atBody + from[at + 8],
-                from[at + 9],
-            )
-            at += keyBytes
-        }
     }
 
     /** While the root has one child only, that child becomes the root. */
@@ -457,7 +353,7 @@ export class Tree {
         const entry = keyBytes + bytes
         const count = node[atCount]
         if (node[atHeap] - 2 - count * keyBytes >= entry) {
-            this.insertAt(node, index, object, sub, value, from, bytes)
+            insertEntry(node, index, object, sub, value, from, bytes)
             return true
         }
         // cut where both parts are about equal, unless the entry does not fit its part: then cut at the entry
@@ -478,12 +374,13 @@ export class Tree {
             fits = !intoUpper || total - low + entry <= bodyBytes - 2
             separatorIsEntry = intoUpper && fits
         }
-        const upperSlot = this.moveUpper(node, cut)
+        const upperSlot = this.newNode(node[atLength])
         const upper = buffers[upperSlot]
+        cutNode(node, upper, cut)
         if (separatorIsEntry) this.link(d, upperSlot, object, sub)
         else this.link(d, upperSlot, upper.getAt(atKeys, "u32"), upper.getAt(atKeys + 4, "u32"))
         if (!fits) return false
-        this.insertAt(intoUpper ? upper : node, intoUpper ? index - cut : index, object, sub, value, from, bytes)
+        insertEntry(intoUpper ? upper : node, intoUpper ? index - cut : index, object, sub, value, from, bytes)
         return true
     }
 
@@ -495,93 +392,15 @@ export class Tree {
             const old = this.slots[0]
             const rootSlot = this.newNode(this.cache.buffers[old][atLength] + 1)
             pointer.setAt(0, "u32", dirtyMark + old)
-            this.insertAt(this.cache.buffers[rootSlot], 0, 0, 0, pointer, 0, 4)
+            insertEntry(this.cache.buffers[rootSlot], 0, 0, 0, pointer, 0, 4)
             pointer.setAt(0, "u32", dirtyMark + slot)
-            this.insertAt(this.cache.buffers[rootSlot], 1, object, sub, pointer, 0, 4)
+            insertEntry(this.cache.buffers[rootSlot], 1, object, sub, pointer, 0, 4)
             this.top = dirtyMark + rootSlot
             this.height++
             return
         }
         pointer.setAt(0, "u32", dirtyMark + slot)
         this.insert(d - 1, this.places[d - 1] + 1, object, sub, pointer, 0, 4)
-    }
-
-    /** Moves the entries from `cut` on to a new node. @returns its slot */
-    private moveUpper(node: Buffer, cut: number): number {
-        const slot = this.newNode(node[atLength])
-        const upper = this.cache.buffers[slot]
-        const scratch = this.scratch
-        const count = node[atCount]
-        scratch.blitAt(0, node, 0, pageBufferBytes)
-        upper.blitAt(atKeys, scratch, atKeys + cut * keyBytes, (count - cut) * keyBytes)
-        this.layValues(upper, count - cut, scratch)
-        this.layValues(node, cut, scratch)
-        return slot
-    }
-
-    /** Lays out anew the values of a node whose keys still have their places in `source`. */
-    private layValues(node: Buffer, count: number, source: Buffer): void {
-        let heap = bodyBytes
-        let at = atKeys + 8
-        for (let i = 0; i < count; i++) {
-            const bytes = node[at + 1]
-            heap -= bytes
-            node.blitAt(atBody + heap, source, atBody + node[at], bytes)
-            node[at] = heap
-            at += keyBytes
-        }
-        node[atHeap] = heap
-        node[atCount] = count
-    }
-
-    private insertAt(
-        node: Buffer,
-        index: number,
-        object: number,
-        sub: number,
-        value: Buffer,
-        from: number,
-        bytes: number,
-    ): void {
-        const count = node[atCount]
-        const at = atKeys + index * keyBytes
-        const above = (count - index) * keyBytes
-        if (above > 0) {
-            this.scratch.blitAt(0, node, at, above)
-            node.blitAt(at + keyBytes, this.scratch, 0, above)
-        }
-        const heap = node[atHeap] - bytes
-        node.blitAt(atBody + heap, value, from, bytes)
-        node.setAt(at, "u32", object)
-        node.setAt(at + 4, "u32", sub)
-        node[at + 8] = heap
-        node[at + 9] = bytes
-        node[atHeap] = heap
-        node[atCount] = count + 1
-    }
-
-    private removeAt(node: Buffer, index: number): void {
-        const scratch = this.scratch
-        const count = node[atCount] - 1
-        let at = atKeys + index * keyBytes
-        const place = node[at + 8]
-        const bytes = node[at + 9]
-        const heap = node[atHeap]
-        if (place > heap) {
-            scratch.blitAt(0, node, atBody + heap, place - heap)
-            node.blitAt(atBody + heap + bytes, scratch, 0, place - heap)
-        }
-        if (index < count) {
-            scratch.blitAt(0, node, at + keyBytes, (count - index) * keyBytes)
-            node.blitAt(at, scratch, 0, (count - index) * keyBytes)
-        }
-        at = atKeys + 8
-        for (let i = 0; i < count; i++) {
-            if (node[at] < place) node[at] += bytes
-            at += keyBytes
-        }
-        node[atHeap] = heap + bytes
-        node[atCount] = count
     }
 
     // --- making changes durable

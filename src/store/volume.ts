@@ -27,7 +27,8 @@ import { Labels } from "./label"
 import { Log } from "./log"
 import { bodyBytes, noPage } from "./page"
 import { storeResult } from "./sessions"
-import { NodeCache, Tree } from "./tree"
+import { NodeCache } from "./node-cache"
+import { Tree } from "./tree"
 import { Upload } from "./upload"
 
 export const uploadsMax = 4

@@ -5,11 +5,11 @@ import { Random } from "../../tools/sim/random"
 import { PairWorld, type Wire } from "./pair-world"
 
 /** From the end of all faults until each array has one controller. */
-export const settleMsMax = 90_000
+export const settleMsMax = 12_000
 /** From then, with a giveback asked for, until both nodes are active. */
-export const givebackMsMax = 3_000
+export const givebackMsMax = 5_000
 /** From the loss of one node until the other controls both arrays; the host speaks every 300 ms. */
-export const loneMsMax = 12_000
+export const loneMsMax = 6_000
 
 export interface Kind {
     title: string

@@ -5,7 +5,7 @@
 // is lost in it; an array hangs on its home node while that one's OWN is high, else on the partner. What a node does about an
 // action is what `Control` does: lines at once, one after the other; mounts and releases by a worker, later, one at a time.
 
-import { busQuietMs, silentMs, tickMs } from "../../src/config"
+import { busQuietMs, fenceTickMs, silentMs, tickMs } from "../../src/config"
 import * as role from "../../src/pair/role"
 import type { Random } from "../../tools/sim/random"
 
@@ -202,6 +202,7 @@ export class PairWorld {
 
     /** Runs until `endMs`, or until `isDone`, looked at after every event. @returns whether it was */
     run(endMs: number, isDone?: () => boolean): boolean {
+        if (isDone?.()) return true
         const [a, b] = this.nodes
         for (;;) {
             const at = Math.min(this.hostAt, this.nextOf(a), this.nextOf(b))
@@ -353,7 +354,8 @@ export class PairWorld {
     private tick(node: ModelNode): void {
         const { random, nowMs } = this
         const { stalls, stallMsMax } = this.chances
-        node.tickAt = nowMs + tickMs + 2 * random.float()
+        const isFencing = node.pair.role === role.takingOver && !node.pair.stepped
+        node.tickAt = nowMs + (isFencing ? fenceTickMs : tickMs) + 2 * random.float()
         if (random.chance(stalls)) node.stallMs = nowMs + stallMsMax * random.float()
         const now = Math.floor(nowMs - node.bootMs)
         const lines = this.lines(node)

@@ -1,0 +1,82 @@
+// The tree nodes held in RAM: allocated once, shared by all volumes of a node. A slot holds a page as it is, ready to be programmed.
+
+import { pageBufferBytes } from "./page"
+
+/** Slots: what most operations change, and a path besides. */
+export const cacheSlots = 26
+const hintMask = 255
+
+export class NodeCache {
+    buffers: Buffer[]
+    /** Page and volume of each slot's node: page + volume * 2^25; -1 = empty, -2 = dirty. */
+    tags: number[]
+    used: number[]
+    clock: number
+    dirtyCount: number
+    slots: number
+    private hints: Buffer
+
+    constructor(slots: number = cacheSlots) {
+        this.slots = slots
+        this.buffers = []
+        this.tags = []
+        this.used = []
+        for (let i = 0; i < this.slots; i++) {
+            this.buffers.push(Buffer.alloc(pageBufferBytes))
+            this.tags.push(-1)
+            this.used.push(0)
+        }
+        this.hints = Buffer.alloc(hintMask + 1)
+        this.clock = 0
+        this.dirtyCount = 0
+    }
+
+    /** @returns the slot that holds `tag`, or -1 */
+    find(tag: number): number {
+        const slot = this.hints[tag & hintMask]
+        if (slot < this.slots && this.tags[slot] === tag) {
+            this.used[slot] = ++this.clock
+            return slot
+        }
+        return -1
+    }
+
+    remember(slot: number, tag: number): void {
+        this.tags[slot] = tag
+        this.hints[tag & hintMask] = slot
+    }
+
+    /** Empties the slot used longest ago that is not dirty. */
+    take(): number {
+        const used = this.used
+        const tags = this.tags
+        let best = -1
+        let oldest = 0
+        for (let i = 0; i < this.slots; i++) {
+            if (tags[i] === -2) continue
+            if (best < 0 || used[i] < oldest) {
+                best = i
+                oldest = used[i]
+            }
+        }
+        // `put` and `remove` begin with enough slots that are not dirty
+        if (best < 0) throw new Error("node cache full")
+        tags[best] = -1
+        used[best] = ++this.clock
+        return best
+    }
+
+    /** Forgets nodes of `volume` with a page in first..first+pages-1. */
+    forget(volume: number, first: number, pages: number): void {
+        const low = volume * 0x2000000 + first
+        for (let i = 0; i < this.slots; i++) {
+            const tag = this.tags[i]
+            if (tag >= low && tag < low + pages) this.tags[i] = -1
+        }
+    }
+
+    dropDirty(): void {
+        for (let i = 0; i < this.slots; i++) if (this.tags[i] === -2) this.tags[i] = -1
+        this.dirtyCount = 0
+    }
+}

@@ -1,0 +1,284 @@
+// What Control does with the role logic's decisions when the role changes while the worker is in the middle of something.
+
+import assert from "node:assert/strict"
+import "../support/device-buffer"
+import * as role from "../../src/pair/role"
+import { Control } from "../../src/server/control"
+import { NodeServer } from "../../src/server/node"
+import { Worker } from "../../src/server/worker"
+import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
+
+const own = 1
+const hold = 2
+
+/** Node `a`, whose mounts end as `mounts` says, and which has the role it is given. */
+function controlling(now: number) {
+    useTestPlatform()
+    setClock(10_000)
+    const port = { transfer: async () => {} }
+    const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
+    const levels = { own: false, hold: false, reset: false }
+    const lines = {
+        read: () => 0,
+        setOwn: (on: boolean) => void (levels.own = on),
+        setHold: (on: boolean) => void (levels.hold = on),
+        setPartnerReset: (on: boolean) => void (levels.reset = on),
+        restart: () => {},
+    }
+    const control = new Control(node, lines)
+    const worker = new Worker(node, control)
+    control.worker = worker
+    node.pair.role = now
+    const outcomes: number[][] = []
+    node.outbox.outcome = frame => void outcomes.push([frame[4], frame[5], frame[8], frame[9]])
+    return { node, control, levels, worker, outcomes, pair: node.pair }
+}
+
+type Setup = ReturnType<typeof controlling>
+
+function tick(setup: Setup, lines: number, afterMs = 10): void {
+    setClock(clockMs + afterMs)
+    setup.control.event(role.evTick, lines)
+}
+
+/** `a` takes over and is about to mount; `mounts` is what its mount does meanwhile. */
+function takingOver(mounts: () => boolean): Setup {
+    const setup = controlling(role.active)
+    const { node, pair, control } = setup
+    pair.home = node.home.serving = true
+    control.event(role.evPartner, role.active)
+    control.event(role.evTakeover, 0)
+    tick(setup, 0)
+    node.other.volume.mount = async () => mounts()
+    assert.deepEqual(control.jobs, [role.doMountPartner])
+    return setup
+}
+
+describe("control: changes of role while the worker works", () => {
+    let log: typeof console.log
+    before(() => {
+        log = console.log
+    })
+    afterEach(() => {
+        console.log = log
+    })
+    const quietly = () => (console.log = () => {})
+
+    it("HOLD rises before the mount begins: the elements are not touched [R31]", async () => {
+        const setup = controlling(role.booting)
+        let mounts = 0
+        setup.node.home.volume.mount = async () => ++mounts > 0
+        tick(setup, 0)
+        tick(setup, own)
+        assert.deepEqual(setup.control.jobs, [role.doMountHome])
+        tick(setup, own + hold)
+        await setup.control.work()
+        assert.equal(mounts, 0)
+        assert.equal(setup.pair.role, role.waiting)
+        assert.equal(setup.levels.own, false)
+    })
+
+    it("HOLD rises while the home volume mounts: it is not served, though the mount came to a good end [R31]", async () => {
+        const setup = controlling(role.booting)
+        const { node, pair } = setup
+        tick(setup, 0)
+        tick(setup, own)
+        node.home.volume.mount = async () => {
+            node.home.volume.array.bank.alive = 3
+            tick(setup, own + hold)
+            assert.equal(node.home.volume.array.bank.alive, 0, "what the mount still does reaches no element")
+            return true
+        }
+        await setup.control.work()
+        assert.equal(pair.role, role.waiting)
+        assert.equal(node.home.serving, false)
+        assert.equal(pair.homeBusy, false)
+        assert.equal(setup.levels.own, false)
+    })
+
+    it("the partner's OWN rises while its volume mounts: it is not served [R31]", async () => {
+        const setup: Setup = takingOver(() => {
+            tick(setup, own)
+            return true
+        })
+        await setup.control.work()
+        assert.equal(setup.pair.role, role.active)
+        assert.equal(setup.node.other.serving, false)
+        assert.deepEqual(setup.levels, { own: false, hold: false, reset: false })
+    })
+
+    it("the takeover is given up before the worker comes to it: the elements are not touched [R31]", async () => {
+        let mounts = 0
+        const setup = takingOver(() => ++mounts > 0)
+        tick(setup, own)
+        await setup.control.work()
+        assert.equal(mounts, 0)
+        assert.equal(setup.pair.partnerBusy, false)
+    })
+
+    it("the partner's OWN rises between two copies: the rest is kept, not executed [R9] [R31]", async () => {
+        const setup = takingOver(() => true)
+        const { node, worker } = setup
+        for (let n = 0; n < 4; n++) node.journal.record(0x81, request(1, 9, n + 1))
+        let replayed = 0
+        worker.replay = async () => {
+            if (++replayed === 2) tick(setup, own)
+        }
+        await setup.control.work()
+        assert.equal(replayed, 2)
+        assert.equal(node.journal.held, 3)
+        assert.equal(node.journal.replaying, false)
+        assert.equal(node.other.serving, false)
+    })
+
+    it("a copy cannot be finished: the takeover fails, the claim ends and the copies are kept [R9]", async () => {
+        quietly()
+        const setup = takingOver(() => true)
+        const { node, worker, pair } = setup
+        node.journal.record(0x80, block(1, 7, 0, 9))
+        node.journal.record(0x81, request(1, 9, 1))
+        worker.write = async () => {
+            throw new Error("no element answers")
+        }
+        await setup.control.work()
+        assert.equal(pair.role, role.active)
+        assert.equal(pair.failure, role.vetoFault)
+        assert.equal(setup.levels.hold, false)
+        assert.equal(node.other.serving, false)
+        assert.equal(node.journal.held, 2)
+    })
+
+    it("all copies are finished: the volume is served and the memory is empty [R9]", async () => {
+        const setup = takingOver(() => true)
+        const { node, worker, pair } = setup
+        const done: number[] = []
+        worker.write = async () => void done.push(0x80)
+        worker.replay = async () => void done.push(0x81)
+        node.journal.record(0x80, block(1, 7, 0, 9))
+        node.journal.record(0x81, request(1, 9, 1))
+        await setup.control.work()
+        assert.deepEqual(done, [0x80, 0x81])
+        assert.equal(pair.role, role.takenOver)
+        assert.equal(node.other.serving, true)
+        assert.equal(node.journal.held, 0)
+        assert.equal(setup.levels.hold, true)
+    })
+
+    for (const step of ["checkpoint", "settle"])
+        it(`giveback: ${step} throws, and the claim ends all the same [R15]`, async () => {
+            quietly()
+            const setup = takingOver(() => true)
+            await setup.control.work()
+            const { node, pair } = setup
+            node.other.volume.checkpoint = async () => {
+                if (step === "checkpoint") throw new Error("no element answers")
+            }
+            node.other.volume.array.settle = async () => {
+                throw new Error("no element answers")
+            }
+            setup.control.event(role.evPartner, role.waiting)
+            setup.control.event(role.evGiveback, 0)
+            await setup.control.work()
+            assert.equal(pair.role, role.active)
+            assert.equal(setup.levels.hold, false)
+            assert.equal(node.other.serving, false)
+        })
+
+    it("the home array is lost at run time: OWN falls, so that the partner may try [R25] [R32]", async () => {
+        const setup = controlling(role.active)
+        const { node, pair } = setup
+        pair.home = node.home.serving = true
+        setup.levels.own = true
+        node.home.volume.mount = async () => false
+        await setup.control.recover()
+        assert.equal(pair.role, role.degraded)
+        assert.equal(setup.levels.own, false)
+        assert.equal(node.home.serving, false)
+    })
+
+    it("the partner's array is lost at run time: HOLD falls, so that the partner may try [R25]", async () => {
+        const setup = takingOver(() => true)
+        await setup.control.work()
+        const { node, pair } = setup
+        node.home.volume.mount = async () => true
+        node.other.volume.mount = async () => false
+        await setup.control.recover()
+        assert.equal(pair.role, role.active)
+        assert.equal(setup.levels.hold, false)
+        assert.equal(node.other.serving, false)
+        assert.equal(node.home.serving, true)
+    })
+
+    it("the partner's OWN rises while its volume is mounted again: it is not served [R31]", async () => {
+        const setup = takingOver(() => true)
+        await setup.control.work()
+        const { node } = setup
+        node.home.volume.mount = async () => true
+        node.other.volume.mount = async () => {
+            tick(setup, own)
+            return true
+        }
+        await setup.control.recover()
+        assert.equal(node.other.serving, false)
+    })
+})
+
+describe("control: what someone asks for", () => {
+    const verb = (number: number, flags = 0) => {
+        const frame = Buffer.alloc(8)
+        frame[4] = number
+        frame[5] = flags
+        return frame
+    }
+    const takeover = 1
+    const giveback = 2
+    const dryRun = 1
+    const badRequest = 8
+    const vetoed = 18
+
+    it("a verb there is none of gets badRequest, and changes nothing [R33]", () => {
+        for (const number of [0, 3, 7, 255]) {
+            const { control, outcomes, pair } = controlling(role.takenOver)
+            control.event(role.evPartner, role.waiting)
+            control.ask(verb(number))
+            assert.deepEqual(outcomes, [[number, 0, badRequest, 0]])
+            assert.equal(pair.role, role.takenOver)
+        }
+    })
+
+    it("a dry run says why not, or that it is possible, and changes nothing [R15]", () => {
+        const { control, outcomes, pair } = controlling(role.active)
+        control.ask(verb(takeover, dryRun))
+        pair.partnerOwn = 1
+        pair.heardBusMs = 0
+        control.ask(verb(takeover, dryRun))
+        control.ask(verb(giveback, dryRun))
+        assert.deepEqual(outcomes, [
+            [takeover, 1, 0, 0],
+            [takeover, 1, vetoed, role.vetoBusSilent],
+            [giveback, 1, vetoed, role.vetoAlready],
+        ])
+        assert.equal(pair.role, role.active)
+    })
+
+    it("a giveback during which the home array is lost is not told as done [R15]", () => {
+        const { control, outcomes, pair } = controlling(role.takenOver)
+        pair.home = pair.holding = true
+        control.event(role.evPartner, role.waiting)
+        control.ask(verb(giveback))
+        assert.deepEqual(outcomes, [])
+        control.event(role.evHomeFailed, 0)
+        assert.deepEqual(outcomes, [[giveback, 0, vetoed, role.vetoFault]])
+    })
+
+    it("a takeover whose fence does not work is told so, once [R15] [R31]", () => {
+        const setup = controlling(role.active)
+        const { control, outcomes, pair } = setup
+        pair.home = true
+        control.event(role.evPartner, role.active)
+        control.ask(verb(takeover))
+        control.ask(verb(takeover))
+        for (let n = 0; n < 20; n++) tick(setup, own)
+        assert.deepEqual(outcomes, [[takeover, 0, vetoed, role.vetoLines]])
+    })
+})

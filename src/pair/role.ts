@@ -234,7 +234,8 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
             loseHome(s, nowMs, actions)
             return
         }
-    } else if (event === evPartnerMounted || event === evPartnerFailed || event === evPartnerReleased) s.partnerBusy = false
+    } else if (event === evPartnerMounted || event === evPartnerFailed || event === evPartnerReleased)
+        s.partnerBusy = false
     switch (s.role) {
         case booting:
             stepBooting(s, event, nowMs, actions)

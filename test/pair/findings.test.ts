@@ -33,7 +33,12 @@ const serves = (world: PairWorld, node: number) => world.controller(0) === node 
 function taken(seed: number): PairWorld {
     const world = pairWorld(seed)
     world.ask(0, role.evTakeover)
-    until(world, 5_000, "taken over", () => serves(world, 0) && world.nodes[1].runs && world.nodes[1].pair.role === role.waiting)
+    until(
+        world,
+        5_000,
+        "taken over",
+        () => serves(world, 0) && world.nodes[1].runs && world.nodes[1].pair.role === role.waiting,
+    )
     world.run(world.nowMs + 2 * bootGraceMs)
     assert.equal(world.roles(), "takenOver/waiting")
     return world
@@ -48,15 +53,23 @@ function story(title: string, tell: (seed: number) => void): void {
 describe("pair: findings", function () {
     this.timeout(120_000)
 
-    story("a node pulled off the bus heard everyone a moment ago, and does not take its silent partner for dead [R31]", seed => {
-        const world = pairWorld(seed)
-        world.hostMs = 20
-        world.run(world.nowMs + 500)
-        world.link = false
-        world.hostLink[0] = false
-        until(world, 3_000, "b, which hears the host, takes over", () => world.nodes[1].pair.role === role.takingOver)
-        assert.notEqual(world.nodes[0].pair.role, role.takingOver)
-    })
+    story(
+        "a node pulled off the bus heard everyone a moment ago, and does not take its silent partner for dead [R31]",
+        seed => {
+            const world = pairWorld(seed)
+            world.hostMs = 20
+            world.run(world.nowMs + 500)
+            world.link = false
+            world.hostLink[0] = false
+            until(
+                world,
+                3_000,
+                "b, which hears the host, takes over",
+                () => world.nodes[1].pair.role === role.takingOver,
+            )
+            assert.notEqual(world.nodes[0].pair.role, role.takingOver)
+        },
+    )
 
     story("all wires of the bus cut at once: nobody takes over [R31]", seed => {
         const world = pairWorld(seed)
@@ -64,7 +77,10 @@ describe("pair: findings", function () {
         world.run(world.nowMs + 500)
         world.link = false
         world.hostLink[0] = world.hostLink[1] = false
-        assert.equal(world.run(world.nowMs + 30_000, () => world.roles() !== "active/active"), false)
+        assert.equal(
+            world.run(world.nowMs + 30_000, () => world.roles() !== "active/active"),
+            false,
+        )
     })
 
     story("the partner boots, and cannot speak before its roles are bound: it is not taken for hung [R32]", seed => {
@@ -80,19 +96,25 @@ describe("pair: findings", function () {
         assert.equal(world.run(world.nowMs + 20_000, isTaken), false)
     })
 
-    story("a node that stalls twice looks at its clock before its packets: its partner is not taken for hung [R32]", seed => {
-        const world = pairWorld(seed)
-        world.hostMs = 30
-        world.chances = { ...world.chances, stalls: 0.02, stallMsMax: 700 }
-        // silence that is real, a stall of the partner, is its own fault; that packets wait is checked by the world
-        world.run(world.nowMs + 60_000)
-    })
+    story(
+        "a node that stalls twice looks at its clock before its packets: its partner is not taken for hung [R32]",
+        seed => {
+            const world = pairWorld(seed)
+            world.hostMs = 30
+            world.chances = { ...world.chances, stalls: 0.02, stallMsMax: 700 }
+            // silence that is real, a stall of the partner, is its own fault; that packets wait is checked by the world
+            world.run(world.nowMs + 60_000)
+        },
+    )
 
-    story("the node that holds both arrays hangs with its lines up: the one that waits fences it and serves both [R9] [R32]", seed => {
-        const world = taken(seed)
-        world.hang(0, true)
-        until(world, 6_000, "b serves both", () => serves(world, 1))
-    })
+    story(
+        "the node that holds both arrays hangs with its lines up: the one that waits fences it and serves both [R9] [R32]",
+        seed => {
+            const world = taken(seed)
+            world.hang(0, true)
+            until(world, 6_000, "b serves both", () => serves(world, 1))
+        },
+    )
 
     story("the holder hung before the other booted, and was never heard: patience, then the fence [R9] [R32]", seed => {
         const world = taken(seed)
@@ -100,26 +122,42 @@ describe("pair: findings", function () {
         world.power(1, false)
         world.run(world.nowMs + 1_000)
         world.power(1, true)
-        assert.equal(world.run(world.nowMs + holderMsMax - 1_000, () => serves(world, 1)), false)
+        assert.equal(
+            world.run(world.nowMs + holderMsMax - 1_000, () => serves(world, 1)),
+            false,
+        )
         until(world, 10_000, "b serves both", () => serves(world, 1))
     })
 
-    story("only the two nodes do not hear each other: one takes over, and they do not reset each other for ever [R32]", seed => {
-        const world = pairWorld(seed)
-        world.link = false
-        until(world, 5_000, "one serves both", () => serves(world, 0) || serves(world, 1))
-        const { takeovers } = world.nodes[serves(world, 0) ? 0 : 1].pair
-        assert.equal(takeovers, 1)
-        const before = world.roles()
-        assert.equal(world.run(world.nowMs + holderMsMax - 10_000, () => !serves(world, before.startsWith("takenOver") ? 0 : 1)), false)
-    })
+    story(
+        "only the two nodes do not hear each other: one takes over, and they do not reset each other for ever [R32]",
+        seed => {
+            const world = pairWorld(seed)
+            world.link = false
+            until(world, 5_000, "one serves both", () => serves(world, 0) || serves(world, 1))
+            world.run(world.nowMs + 1_000)
+            const { takeovers } = world.nodes[serves(world, 0) ? 0 : 1].pair
+            assert.equal(takeovers, 1)
+            const before = world.roles()
+            assert.equal(
+                world.run(
+                    world.nowMs + holderMsMax - 10_000,
+                    () => !serves(world, before.startsWith("takenOver") ? 0 : 1),
+                ),
+                false,
+            )
+        },
+    )
 
-    story("both are asked to take over at one instant: one does, or both boot again; none waits for ever [R15] [R31]", seed => {
-        const world = pairWorld(seed)
-        world.ask(0, role.evTakeover)
-        world.ask(1, role.evTakeover)
-        until(world, 10_000, "both arrays are served", () => world.controller(0) >= 0 && world.controller(1) >= 0)
-    })
+    story(
+        "both are asked to take over at one instant: one does, or both boot again; none waits for ever [R15] [R31]",
+        seed => {
+            const world = pairWorld(seed)
+            world.ask(0, role.evTakeover)
+            world.ask(1, role.evTakeover)
+            until(world, 10_000, "both arrays are served", () => world.controller(0) >= 0 && world.controller(1) >= 0)
+        },
+    )
 
     story("HOLD rises and falls while a node mounts (RESET wire broken): that mount never counts [R31]", seed => {
         const world = pairWorld(seed)
@@ -140,34 +178,46 @@ describe("pair: findings", function () {
         assert.ok(b.hasPower)
     })
 
-    story("the HOLD wire breaks while a node is taken over: it boots and drives; the holder sees OWN and lets go [R6] [R31]", seed => {
-        const world = taken(seed)
-        world.isEverIntact = false
-        world.breakWire(0, "HOLD", true)
-        until(world, 200, "the holder lets go", () => !world.nodes[0].otherServing)
-        assert.equal(world.nodes[0].hold, false)
-        until(world, 2_000, "each serves its own", () => world.controller(0) === 0 && world.controller(1) === 1)
-    })
+    story(
+        "the HOLD wire breaks while a node is taken over: it boots and drives; the holder sees OWN and lets go [R6] [R31]",
+        seed => {
+            const world = taken(seed)
+            world.isEverIntact = false
+            world.breakWire(0, "HOLD", true)
+            until(world, 200, "the holder lets go", () => !world.nodes[0].otherServing)
+            until(world, 3, "the claim ends", () => !world.nodes[0].hold)
+            until(world, 2_000, "each serves its own", () => world.controller(0) === 0 && world.controller(1) === 1)
+        },
+    )
 
     story("the OWN wire breaks: a takeover that was not needed, and no second controller [R31]", seed => {
         const world = pairWorld(seed)
         world.isEverIntact = false
         world.breakWire(1, "OWN", true)
         until(world, 3_000, "a serves both", () => serves(world, 0))
-        assert.equal(world.run(world.nowMs + 20_000, () => !serves(world, 0)), false)
+        assert.equal(
+            world.run(world.nowMs + 20_000, () => !serves(world, 0)),
+            false,
+        )
     })
 
-    story("the RESET wire is broken, and the partner hangs with OWN high: the claim ends, and nobody drives twice [R31]", seed => {
-        const world = pairWorld(seed)
-        world.isEverIntact = false
-        world.breakWire(0, "RESET", true)
-        world.hang(1, true)
-        until(world, 3_000, "a tries", () => world.nodes[0].hold)
-        until(world, 200, "a gives up", () => !world.nodes[0].hold)
-        assert.equal(world.run(world.nowMs + 20_000, () => world.controller(0) !== 0), false)
-        world.reset(1)
-        until(world, 12_000, "both arrays are served", () => world.controller(0) >= 0 && world.controller(1) >= 0)
-    })
+    story(
+        "the RESET wire is broken, and the partner hangs with OWN high: the claim ends, and nobody drives twice [R31]",
+        seed => {
+            const world = pairWorld(seed)
+            world.isEverIntact = false
+            world.breakWire(0, "RESET", true)
+            world.hang(1, true)
+            until(world, 3_000, "a tries", () => world.nodes[0].hold)
+            until(world, 200, "a gives up", () => !world.nodes[0].hold)
+            assert.equal(
+                world.run(world.nowMs + 20_000, () => world.controller(0) !== 0),
+                false,
+            )
+            world.reset(1)
+            until(world, 12_000, "both arrays are served", () => world.controller(0) >= 0 && world.controller(1) >= 0)
+        },
+    )
 
     story("the partner dies between HOLD falling and its OWN rising: it is taken over again [R9]", seed => {
         const world = taken(seed)
@@ -190,7 +240,10 @@ describe("pair: findings", function () {
         const world = taken(seed)
         world.ask(0, role.evGiveback)
         world.nodes[0].jobAt = Infinity
-        assert.equal(world.run(world.nowMs + changeMsMax - 1_000, () => world.controller(1) === 1), false)
+        assert.equal(
+            world.run(world.nowMs + changeMsMax - 1_000, () => world.controller(1) === 1),
+            false,
+        )
         until(world, 4_000, "b serves its own", () => world.controller(1) === 1)
     })
 
@@ -199,41 +252,61 @@ describe("pair: findings", function () {
         world.ask(0, role.evTakeover)
         until(world, 200, "a mounts", () => world.nodes[0].job !== 0)
         world.nodes[0].jobAt = Infinity
-        assert.equal(world.run(world.nowMs + changeMsMax - 1_000, () => world.controller(1) === 1), false)
+        assert.equal(
+            world.run(world.nowMs + changeMsMax - 1_000, () => world.controller(1) === 1),
+            false,
+        )
         until(world, 4_000, "b serves its own", () => world.controller(1) === 1)
     })
 
-    story("an array neither can read: the try comes once a minute, and does not reset a node that says so each 5 s [R25]", seed => {
-        const world = pairWorld(seed)
-        world.spoil(1, true)
-        world.run(world.nowMs + 15_000)
-        const { bootMs } = world.nodes[1]
-        assert.equal(world.run(world.nowMs + 40_000, () => world.nodes[1].bootMs !== bootMs), false)
-        assert.equal(world.controller(0), 0)
-        world.spoil(1, false)
-        until(world, 8_000, "b serves its own again", () => world.controller(1) === 1)
-        // and that the last try failed does not delay the next takeover
-        world.run(world.nowMs + 2_000)
-        world.power(1, false)
-        until(world, 2_000, "a serves both", () => serves(world, 0))
-    })
+    story(
+        "an array neither can read: the try comes once a minute, and does not reset a node that says so each 5 s [R25]",
+        seed => {
+            const world = pairWorld(seed)
+            world.spoil(1, true)
+            world.run(world.nowMs + 15_000)
+            const { bootMs } = world.nodes[1]
+            assert.equal(
+                world.run(world.nowMs + 40_000, () => world.nodes[1].bootMs !== bootMs),
+                false,
+            )
+            assert.equal(world.controller(0), 0)
+            world.spoil(1, false)
+            until(world, 8_000, "b serves its own again", () => world.controller(1) === 1)
+            // and that the last try failed does not delay the next takeover
+            world.run(world.nowMs + 2_000)
+            world.power(1, false)
+            until(world, 2_000, "a serves both", () => serves(world, 0))
+        },
+    )
 
-    story("an array only its home node cannot read: the partner serves it, and giveback is possible [R5] [R15]", seed => {
-        const world = pairWorld(seed)
-        world.nodes[1].pair.home = true
-        world.spoil(1, true)
-        world.arrayBad[1] = false
-        until(world, 2_000, "a serves both", () => serves(world, 0))
-        until(world, 4_000, "b waits and is heard", () => world.nodes[0].pair.partnerRole === role.waiting && world.nodes[1].heardBeats > 2)
-        world.ask(0, role.evGiveback)
-        until(world, 4_000, "each serves its own", () => world.controller(0) === 0 && world.controller(1) === 1)
-    })
+    story(
+        "an array only its home node cannot read: the partner serves it, and giveback is possible [R5] [R15]",
+        seed => {
+            const world = pairWorld(seed)
+            world.nodes[1].pair.home = true
+            world.spoil(1, true)
+            world.arrayBad[1] = false
+            until(world, 2_000, "a serves both", () => serves(world, 0))
+            until(
+                world,
+                4_000,
+                "b waits and is heard",
+                () => world.nodes[0].pair.partnerRole === role.waiting && world.nodes[1].heardBeats > 2,
+            )
+            world.ask(0, role.evGiveback)
+            until(world, 4_000, "each serves its own", () => world.controller(0) === 0 && world.controller(1) === 1)
+        },
+    )
 
-    story("a brown-out shorter than a tick is a boot: the partner has taken over, and waits to be asked [R32]", seed => {
-        const world = pairWorld(seed)
-        world.power(1, false)
-        world.run(world.nowMs + 5)
-        world.power(1, true)
-        until(world, 3_000, "a serves both", () => serves(world, 0))
-    })
+    story(
+        "a brown-out shorter than a tick is a boot: the partner has taken over, and waits to be asked [R32]",
+        seed => {
+            const world = pairWorld(seed)
+            world.power(1, false)
+            world.run(world.nowMs + 5)
+            world.power(1, true)
+            until(world, 3_000, "a serves both", () => serves(world, 0))
+        },
+    )
 })

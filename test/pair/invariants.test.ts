@@ -19,7 +19,7 @@ describe("pair: invariants under random faults", function () {
         it(`${kind.title}: one controller of each array, and both again when the faults end [R6] [R9] [R31] [R32]`, function () {
             const start = process.hrtime.bigint()
             const sum = { steps: 0, settleMs: 0, givebackMs: 0, loneMs: 0 }
-            const worlds = isFull ? 4_000 : 60
+            const worlds = isFull ? 4_000 : 120
             for (let seed = 0; seed < worlds; seed++) {
                 const result = runWorld(`pair/${index}/${seed}`, kind, 20)
                 sum.steps += result.steps

@@ -12,7 +12,12 @@ const isFull = process.env.FULL === "1"
 
 /** The copies in order, without ending them. */
 function copies(journal: Journal): Buffer[] {
-    const { frames, sizes, first, used } = journal as unknown as { frames: Buffer[]; sizes: number[]; first: number; used: number }
+    const { frames, sizes, first, used } = journal as unknown as {
+        frames: Buffer[]
+        sizes: number[]
+        first: number
+        used: number
+    }
     const found: Buffer[] = []
     for (let i = 0; i < used; i++) {
         const slot = (first + i) % copiesMax
@@ -39,13 +44,24 @@ describe("journal: copies of the partner's commands", () => {
     })
 
     it("copies are whole, and come back in the order in which they were heard [R8] [R9]", () => {
-        const frames = [block(1, 7, 0, 224), request(1, 99, 1), block(1, 7, 224, 10), request(1, 99, 2, 200), block(1, 8, 0, 1)]
+        const frames = [
+            block(1, 7, 0, 224),
+            request(1, 99, 1),
+            block(1, 7, 224, 10),
+            request(1, 99, 2, 200),
+            block(1, 8, 0, 1),
+        ]
         const commands = [write, ask, write, ask, write]
         for (const [i, frame] of frames.entries()) journal.record(commands[i], frame)
         for (const [i, frame] of frames.entries()) {
             const slot = journal.oldest()
             assert.deepEqual(journal.frameOf(slot).subarray(0, journal.bytesOf(slot)), frame)
-            assert.ok(journal.frameOf(slot).subarray(frame.length).every(byte => byte === 0))
+            assert.ok(
+                journal
+                    .frameOf(slot)
+                    .subarray(frame.length)
+                    .every(byte => byte === 0),
+            )
             assert.equal(journal.commandOf(slot), commands[i])
             journal.take(slot)
         }
@@ -295,7 +311,9 @@ describe("journal: against a naive one", function () {
                     journal.record(ask, frame)
                     naive.record(ask, frame, journal.nowMs)
                 } else if (dice < 70) {
-                    const frame = random.chance(0.5) ? block(1, id, known, 1 + random.int(224)) : request(1, id, 1 + random.int(50))
+                    const frame = random.chance(0.5)
+                        ? block(1, id, known, 1 + random.int(224))
+                        : request(1, id, 1 + random.int(50))
                     frame[random.int(frame.length)] ^= 1 << random.int(8)
                     // a full memory may look for stale copies before it sees the damage; so must the naive one
                     if (naive.copies.length < copiesMax) journal.record(random.chance(0.5) ? write : ask, frame)
@@ -326,7 +344,11 @@ describe("journal: against a naive one", function () {
                     `seed ${seed}, operation ${n}`,
                 )
                 for (const { kind, id: marked, number } of naive.marks)
-                    assert.equal(mark(journal, kind, marked)?.number, number, `seed ${seed}, operation ${n}: mark ${kind} ${marked}`)
+                    assert.equal(
+                        mark(journal, kind, marked)?.number,
+                        number,
+                        `seed ${seed}, operation ${n}: mark ${kind} ${marked}`,
+                    )
                 assert.equal(journal.markKinds.filter(kind => kind).length, naive.marks.length)
             }
         }

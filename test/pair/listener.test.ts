@@ -185,7 +185,15 @@ describe("listener: the partner's notices", () => {
     it("each kind of notice, well sealed, cut at every length: nothing throws, nothing is believed by halves [R33]", () => {
         const { node, listener } = listening()
         listener.toPartner(0x81, request(1, 9, 1))
-        const whole = [progressOf(9, 1), replyOf(9, 1), replyOf(9, 1), replyOf(9, 1), replyOf(9, 1), beatOf(1, active), recordedOf([{ kind: 1, id: 9, number: 1 }])]
+        const whole = [
+            progressOf(9, 1),
+            replyOf(9, 1),
+            replyOf(9, 1),
+            replyOf(9, 1),
+            replyOf(9, 1),
+            beatOf(1, active),
+            recordedOf([{ kind: 1, id: 9, number: 1 }]),
+        ]
         for (const [kind, frame] of whole.entries())
             for (let bytes = 0; bytes < frame.length; bytes++) {
                 const cut = Buffer.from(frame.subarray(0, bytes))

@@ -107,7 +107,8 @@ export function runWorld(seed: string | number, kind: Kind, rounds: number, isTr
             // what was missed in a stall just now is seen
             world.run(world.nowMs + 1_500)
             giveBack(world)
-            if (world.run(world.nowMs + 6_000, () => !bothActive(world))) world.fail(world.nodes[0], "left active without a cause")
+            if (world.run(world.nowMs + 6_000, () => !bothActive(world)))
+                world.fail(world.nodes[0], "left active without a cause")
             result.loneMs = Math.max(result.loneMs, loseOne(world, random, kind))
         }
     } catch (error) {
@@ -121,7 +122,8 @@ export function runWorld(seed: string | number, kind: Kind, rounds: number, isTr
 
 function settle(world: PairWorld): number {
     const from = world.nowMs
-    if (!world.run(from + settleMsMax, () => isControlled(world))) world.fail(world.nodes[0], "and b have not come to rest")
+    if (!world.run(from + settleMsMax, () => isControlled(world)))
+        world.fail(world.nodes[0], "and b have not come to rest")
     return world.nowMs - from
 }
 

@@ -4,6 +4,15 @@ import "../support/device-buffer"
 import { createHash } from "node:crypto"
 import { usePlatform } from "../../src/platform"
 
+// DeviceScript's own: a negative count removes
+if (!("insert" in Array.prototype))
+    Object.defineProperty(Array.prototype, "insert", {
+        value(this: unknown[], at: number, count: number) {
+            if (count < 0) this.splice(at, -count)
+            else this.splice(at, 0, ...new Array(count).fill(undefined))
+        },
+    })
+
 const sha4 = (bytes: Buffer) => createHash("sha256").update(bytes).digest().subarray(0, 4)
 
 export let clockMs = 0

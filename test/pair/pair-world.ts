@@ -4,19 +4,33 @@
 // Kept as on the boards: OWN and HOLD are low while a node has no power or is in reset; RESET low holds the partner in reset, and all RAM
 // is lost in it; an array hangs on its home node while that one's OWN is high, else on the partner. What a node does about an
 // action is what `Control` does: lines at once, one after the other; mounts and releases by a worker, later, one at a time.
+//
+// Held, after every event:
+// - No two nodes serve one array. With the wires whole no node ever serves an array that its partner drives. With one broken, it
+//   notices in its own next look at the lines (a tick, 10 ms, and longer only while it stalls); until then its transfers do not reach the
+//   elements, because the switch follows OWN alone, and the partner does not serve before its second look, a tick after its OWN rose.
+// - A node serves its own array only with OWN high, and the partner's only with HOLD high.
+// - HOLD is high whenever RESET falls, and stays so until RESET is released.
+// - A node that has seen HOLD high ever since it booted does not serve its array.
+// - Nothing is served from a mount during which the other node could have changed the array.
+// - A takeover for silence has heard others while its partner was silent, and none of the partner's packets waits to be heard.
+//
+// Not held, because two faults must meet: a broken HOLD wire, and a holder that hangs, and later goes on, while its partner boots, mounts and dies.
 
 import { busQuietMs, fenceTickMs, silentMs, tickMs } from "../../src/config"
 import * as role from "../../src/pair/role"
 import type { Random } from "../../tools/sim/random"
 
 export const roleNames = ["booting", "waiting", "active", "takingOver", "takenOver", "givingBack", "degraded"]
-const eventNames = "tick partner bus homeMounted homeFailed partnerMounted partnerFailed partnerReleased takeover giveback".split(" ")
-const actionNames = "- OWN+ OWN- HOLD+ HOLD- RESET- RESETz mountHome mountPartner release dropHome dropPartner".split(" ")
+const eventNames =
+    "tick partner bus homeMounted homeFailed partnerMounted partnerFailed partnerReleased takeover giveback".split(" ")
+const actionNames = "- OWN+ OWN- HOLD+ HOLD- RESET- RESETz mountHome mountPartner release dropHome dropPartner".split(
+    " ",
+)
 
 export type Wire = "OWN" | "HOLD" | "RESET"
 const never = Infinity
 
-/** A board that hangs that long is not waited for: its lines stay, and it may go on where it was. */
 class ModelNode {
     partner!: ModelNode
     pair = new role.PairState()
@@ -94,6 +108,8 @@ export class PairWorld {
     readonly flips: [number, number] = [0, 0]
     readonly trace: string[] = []
     readonly seen = new Set<string>()
+    /** No wire of this world ever breaks: then nobody is ever wrong about who drives. */
+    isEverIntact = true
     private hostAt = 0
     private wiresBroken = 0
 
@@ -195,7 +211,9 @@ export class PairWorld {
     }
 
     roles(): string {
-        return this.nodes.map(node => (node.runs ? roleNames[node.pair.role] : node.hasPower ? "reset" : "off")).join("/")
+        return this.nodes
+            .map(node => (node.runs ? roleNames[node.pair.role] : node.hasPower ? "reset" : "off"))
+            .join("/")
     }
 
     // --- time
@@ -397,9 +415,11 @@ export class PairWorld {
         if (pair.role !== role.takingOver || pair.cause !== role.causeSilence) return
         // it must have heard another after its partner had been silent for long, with nothing of the partner left in its queue
         const first = node.packets.findIndex(packet => packet !== bus)
-        const waits = first >= 0 && node.arrivals[first] < this.nowMs && node.arrivals[first] - node.partnerArrivedMs < silentMs
+        const waits =
+            first >= 0 && node.arrivals[first] < this.nowMs && node.arrivals[first] - node.partnerArrivedMs < silentMs
         if (waits) this.fail(node, "takes over, and its partner's packets wait in its queue")
-        if (node.busHandledMs - node.partnerHandledMs < silentMs - 1) this.fail(node, "takes over, but not only its partner is silent")
+        if (node.busHandledMs - node.partnerHandledMs < silentMs - 1)
+            this.fail(node, "takes over, but not only its partner is silent")
         if (this.nowMs - node.busHandledMs > busQuietMs + 1) this.fail(node, "takes over, but the whole bus is silent")
     }
 
@@ -464,7 +484,8 @@ export class PairWorld {
         if (node.jobPhase === 0) {
             node.jobPhase = 1
             node.jobFlips = this.flips[array]
-            node.jobAt = this.nowMs + 20 + 300 * random.float() + (random.chance(chances.jobHangs) ? 40_000 * random.float() : 0)
+            node.jobAt =
+                this.nowMs + 20 + 300 * random.float() + (random.chance(chances.jobHangs) ? 40_000 * random.float() : 0)
             if (job === role.doReleasePartner) node.otherServing = false
             else if (pair.role !== (job === role.doMountHome ? role.booting : role.takingOver)) this.endJob(node, false)
             return
@@ -520,7 +541,8 @@ export class PairWorld {
             if (!other.hold) this.fail(other, "serves the partner's array without a claim")
             if (home.own) {
                 // the switch keeps it from the elements; two of its own ticks later it knows
-                if (this.wiresBroken === 0 && !other.isHung && this.isEverIntact) this.fail(other, "serves what the partner drives")
+                if (this.wiresBroken === 0 && !other.isHung && this.isEverIntact)
+                    this.fail(other, "serves what the partner drives")
                 if (other.wrongTicks > 1) this.fail(other, "has not noticed that the partner drives its array")
                 if (home.homeServing && !other.isHung && other.wrongTicks > 0) this.fail(home, "both serve one array")
             }
@@ -529,9 +551,6 @@ export class PairWorld {
         if (!home.own) this.fail(home, "serves its array without OWN")
         if (!home.sawFree) this.fail(home, "booted while HOLD was high, and serves")
     }
-
-    /** Set when no wire of this world ever breaks: then nobody is ever wrong about who drives. */
-    isEverIntact = true
 
     fail(node: ModelNode, what: string): never {
         throw new Error(`${"ab"[node.index]} ${what}, at ${this.nowMs.toFixed(1)} ms (${this.roles()})`)

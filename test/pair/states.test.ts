@@ -50,9 +50,33 @@ type Row = [title: string, role: number, setup: Setup, event: number, arg: numbe
 const rows: Row[] = [
     // booting
     ["booting, first look, HOLD low", r.booting, boots, r.evTick, 0, r.booting, [r.doOwnHigh]],
-    ["booting, first look, HOLD high: the partner has the array [R31]", r.booting, boots, r.evTick, hold, r.waiting, []],
-    ["booting, second look too early", r.booting, { stepped: true, sinceMs: now - tickMs + 1 }, r.evTick, own, r.booting, []],
-    ["booting, second look, HOLD low", r.booting, { stepped: true, sinceMs: now - tickMs }, r.evTick, own, r.booting, [r.doMountHome]],
+    [
+        "booting, first look, HOLD high: the partner has the array [R31]",
+        r.booting,
+        boots,
+        r.evTick,
+        hold,
+        r.waiting,
+        [],
+    ],
+    [
+        "booting, second look too early",
+        r.booting,
+        { stepped: true, sinceMs: now - tickMs + 1 },
+        r.evTick,
+        own,
+        r.booting,
+        [],
+    ],
+    [
+        "booting, second look, HOLD low",
+        r.booting,
+        { stepped: true, sinceMs: now - tickMs },
+        r.evTick,
+        own,
+        r.booting,
+        [r.doMountHome],
+    ],
     [
         "booting, second look, HOLD high: both claimed, and this node yields [R31]",
         r.booting,
@@ -62,7 +86,15 @@ const rows: Row[] = [
         r.waiting,
         [r.doDropHome, r.doOwnLow],
     ],
-    ["booting, mounting, nothing new", r.booting, { stepped: true, sinceMs: now - 900, homeBusy: true }, r.evTick, own, r.booting, []],
+    [
+        "booting, mounting, nothing new",
+        r.booting,
+        { stepped: true, sinceMs: now - 900, homeBusy: true },
+        r.evTick,
+        own,
+        r.booting,
+        [],
+    ],
     [
         "booting, mounting, HOLD rises (RESET wire broken) [R31]",
         r.booting,
@@ -73,7 +105,15 @@ const rows: Row[] = [
         [r.doDropHome, r.doOwnLow],
     ],
     ["booting, mounted", r.booting, { stepped: true, homeBusy: true }, r.evHomeMounted, 0, r.active, []],
-    ["booting, the array cannot be read", r.booting, { stepped: true, homeBusy: true }, r.evHomeFailed, 0, r.degraded, [r.doDropHome, r.doOwnLow]],
+    [
+        "booting, the array cannot be read",
+        r.booting,
+        { stepped: true, homeBusy: true },
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doDropHome, r.doOwnLow],
+    ],
     [
         "booting, the mount never ends",
         r.booting,
@@ -92,11 +132,45 @@ const rows: Row[] = [
         r.degraded,
         [r.doHoldLow, r.doDropHome, r.doOwnLow],
     ],
-    ["booting, not looked yet, a mount's end from before", r.booting, { ...boots, homeBusy: true }, r.evHomeMounted, 0, r.booting, []],
+    [
+        "booting, not looked yet, a mount's end from before",
+        r.booting,
+        { ...boots, homeBusy: true },
+        r.evHomeMounted,
+        0,
+        r.booting,
+        [],
+    ],
+    [
+        "booting, mounting, the last moment of patience",
+        r.booting,
+        { stepped: true, homeBusy: true, sinceMs: now - changeMsMax },
+        r.evTick,
+        own,
+        r.booting,
+        [],
+    ],
+    [
+        "booting with a claim kept, HOLD high: the claim ends",
+        r.booting,
+        { ...boots, holding: true },
+        r.evTick,
+        hold,
+        r.waiting,
+        [r.doHoldLow],
+    ],
     // waiting
     ["waiting, HOLD stays", r.waiting, {}, r.evTick, hold, r.waiting, []],
     ["waiting, HOLD falls: given back, or the holder died [R9]", r.waiting, {}, r.evTick, 0, r.booting, []],
-    ["waiting, HOLD falls, but the last mount has not ended [R31]", r.waiting, { homeBusy: true }, r.evTick, 0, r.waiting, []],
+    [
+        "waiting, HOLD falls, but the last mount has not ended [R31]",
+        r.waiting,
+        { homeBusy: true },
+        r.evTick,
+        0,
+        r.waiting,
+        [],
+    ],
     [
         "waiting, the holder falls silent while others speak: it hangs [R9] [R32]",
         r.waiting,
@@ -106,9 +180,33 @@ const rows: Row[] = [
         r.takingOver,
         [r.doHoldHigh, r.doResetLow],
     ],
-    ["waiting, the holder is silent, and so is everyone [R31]", r.waiting, { ...silent, heardBusMs: now - busQuietMs - 1 }, r.evTick, own + hold, r.waiting, []],
-    ["waiting, holder silent, just booted", r.waiting, { ...silent, sinceMs: now - bootGraceMs }, r.evTick, own + hold, r.waiting, []],
-    ["waiting, holder never heard: patience", r.waiting, { ...silent, heardPartnerMs: -100000, sinceMs: now - holderMsMax }, r.evTick, own + hold, r.waiting, []],
+    [
+        "waiting, the holder is silent, and so is everyone [R31]",
+        r.waiting,
+        { ...silent, heardBusMs: now - busQuietMs - 1 },
+        r.evTick,
+        own + hold,
+        r.waiting,
+        [],
+    ],
+    [
+        "waiting, holder silent, just booted",
+        r.waiting,
+        { ...silent, sinceMs: now - bootGraceMs },
+        r.evTick,
+        own + hold,
+        r.waiting,
+        [],
+    ],
+    [
+        "waiting, holder never heard: patience",
+        r.waiting,
+        { ...silent, heardPartnerMs: -100000, sinceMs: now - holderMsMax },
+        r.evTick,
+        own + hold,
+        r.waiting,
+        [],
+    ],
     [
         "waiting, holder never heard, patience is over",
         r.waiting,
@@ -118,29 +216,149 @@ const rows: Row[] = [
         r.takingOver,
         [r.doHoldHigh, r.doResetLow],
     ],
-    ["waiting, holder silent, fence failed just now", r.waiting, { ...silent, noTakeoverBeforeMs: now + 1 }, r.evTick, own + hold, r.waiting, []],
+    [
+        "waiting, holder silent, fence failed just now",
+        r.waiting,
+        { ...silent, noTakeoverBeforeMs: now + 1 },
+        r.evTick,
+        own + hold,
+        r.waiting,
+        [],
+    ],
     // active
     ["active, all is well", r.active, {}, r.evTick, own, r.active, []],
-    ["active, OWN of the partner falls [R32]", r.active, { partnerSeenOwning: true }, r.evTick, 0, r.takingOver, [r.doHoldHigh, r.doResetLow]],
+    [
+        "active, OWN of the partner falls [R32]",
+        r.active,
+        { partnerSeenOwning: true },
+        r.evTick,
+        0,
+        r.takingOver,
+        [r.doHoldHigh, r.doResetLow],
+    ],
     ["active, the partner is not up yet", r.active, { sinceMs: now - bootGraceMs }, r.evTick, 0, r.active, []],
     ["active, the partner never comes up [R9]", r.active, {}, r.evTick, 0, r.takingOver, [r.doHoldHigh, r.doResetLow]],
-    ["active, OWN low, the last takeover failed just now", r.active, { noTakeoverBeforeMs: now + 1 }, r.evTick, 0, r.active, []],
-    ["active, OWN low, the worker is not done with the last change", r.active, { partnerBusy: true }, r.evTick, 0, r.active, []],
-    ["active, only the partner is silent: it hangs [R32]", r.active, { ...silent }, r.evTick, own, r.takingOver, [r.doHoldHigh, r.doResetLow]],
-    ["active, partner silent, not confirmed", r.active, { ...silent, aloneTicks: confirmTicks - 2 }, r.evTick, own, r.active, []],
-    ["active, silence after the last word of anyone: cut off [R31]", r.active, { heardPartnerMs: now - 500, heardBusMs: now - 450 }, r.evTick, own, r.active, []],
-    ["active, partner silent, the bus too since [R31]", r.active, { ...silent, heardBusMs: now - busQuietMs - 1 }, r.evTick, own, r.active, []],
-    ["active, partner silent, this node just came up", r.active, { ...silent, sinceMs: now - bootGraceMs }, r.evTick, own, r.active, []],
-    ["active, partner silent, it just came up", r.active, { ...silent, partnerUpMs: now - bootGraceMs }, r.evTick, own, r.active, []],
-    ["active with a claim kept, and the partner drives its array", r.active, { holding: true }, r.evTick, own, r.active, [r.doHoldLow]],
+    [
+        "active, OWN low, the last takeover failed just now",
+        r.active,
+        { noTakeoverBeforeMs: now + 1 },
+        r.evTick,
+        0,
+        r.active,
+        [],
+    ],
+    [
+        "active, OWN low, the worker is not done with the last change",
+        r.active,
+        { partnerBusy: true },
+        r.evTick,
+        0,
+        r.active,
+        [],
+    ],
+    [
+        "active, only the partner is silent: it hangs [R32]",
+        r.active,
+        { ...silent },
+        r.evTick,
+        own,
+        r.takingOver,
+        [r.doHoldHigh, r.doResetLow],
+    ],
+    [
+        "active, partner silent, not confirmed",
+        r.active,
+        { ...silent, aloneTicks: confirmTicks - 2 },
+        r.evTick,
+        own,
+        r.active,
+        [],
+    ],
+    [
+        "active, silence after the last word of anyone: cut off [R31]",
+        r.active,
+        { heardPartnerMs: now - 500, heardBusMs: now - 450 },
+        r.evTick,
+        own,
+        r.active,
+        [],
+    ],
+    [
+        "active, partner silent, the bus too since [R31]",
+        r.active,
+        { ...silent, heardBusMs: now - busQuietMs - 1 },
+        r.evTick,
+        own,
+        r.active,
+        [],
+    ],
+    [
+        "active, partner silent, this node just came up",
+        r.active,
+        { ...silent, sinceMs: now - bootGraceMs },
+        r.evTick,
+        own,
+        r.active,
+        [],
+    ],
+    [
+        "active, partner silent, it just came up",
+        r.active,
+        { ...silent, partnerUpMs: now - bootGraceMs },
+        r.evTick,
+        own,
+        r.active,
+        [],
+    ],
+    [
+        "active with a claim kept, and the partner drives its array",
+        r.active,
+        { holding: true },
+        r.evTick,
+        own,
+        r.active,
+        [r.doHoldLow],
+    ],
     ["active, asked [R15]", r.active, {}, r.evTakeover, 0, r.takingOver, [r.doHoldHigh, r.doResetLow]],
-    ["active, asked, cut off from the bus: vetoed [R31]", r.active, { heardBusMs: now - busQuietMs - 1 }, r.evTakeover, 0, r.active, []],
+    [
+        "active, asked, cut off from the bus: vetoed [R31]",
+        r.active,
+        { heardBusMs: now - busQuietMs - 1 },
+        r.evTakeover,
+        0,
+        r.active,
+        [],
+    ],
     ["active, asked, worker not done: vetoed", r.active, { partnerBusy: true }, r.evTakeover, 0, r.active, []],
-    ["active, the home array fails at run time", r.active, {}, r.evHomeFailed, 0, r.degraded, [r.doDropHome, r.doOwnLow]],
+    [
+        "active, the home array fails at run time",
+        r.active,
+        {},
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doDropHome, r.doOwnLow],
+    ],
     // takingOver, fence
     ["fence, OWN still high [R31]", r.takingOver, fenceDue, r.evTick, own, r.takingOver, []],
-    ["fence, OWN low too early", r.takingOver, { ...fenceDue, sinceMs: now - resetMs + 1 }, r.evTick, 0, r.takingOver, []],
-    ["fence, OWN low: it worked", r.takingOver, fenceDue, r.evTick, 0, r.takingOver, [r.doResetRelease, r.doMountPartner]],
+    [
+        "fence, OWN low too early",
+        r.takingOver,
+        { ...fenceDue, sinceMs: now - resetMs + 1 },
+        r.evTick,
+        0,
+        r.takingOver,
+        [],
+    ],
+    [
+        "fence, OWN low: it worked",
+        r.takingOver,
+        fenceDue,
+        r.evTick,
+        0,
+        r.takingOver,
+        [r.doResetRelease, r.doMountPartner],
+    ],
     [
         "fence, OWN never falls: the claim ends [R31]",
         r.takingOver,
@@ -150,7 +368,15 @@ const rows: Row[] = [
         r.active,
         [r.doResetRelease, r.doHoldLow],
     ],
-    ["fence from waiting worked: home first, the claim stands", r.takingOver, { ...fenceDue, home: false }, r.evTick, 0, r.booting, [r.doResetRelease]],
+    [
+        "fence from waiting worked: home first, the claim stands",
+        r.takingOver,
+        { ...fenceDue, home: false },
+        r.evTick,
+        0,
+        r.booting,
+        [r.doResetRelease],
+    ],
     [
         "fence from waiting, OWN never falls",
         r.takingOver,
@@ -162,35 +388,208 @@ const rows: Row[] = [
     ],
     ["fence, a mount's end from before", r.takingOver, fenceDue, r.evPartnerMounted, 0, r.takingOver, []],
     ["fence, a mount's failure from before", r.takingOver, fenceDue, r.evPartnerFailed, 0, r.takingOver, []],
-    ["fence, the home array fails", r.takingOver, fenceDue, r.evHomeFailed, 0, r.degraded, [r.doResetRelease, r.doHoldLow, r.doDropHome, r.doOwnLow]],
+    [
+        "fence, the home array fails",
+        r.takingOver,
+        fenceDue,
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doResetRelease, r.doHoldLow, r.doDropHome, r.doOwnLow],
+    ],
+    [
+        "fence, OWN high, the last moment of patience",
+        r.takingOver,
+        { ...fenceDue, sinceMs: now - fenceMsMax },
+        r.evTick,
+        own,
+        r.takingOver,
+        [],
+    ],
+    [
+        "fence, OWN low, the pulse was just long enough",
+        r.takingOver,
+        { ...fenceDue, sinceMs: now - resetMs },
+        r.evTick,
+        0,
+        r.takingOver,
+        [r.doResetRelease, r.doMountPartner],
+    ],
     // takingOver, mounting
+    [
+        "mounting the partner's, the last moment of patience",
+        r.takingOver,
+        { sinceMs: now - changeMsMax },
+        r.evTick,
+        0,
+        r.takingOver,
+        [],
+    ],
     ["mounting the partner's, nothing new", r.takingOver, {}, r.evTick, 0, r.takingOver, []],
     ["mounting the partner's, done [R9]", r.takingOver, {}, r.evPartnerMounted, 0, r.takenOver, []],
-    ["mounting the partner's, failed", r.takingOver, {}, r.evPartnerFailed, 0, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["mounting the partner's, its OWN rises (HOLD wire broken) [R31]", r.takingOver, {}, r.evTick, own, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["mounting the partner's, never ends", r.takingOver, { sinceMs: now - changeMsMax - 1 }, r.evTick, 0, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["mounting the partner's, the home array fails", r.takingOver, {}, r.evHomeFailed, 0, r.degraded, [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow]],
+    [
+        "mounting the partner's, failed",
+        r.takingOver,
+        {},
+        r.evPartnerFailed,
+        0,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "mounting the partner's, its OWN rises (HOLD wire broken) [R31]",
+        r.takingOver,
+        {},
+        r.evTick,
+        own,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "mounting the partner's, never ends",
+        r.takingOver,
+        { sinceMs: now - changeMsMax - 1 },
+        r.evTick,
+        0,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "mounting the partner's, the home array fails",
+        r.takingOver,
+        {},
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow],
+    ],
     // takenOver
     ["taken over, all is well", r.takenOver, {}, r.evTick, 0, r.takenOver, []],
     ["taken over, asked to give back [R15]", r.takenOver, {}, r.evGiveback, 0, r.givingBack, [r.doReleasePartner]],
-    ["taken over, asked, the partner is not heard: vetoed", r.takenOver, { heardPartnerMs: now - silentMs - 1 }, r.evGiveback, 0, r.takenOver, []],
-    ["taken over, asked, the partner does not wait: vetoed", r.takenOver, { partnerRole: r.booting }, r.evGiveback, 0, r.takenOver, []],
-    ["taken over, OWN of the partner rises (HOLD wire broken) [R31]", r.takenOver, {}, r.evTick, own, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["taken over, the partner's array fails", r.takenOver, {}, r.evPartnerFailed, 0, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["taken over, the home array fails", r.takenOver, {}, r.evHomeFailed, 0, r.degraded, [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow]],
-    ["taken over, everyone else is silent: nothing to do", r.takenOver, { heardPartnerMs: 0, heardBusMs: 0 }, r.evTick, 0, r.takenOver, []],
+    [
+        "taken over, asked, the partner is not heard: vetoed",
+        r.takenOver,
+        { heardPartnerMs: now - silentMs - 1 },
+        r.evGiveback,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over, asked, the partner does not wait: vetoed",
+        r.takenOver,
+        { partnerRole: r.booting },
+        r.evGiveback,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over, OWN of the partner rises (HOLD wire broken) [R31]",
+        r.takenOver,
+        {},
+        r.evTick,
+        own,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "taken over, the partner's array fails",
+        r.takenOver,
+        {},
+        r.evPartnerFailed,
+        0,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "taken over, the home array fails",
+        r.takenOver,
+        {},
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow],
+    ],
+    [
+        "taken over, everyone else is silent: nothing to do",
+        r.takenOver,
+        { heardPartnerMs: 0, heardBusMs: 0 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
     // givingBack
     ["giving back, not released yet", r.givingBack, {}, r.evTick, 0, r.givingBack, []],
+    [
+        "giving back, the last moment of patience",
+        r.givingBack,
+        { sinceMs: now - changeMsMax },
+        r.evTick,
+        0,
+        r.givingBack,
+        [],
+    ],
     ["giving back, released", r.givingBack, {}, r.evPartnerReleased, 0, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["giving back, the release never ends", r.givingBack, { sinceMs: now - changeMsMax - 1 }, r.evTick, 0, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["giving back, OWN rises before HOLD fell", r.givingBack, {}, r.evTick, own, r.active, [r.doDropPartner, r.doHoldLow]],
-    ["giving back, the home array fails", r.givingBack, {}, r.evHomeFailed, 0, r.degraded, [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow]],
+    [
+        "giving back, the release never ends",
+        r.givingBack,
+        { sinceMs: now - changeMsMax - 1 },
+        r.evTick,
+        0,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "giving back, OWN rises before HOLD fell",
+        r.givingBack,
+        {},
+        r.evTick,
+        own,
+        r.active,
+        [r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "giving back, the home array fails",
+        r.givingBack,
+        {},
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow],
+    ],
     // degraded
     ["degraded, too early for another try", r.degraded, { sinceMs: now - retryMs }, r.evTick, own, r.degraded, []],
     ["degraded, another try", r.degraded, { sinceMs: now - retryMs - 1 }, r.evTick, own, r.booting, []],
-    ["degraded, the partner takes the array over", r.degraded, { sinceMs: now - 10 }, r.evTick, own + hold, r.waiting, []],
+    [
+        "degraded, the partner takes the array over",
+        r.degraded,
+        { sinceMs: now - 10 },
+        r.evTick,
+        own + hold,
+        r.waiting,
+        [],
+    ],
     ["degraded, the last mount has not ended", r.degraded, { homeBusy: true }, r.evTick, own, r.degraded, []],
 ]
+
+/** What the state remembers is what was done. */
+function checkFields(before: r.PairState, s: r.PairState, event: number, actions: number[]): void {
+    const raised = actions.includes(r.doHoldHigh)
+    assert.equal(s.holding, raised || (before.holding && !actions.includes(r.doHoldLow)), "holding")
+    const ends = [r.evPartnerMounted, r.evPartnerFailed, r.evPartnerReleased].includes(event)
+    const begins = actions.includes(r.doMountPartner) || actions.includes(r.doReleasePartner)
+    assert.equal(s.partnerBusy, begins || (before.partnerBusy && !ends), "partnerBusy")
+    const homeEnds = event === r.evHomeMounted || event === r.evHomeFailed
+    assert.equal(s.homeBusy, actions.includes(r.doMountHome) || (before.homeBusy && !homeEnds), "homeBusy")
+    if (s.role === r.active) assert.equal(s.home, true)
+    if ([r.booting, r.waiting, r.degraded].includes(s.role)) assert.equal(s.home, false)
+    if (s.role !== before.role) {
+        assert.equal(s.sinceMs, now)
+        assert.equal(s.stepped, false)
+    }
+}
 
 describe("pair: table of states", () => {
     for (const [title, role, setup, event, arg, next, expected] of rows)
@@ -200,6 +599,7 @@ describe("pair: table of states", () => {
             r.step(s, event, arg, now, actions)
             assert.equal(roleNames[s.role], roleNames[next])
             assert.deepEqual(actions, expected)
+            checkFields(stateOf(role, setup), s, event, actions)
         })
 
     // what each role listens to, besides evPartner and evBus, which change no role
@@ -259,6 +659,76 @@ describe("pair: table of states", () => {
         r.step(s, r.evTick, own, now + 6, actions)
         assert.equal(s.role, r.active)
         assert.equal(s.aloneTicks, -1)
+    })
+
+    it("causes, counters and failures are told as they were [R36]", () => {
+        const after = (role: number, setup: Setup, event: number, arg = 0) => {
+            const s = stateOf(role, setup)
+            r.step(s, event, arg, now, [])
+            return s
+        }
+        assert.equal(after(r.active, { partnerSeenOwning: true }, r.evTick).cause, r.causeLine)
+        assert.equal(after(r.active, silent, r.evTick, own).cause, r.causeSilence)
+        assert.equal(after(r.active, {}, r.evTakeover).cause, r.causeAsked)
+        assert.equal(after(r.takenOver, {}, r.evGiveback).cause, r.causeAsked)
+        assert.equal(after(r.takingOver, {}, r.evPartnerFailed).cause, r.causeFault)
+        assert.equal(after(r.active, {}, r.evHomeFailed).cause, r.causeFault)
+        assert.equal(after(r.active, {}, r.evHomeFailed).failure, r.vetoFault)
+        assert.equal(after(r.takingOver, {}, r.evPartnerFailed).failure, r.vetoFault)
+        assert.equal(after(r.takingOver, {}, r.evTick, own).failure, r.vetoLines)
+        assert.equal(after(r.waiting, { partnerRole: r.takenOver }, r.evTick).cause, r.causePartnerGone)
+        assert.equal(after(r.waiting, { partnerRole: -1 }, r.evTick).cause, r.causePartnerGone)
+        assert.equal(after(r.waiting, { partnerRole: r.givingBack }, r.evTick).cause, r.causeAsked)
+        const taken = after(r.takingOver, { failure: r.vetoLines }, r.evPartnerMounted)
+        assert.deepEqual([taken.takeovers, taken.givebacks, taken.failure], [1, 0, r.vetoNone])
+        const given = after(r.givingBack, {}, r.evPartnerReleased)
+        assert.deepEqual([given.takeovers, given.givebacks], [0, 1])
+    })
+
+    it("a packet of the partner: its role only when it was a beat; the bus is not silent either [R32]", () => {
+        const s = stateOf(r.active, { heardPartnerMs: 0, heardBusMs: 0 })
+        r.step(s, r.evPartner, -1, now, [])
+        assert.deepEqual([s.partnerRole, s.heardPartnerMs, s.heardBusMs], [r.active, now, now])
+        r.step(s, r.evPartner, r.booting, now, [])
+        assert.equal(s.partnerRole, r.booting)
+        assert.equal(r.partnerHeard(s, now + silentMs), true)
+        assert.equal(r.partnerHeard(s, now + silentMs + 1), false)
+    })
+
+    it("a partner seen once with OWN high, and never before, is missed when it falls [R32]", () => {
+        const s = stateOf(r.active, { sinceMs: now, partnerOwn: 0 })
+        const actions: number[] = []
+        r.step(s, r.evTick, 0, now, actions)
+        r.step(s, r.evTick, own, now + 10, actions)
+        r.step(s, r.evTick, 0, now + 20, actions)
+        assert.equal(s.role, r.takingOver)
+    })
+
+    it("only the partner is silent: after the fourth tick, and while the bus spoke in the last 1.5 s [R31]", () => {
+        const s = stateOf(r.active, { heardPartnerMs: now - silentMs, heardBusMs: now - silentMs })
+        const actions: number[] = []
+        r.step(s, r.evBus, 0, now - 1, actions)
+        assert.equal(s.aloneTicks, -1)
+        r.step(s, r.evBus, 0, now, actions)
+        for (let i = 1; i < confirmTicks; i++) {
+            r.step(s, r.evTick, own, now, actions)
+            r.step(s, r.evBus, 0, now, actions)
+        }
+        assert.equal(s.role, r.active)
+        r.step(s, r.evTick, own, now + busQuietMs + 1, actions)
+        assert.equal(s.role, r.active)
+        r.step(s, r.evTick, own, now + busQuietMs, actions)
+        assert.equal(s.role, r.takingOver)
+        assert.equal(r.takeoverVeto(stateOf(r.active, { heardBusMs: now - busQuietMs }), now), r.vetoNone)
+    })
+
+    it("the mount's patience counts from the second look [R31]", () => {
+        const s = stateOf(r.booting, { ...boots, sinceMs: now - changeMsMax })
+        const actions: number[] = []
+        r.step(s, r.evTick, 0, now, actions)
+        r.step(s, r.evTick, own, now + tickMs, actions)
+        r.step(s, r.evTick, own, now + tickMs + 10, actions)
+        assert.deepEqual(actions, [r.doOwnHigh, r.doMountHome])
     })
 
     it("every veto has its reason [R15]", () => {

@@ -122,15 +122,7 @@ describe("frames", () => {
         )
         assert.equal(
             request.subarray(4).toString("hex"),
-            "0185" +
-                "0302" +
-                "07060504" +
-                "08000000" +
-                "09000000" +
-                "0a000000" +
-                "0b000000" +
-                "0c000000" +
-                "c3a9",
+            "0185" + "0302" + "07060504" + "08000000" + "09000000" + "0a000000" + "0b000000" + "0c000000" + "c3a9",
         )
         const padded = Buffer.alloc(236)
         request.copy(padded, 4, 4)

@@ -21,7 +21,15 @@ export const fiberKindAwaiting = 5
 export const pinLayout = { bytes: 24, gpio: 13, mode: 14 }
 
 /** struct devs_gc: six words, then the chunk; a block's first word is tag << 24 | words. */
-export const gcLayout = { bytes: 24, firstChunk: 4, wordsSinceGc: 16, chunkEnd: 4, chunkHeaderBytes: 8, tagMask: 0xf, tagFree: 1 }
+export const gcLayout = {
+    bytes: 24,
+    firstChunk: 4,
+    wordsSinceGc: 16,
+    chunkEnd: 4,
+    chunkHeaderBytes: 8,
+    tagMask: 0xf,
+    tagFree: 1,
+}
 
 /** jd_dcfg.c: mfr_config and dcfg_inited. */
 export const dcfgLayout = { config: 33820, inited: 33840 }

@@ -238,6 +238,11 @@ export class Journal {
         return this.used === 0 ? -1 : this.first
     }
 
+    /** Whether the host has given this command up: to finish it now would be to do what nobody waits for, over what came since. */
+    isStale(slot: number): boolean {
+        return this.nowMs - this.heardMs[slot] > staleMs
+    }
+
     frameOf(slot: number): Buffer {
         return this.frames[slot]
     }

@@ -233,6 +233,10 @@ export class Control {
                 const slot = journal.oldest()
                 if (slot < 0) break
                 const frame = journal.frameOf(slot)
+                if (journal.isStale(slot)) {
+                    journal.take(slot)
+                    continue
+                }
                 if (journal.commandOf(slot) === 0x80) await this.worker.write(frame, journal.bytesOf(slot))
                 else await this.worker.replay(frame, journal.bytesOf(slot))
                 if (!node.other.serving) return false

@@ -32,6 +32,8 @@ const quietMs = 25
 /** Commands in a row before file data, or a change of control, has its turn. */
 const commandsPerStep = 8
 
+const stepsWithoutRest = 16
+
 const flagTellNow = 1
 
 const queryLookup = 1
@@ -66,6 +68,7 @@ export class Worker {
     }
 
     async run(): Promise<void> {
+        let steps = 0
         for (;;) {
             let worked = false
             try {
@@ -75,6 +78,11 @@ export class Worker {
                 await this.control.recover()
             }
             if (!worked) await this.node.workerSignal.wait()
+            // the runtime ends a program that computes for 131,072 operations without a rest; most steps rest at a chip, not all
+            else if (++steps >= stepsWithoutRest) {
+                steps = 0
+                await platform.sleep(1)
+            }
         }
     }
 
@@ -184,9 +192,7 @@ export class Worker {
             upload.usedMs = node.nowMs
             return true
         }
-        const slot = volume.uploads.indexOf(upload)
-        hosted.toldStatus[slot] = noSpace
-        hosted.tellAgain(slot)
+        this.tellNoSpace(hosted, volume.uploads.indexOf(upload))
         return false
     }
 
@@ -207,9 +213,19 @@ export class Worker {
         for (let i = 0; i < volume.uploads.length; i++) {
             const upload = volume.uploads[i]
             if (!upload.object || upload.bytes() === upload.durable) continue
-            if (await volume.prepareData(upload)) await upload.appendPartial(volume.log)
+            if (!(await volume.prepareData(upload))) {
+                this.tellNoSpace(hosted, i)
+                continue
+            }
+            await upload.appendPartial(volume.log)
             this.unsettled = true
         }
+    }
+
+    private tellNoSpace(hosted: Hosted, slot: number): void {
+        hosted.toldStatus[slot] = noSpace
+        hosted.tellAgain(slot)
+        this.node.outbox.progressDue = true
     }
 
     private async settle(hosted: Hosted): Promise<void> {

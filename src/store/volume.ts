@@ -305,7 +305,11 @@ export class Volume {
 
     private async makeSpace(): Promise<void> {
         for (let i = 0; i < reclaimStepsMax && this.log.available() < keptSegments; i++)
-            if (!(await this.reclaimStep())) return
+            if (!(await this.reclaimStep())) {
+                // looking through all segments for nothing took long, and the next block will ask again: a program must rest now and then
+                await platform.sleep(1)
+                return
+            }
     }
 
     /** One bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */

@@ -186,7 +186,8 @@ export class Board {
     /** Undefined while no program runs. */
     heap(): BoardHeap | undefined {
         if (!this.vm || this.ctx === 0) return undefined
-        return { ...heapUse(this.vm.u32, this.ctx), liveBytesHigh: this.liveBytesHigh }
+        const use = heapUse(this.vm.u32, this.ctx)
+        return use && { ...use, liveBytesHigh: this.liveBytesHigh }
     }
 
     /** A frame from a host on the board's USB port. */
@@ -308,7 +309,8 @@ export class Board {
         const { collected } = this.meter.settle(vm)
         this.busyUntilNs = endNs
         if (exit) return this.left(exit)
-        if (collected) this.liveBytesHigh = Math.max(this.liveBytesHigh, heapUse(vm.u32, this.ctx).liveBytes)
+        const use = collected ? heapUse(vm.u32, this.ctx) : undefined
+        if (use) this.liveBytesHigh = Math.max(this.liveBytesHigh, use.liveBytes)
     }
 
     /** The runtime reset the board, or failed an assertion and blinks before it does. */

@@ -14,6 +14,8 @@ const marksMax = 8
 
 /** A host gives up after 30 s. */
 const staleMs = 35000
+/** A host that waits for an answer sends its command again at the latest after 2 s (docs/PROTOCOL.md, "Timers of a host"). */
+const abandonedMs = 6000
 
 const writeHeadBytes = 12
 
@@ -115,6 +117,7 @@ export class Journal {
         if (number <= numbers[mark]) {
             // heard again: perhaps nobody heard that it is recorded
             this.markTold[mark] = -1
+            this.refresh(command, frame)
             return
         }
         numbers[mark] = number
@@ -238,9 +241,27 @@ export class Journal {
         return this.used === 0 ? -1 : this.first
     }
 
-    /** Whether the host has given this command up: to finish it now would be to do what nobody waits for, over what came since. */
-    isStale(slot: number): boolean {
-        return this.nowMs - this.heardMs[slot] > staleMs
+    /** Whether nobody waits for this command: a host that does sends it again. To finish it now would undo what came since. */
+    isAbandoned(slot: number): boolean {
+        return this.nowMs - this.heardMs[slot] > abandonedMs
+    }
+
+    /** A command heard again: its host still waits. */
+    private refresh(command: number, frame: Buffer): void {
+        let slot = this.first
+        for (let n = this.used; n > 0; n--) {
+            if (this.sizes[slot] !== 0 && this.commands[slot] === command) {
+                const held = this.frames[slot]
+                // a request by session and sequence; a block by its upload, whose other blocks its host has not given up either
+                const same =
+                    command === 0x80
+                        ? held.getAt(6, "u16") === frame.getAt(6, "u16") && held[4] === frame[4]
+                        : held.getAt(8, "i32") === frame.getAt(8, "i32") &&
+                          held.getAt(12, "i32") === frame.getAt(12, "i32")
+                if (same) this.heardMs[slot] = this.nowMs
+            }
+            slot = slot === copiesMax - 1 ? 0 : slot + 1
+        }
     }
 
     frameOf(slot: number): Buffer {

@@ -233,7 +233,7 @@ export class Control {
                 const slot = journal.oldest()
                 if (slot < 0) break
                 const frame = journal.frameOf(slot)
-                if (journal.isStale(slot)) {
+                if (journal.isAbandoned(slot)) {
                     journal.take(slot)
                     continue
                 }

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { roles, SimSession } from "../../tools/sim/session"
+import { CopyWatch } from "./copy-watch"
 import { History } from "./history"
 
 const full = process.env.FULL === "1"
@@ -18,10 +19,12 @@ type Victim = "owner" | "partner" | "both"
 async function cutOnce(seed: number, victim: Victim): Promise<void> {
     const session = new SimSession({ seed, chip: "W25Q16JV", timeoutMs: 60_000 })
     const random = new Random(`cut ${seed}`)
+    let watch: CopyWatch | undefined
     try {
         await session.run(async () => {
             await session.healthy()
             const history = new History(session, random)
+            watch = new CopyWatch(session)
             const victims = victim === "both" ? ["a", "b"] : [victim === "owner" ? "a" : "b"]
             let isCut = false
             session.host.clock.setTimeout(() => {
@@ -49,6 +52,7 @@ async function cutOnce(seed: number, victim: Victim): Promise<void> {
             await session.client.close()
         })
         assert.deepEqual(session.simulation.panics, [])
+        assert.deepEqual(watch?.faults, [])
     } catch (error) {
         throw new Error(`seed ${seed}, ${victim}: ${(error as Error).stack}`)
     } finally {

@@ -1,0 +1,52 @@
+// Listens to a pair as anyone on the bus can and holds it to its word: what a node acknowledges without the flag "unprotected" must have
+// been told as recorded by its partner before.
+
+import { noticeKinds } from "../../tools/bridge/protocol/numbers"
+import type { SimSession } from "../../tools/sim/session"
+
+const unprotected = 1
+const sessionKind = 1
+
+export class CopyWatch {
+    /** Replies and progress that claimed a copy, and had it. */
+    protectedWords = 0
+    /** The same that said they had none. */
+    unprotectedWords = 0
+    readonly faults: string[] = []
+    private readonly recorded = new Map<string, number>()
+
+    constructor(private readonly session: SimSession) {
+        session.bus.onNotice((node, kind, frame) => this.hear(node, kind, Buffer.from(frame)))
+    }
+
+    private hear(node: number, kind: number, frame: Buffer): void {
+        if (kind === noticeKinds.recorded)
+            for (let i = 0, at = 8; i < frame[5]; i++, at += 12) {
+                const id =
+                    frame[at] === sessionKind
+                        ? `s${frame.readUInt32LE(at + 4)}`
+                        : `u${frame[at + 1]}.${frame.readUInt16LE(at + 2)}`
+                this.recorded.set(`${node} ${id}`, frame.readUInt32LE(at + 8))
+            }
+        else if (kind === noticeKinds.reply)
+            this.claim(node, frame[7], `s${frame.readUInt32LE(8)}`, frame.readUInt32LE(12), `reply to op ${frame[5]}`)
+        else if (kind === noticeKinds.progress)
+            for (let i = 0, at = 8; i < frame[5]; i++, at += 8) {
+                const end = frame.readUInt32LE(at + 4)
+                if (end > 0) this.claim(node, frame[6], `u${frame[4]}.${frame.readUInt16LE(at)}`, end, "progress")
+            }
+    }
+
+    private claim(node: number, flags: number, id: string, number: number, what: string): void {
+        if (flags & unprotected) {
+            this.unprotectedWords++
+            return
+        }
+        this.protectedWords++
+        const held = this.recorded.get(`${node ^ 1} ${id}`) ?? 0
+        if (held < number)
+            this.faults.push(
+                `${this.session.nowMs()} ms: ${what} of node ${node} claims ${id} to ${number}, recorded ${held}`,
+            )
+    }
+}

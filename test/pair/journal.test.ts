@@ -124,6 +124,16 @@ describe("journal: copies of the partner's commands", () => {
         assert.equal(journal.oldest(), slot)
     })
 
+    it("nobody sends it again for 6 s: abandoned; sent again, it is waited for [R9] [R21]", () => {
+        journal.record(ask, request(1, 5, 1))
+        journal.record(write, block(1, 7, 0, 40))
+        journal.nowMs = 5_000
+        journal.record(ask, request(1, 5, 1))
+        journal.nowMs = 6_001
+        assert.equal(journal.isAbandoned(0), false)
+        assert.equal(journal.isAbandoned(1), true)
+    })
+
     it("a block beyond a gap is not recorded; the mark is told again, so that the host hears where to go on [R8]", () => {
         const id = uploadId(1, 7)
         journal.record(write, block(1, 7, 0, 224))
@@ -269,7 +279,12 @@ class NaiveJournal {
         const id = isBlock ? uploadId(frame[4], frame.readUInt16LE(6)) : frame.readUInt32LE(8)
         const number = isBlock ? frame.readUInt32LE(8) + frame.length - 12 : frame.readUInt32LE(12)
         const found = this.use(kind, id)
-        if (number <= found.number || (isBlock && frame.readUInt32LE(8) > found.number)) return
+        if (number <= found.number || (isBlock && frame.readUInt32LE(8) > found.number)) {
+            // its host has not given up: any block stands for its upload
+            for (const copy of this.copies)
+                if (copy.kind === kind && copy.id === id && (isBlock || copy.number === number)) copy.heardMs = nowMs
+            return
+        }
         found.number = number
         this.copies.push({ command, kind, id, number, frame, heardMs: nowMs })
     }

@@ -52,7 +52,7 @@ export interface BoardOptions {
 }
 
 export interface BoardHeap extends HeapUse {
-    /** Most in use right after a collection since the board started. */
+    /** Most in use right after a collection, over all starts of the board. */
     liveBytesHigh: number
 }
 
@@ -153,7 +153,7 @@ export class Board {
     /** The board hangs: pins stay as they are, nothing is computed. */
     pause(ms: number): void {
         if (!this.vm) return
-        this.busyUntilNs = Math.max(this.busyUntilNs, this.options.queue.nowNs) + ms * 1e6
+        this.busyUntilNs = Math.max(this.busyUntilNs, this.options.queue.nowNs) + Math.round(ms * 1e6)
         this.disarm()
         this.wake(this.busyUntilNs)
     }
@@ -215,7 +215,6 @@ export class Board {
         this.meter.restart()
         this.bootNs = this.busyUntilNs = queue.nowNs
         this.ctx = 0
-        this.liveBytesHigh = 0
         const vm = new VmInstance(
             {
                 micros: () => this.micros(),

@@ -95,6 +95,7 @@ export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): 
     const uploads = hosted.volume.uploads
     const ends = hosted.ends
     let count = 0
+    uncopied = false
     for (let i = 0; i < uploadsMax; i++) {
         const object = uploads[i].object
         if (!object) continue
@@ -111,6 +112,7 @@ export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): 
     frame[4] = hosted.volume.number
     frame[5] = count
     frame[6] = replyFlags(node)
+    if (uncopied) frame[6] |= flagUnprotected
     frame[7] = windowBlocks
     let at = 8
     for (let i = 0; i < uploadsMax; i++) {
@@ -127,6 +129,9 @@ export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): 
     return frame
 }
 
+/** Whether the last progress notice acknowledges something that no partner holds. */
+let uncopied = false
+
 /** Bytes of an upload that are durable, and recorded by the partner if it records. */
 function acknowledged(node: NodeServer, hosted: Hosted, slot: number, nowMs: number): number {
     const upload = hosted.volume.uploads[slot]
@@ -138,6 +143,9 @@ function acknowledged(node: NodeServer, hosted: Hosted, slot: number, nowMs: num
         return durable
     }
     // the partner missed a block and the host, told so by its `recorded`, has not sent it again: go on, as unprotected
-    if (nowMs > hosted.copyDueMs[slot]) return durable
+    if (nowMs > hosted.copyDueMs[slot]) {
+        uncopied = true
+        return durable
+    }
     return copied
 }

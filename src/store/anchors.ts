@@ -1,15 +1,15 @@
 // Anchors: small records in a ring of sectors in the reserved segment, each saying which segment the log is in, where the last root
 // was then, which elements are up to date, and who controls the array (the epoch). One is written for each segment entered, each
-// change of control and each element lost, so the ring wears no faster than the log does.
+// change of control, each element lost and each that comes, so the ring wears no faster than the log does.
 //
-// Promises: the newest good anchor is found with a bounded number of reads (one per element and sector of the ring, and one per slot
-// of a sector); an anchor torn by a power cut leaves the one before it newest. A slot is programmed once after its sector was
+// Promises: the newest good anchor is found with a bounded number of reads (one per element and sector of the ring, and one per element
+// and slot of a sector); an anchor torn by a power cut leaves the one before it newest. A slot is programmed once after its sector was
 // erased, and the first slot of a sector right after.
 //
 // Crash order: 1 erase the sector (first slot only), 2 settle, 3 program the slot, 4 settle.
 
-import { MirrorArray } from "../array/mirror"
-import { elementPageBytes } from "../flash/nor"
+import { ElementArray } from "../array/array"
+import { slotsMax } from "../flash/bank"
 import {
     atBody,
     atOwner,
@@ -23,6 +23,9 @@ import {
 } from "./page"
 
 const sectorPages = 16
+/** With the labels' sector. */
+const sectorsMax = 16
+const noPosition = 0xff
 
 export class Anchors {
     // what an anchor says (docs/FORMAT.md, "Anchor"); set before `append`
@@ -35,12 +38,16 @@ export class Anchors {
     between: number
     betweenTail: number
     members: number
+    /** The position being rebuilt, or -1. */
+    joining: number
+    /** Of the element that belongs in each position. */
+    generations: Buffer
     /** The array's id, as its labels have it; 0 = not known, any anchor will do. */
     arrayId: number
 
     /** A header-sized buffer that is free between calls. */
     header: Buffer
-    private array: MirrorArray
+    private array: ElementArray
     private scratch: Buffer
     private sequence: number
     /** Page of the reserved segment the next anchor goes to; its sector must be erased first when it is the sector's first. */
@@ -48,10 +55,11 @@ export class Anchors {
     /** The sector of `slot` is erased and its first slot good, without which no other slot of it would be found. */
     private sectorIsOpen: boolean
 
-    constructor(array: MirrorArray, scratch: Buffer) {
+    constructor(array: ElementArray, scratch: Buffer) {
         this.array = array
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
+        this.generations = Buffer.alloc(slotsMax)
         this.begin(0)
     }
 
@@ -62,10 +70,12 @@ export class Anchors {
         this.sectorIsOpen = false
         this.epoch = 0
         this.arrayId = arrayId
+        this.generations.fillAt(0, slotsMax, 0)
     }
 
     private sectors(): number {
-        return (this.array.segmentPages / sectorPages) | 0
+        const sectors = (this.array.segmentRows / sectorPages) | 0
+        return sectors < sectorsMax ? sectors : sectorsMax
     }
 
     /** The next slot of the ring; the next sector's first when this sector could not be opened. */
@@ -85,8 +95,8 @@ export class Anchors {
         if (slot % sectorPages === 0) {
             this.sectorIsOpen = false
             const sequence = this.sequence
-            await array.erase(slot, sectorPages)
-            await array.settle()
+            await array.eraseReserved(slot, sectorPages)
+            await array.finish()
             // and says all that this one would
             if (this.sequence !== sequence) return
         }
@@ -102,30 +112,37 @@ export class Anchors {
         buffer.setAt(atBody + 16, "u16", this.rootTail)
         buffer.setAt(atBody + 18, "u16", this.between)
         buffer.setAt(atBody + 20, "u16", this.betweenTail)
-        buffer[atBody + 22] = this.members
+        buffer[atBody + 22] = array.members
+        buffer[atBody + 23] = array.joining < 0 ? noPosition : array.joining
         buffer.setAt(atBody + 24, "u32", this.arrayId)
+        buffer.blitAt(atBody + 28, this.generations, 0, slotsMax)
+        buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
         sealPage(buffer, slot)
-        await array.program(slot, buffer)
-        await array.settle()
+        await array.programReserved(slot, buffer)
+        await array.finish()
         if (slot % sectorPages === 0) this.sectorIsOpen = this.slot === slot + 1
     }
 
     /** Loads the newest anchor. @returns false when there is none */
     async findNewest(): Promise<boolean> {
         const sectors = this.sectors()
-        let first = 0
-        let newest = 0
-        for (let i = 1; i < sectors; i++) {
-            const sequence = await this.read(i * sectorPages)
-            if (sequence > newest) {
-                newest = sequence
-                first = i * sectorPages
+        let first = await this.newestSector(sectors)
+        if (first === 0 || (await this.read(first)) === 0) {
+            // what a header said was not so: the whole of each first slot
+            first = 0
+            let newest = 0
+            for (let i = 1; i < sectors; i++) {
+                const sequence = await this.read(i * sectorPages)
+                if (sequence > newest) {
+                    newest = sequence
+                    first = i * sectorPages
+                }
             }
+            if (first === 0) return false
         }
-        if (first === 0) return false
         // within the sector: the last programmed slot, and back from there to one that is good
         let used = 0
-        for (let i = 1; i < sectorPages; i++) if (!(await this.isBlank(first + i))) used = i
+        for (let i = sectorPages - 1; i > 0 && used === 0; i--) if (!(await this.isBlank(first + i))) used = i
         let at = used
         while ((await this.read(first + at)) === 0) {
             if (at === 0) return false
@@ -142,6 +159,10 @@ export class Anchors {
         this.between = buffer.getAt(atBody + 18, "u16")
         this.betweenTail = buffer.getAt(atBody + 20, "u16")
         this.members = buffer[atBody + 22]
+        const joining = buffer[atBody + 23]
+        this.joining = joining === noPosition ? -1 : joining
+        this.generations.blitAt(0, buffer, atBody + 28, slotsMax)
+        this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
         // a slot whose programming was cut may read as blank: leave one free
         this.slot = used + 2 < sectorPages ? first + used + 2 : first + sectorPages
         if (this.slot === sectors * sectorPages) this.slot = sectorPages
@@ -149,12 +170,29 @@ export class Anchors {
         return true
     }
 
-    /** Whether an element without a label holds an anchor of this array: then it is no new one. */
-    async isOn(element: number): Promise<boolean> {
+    /** First slot of the sector whose first slot's header has the highest sequence; 0 = none. The header is not verified. */
+    private async newestSector(sectors: number): Promise<number> {
+        const array = this.array
+        const header = this.header
+        let first = 0
+        let newest = 0
+        for (let i = 1; i < sectors; i++)
+            for (let position = 0; position < array.elements; position++) {
+                if (!(await array.readReserved(position, i * sectorPages, header)) || header[atType] !== typeAnchor) continue
+                const sequence = header.getAt(atOwner, "u32")
+                if (sequence <= newest) continue
+                newest = sequence
+                first = i * sectorPages
+            }
+        return first
+    }
+
+    /** Whether the element in a slot, which has no label, holds an anchor of this array: then it is no new one. */
+    async isOn(slot: number): Promise<boolean> {
         const buffer = this.scratch
         const end = this.sectors() * sectorPages
         for (let page = sectorPages; page < end; page++) {
-            await this.array.bank.read(element, page * elementPageBytes, buffer)
+            await this.array.bank.read(slot, page, buffer)
             if (this.isAnchor(buffer, page)) return true
         }
         return false
@@ -175,26 +213,25 @@ export class Anchors {
         let newest = 0
         let from = 0
         let held = -1
-        for (let attempt = 0; attempt < array.copies; attempt++) {
-            if (!(await array.read(page, buffer, attempt)) || !this.isAnchor(buffer, page)) {
+        for (let position = 0; position < array.elements; position++) {
+            if (!(await array.readReserved(position, page, buffer)) || !this.isAnchor(buffer, page)) {
                 held = -1
                 continue
             }
-            held = attempt
+            held = position
             const sequence = buffer.getAt(atOwner, "u32")
             if (sequence >= newest) {
                 newest = sequence
-                from = attempt
+                from = position
             }
         }
-        if (newest && held !== from) await array.read(page, buffer, from)
+        if (newest && held !== from) await array.readReserved(from, page, buffer)
         return newest
     }
 
     private async isBlank(page: number): Promise<boolean> {
-        for (let attempt = 0; attempt < this.array.copies; attempt++) {
-            if ((await this.array.read(page, this.header, attempt)) && !pageIsBlank(this.header)) return false
-        }
+        for (let position = 0; position < this.array.elements; position++)
+            if ((await this.array.readReserved(position, page, this.header)) && !pageIsBlank(this.header)) return false
         return true
     }
 }

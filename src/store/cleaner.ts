@@ -41,7 +41,7 @@ export class Cleaner {
 
     /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
     refresh(segment: number): void {
-        if (this.victim || segment === this.log.segment || this.log.usageOf(segment) === 0) return
+        if (this.victim || segment === this.log.segment || !this.log.usage.isMovable(segment)) return
         this.victim = segment
         this.cursor = 0
     }
@@ -49,6 +49,11 @@ export class Cleaner {
     /** Whether a segment is being emptied. */
     isBusy(): boolean {
         return this.victim !== 0
+    }
+
+    /** Whether a segment could not be emptied. */
+    isStuck(segment: number): boolean {
+        return this.stuck === segment
     }
 
     /** The fewest pages in use, if so few that emptying it gains space. */
@@ -60,6 +65,7 @@ export class Cleaner {
         for (let segment = 1; segment < log.segments; segment++) {
             const usage = log.usageOf(segment)
             if (usage === 0 || usage >= least || segment === log.segment || segment === this.stuck) continue
+            if (log.usage.isPinned(segment)) continue
             least = usage
             this.victim = segment
         }
@@ -123,7 +129,7 @@ export class Cleaner {
         await log.ensure(1)
         let max = count - offset
         if (max > movesMax) max = movesMax
-        if (max > log.left()) max = log.left()
+        if (max > log.room()) max = log.room()
         const to = log.segment * log.array.segmentPages + log.next
         let moved = 0
         while (moved < max) {

@@ -1,81 +1,178 @@
-// The label of each element: which volume's array it belongs to, and its place. Page 0 of the element; written last when formatting, so
+// The label of each element: which array it belongs to, and its position there. Page 0 of the element; written last when formatting, so
 // its presence says that the rest is there. docs/FORMAT.md, "Label".
 //
+// Promises: which slot an element sits in does not matter; one that belongs elsewhere, fell behind or is of another format is never
+// read as if it were the array's, and nothing is written to it unless someone asks for it.
+//
 // Crash order: the labels of a new array are written one after the other. A mount completes what a cut left, but only on an element
-// that holds the array's newest anchor: a blank or foreign one has none of the data and stays out.
+// that holds anchors of the array: a blank or foreign one has none of the data and stays out.
 
-import { MirrorArray } from "../array/mirror"
+import { ElementArray } from "../array/array"
+import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import {
-    atBody,
-    atOwner,
-    atType,
-    formatVersion,
-    pageBufferBytes,
-    pageIsBlank,
-    pageIsGood,
-    sealPage,
-    typeLabel,
-} from "./page"
+import { atBody, atOwner, atType, formatVersion, pageBufferBytes, pageIsBlank, pageIsGood, sealPage, typeLabel } from "./page"
+
+// what sits in a slot (docs/PROTOCOL.md, query `array`)
+export const slotEmpty = 0
+export const slotMember = 1
+export const slotJoining = 2
+export const slotStale = 3
+export const slotBlank = 4
+export const slotForeign = 5
+export const slotFailed = 6
 
 /** In a label: the element fell behind the others and is not to be read, alone or with them. */
 const stateLeftOut = 1
+export const noPosition = 0xff
 
 /** "TWIN" in the order its bytes have on flash. */
 const magic = 0x4e495754
 const sectorPages = 16
 
+// one entry for each slot: array id u32, position u8, generation u8, state u8, elements u8
+const seenBytes = 8
+
 export class Labels {
-    /** Elements, as bits, with a good label. */
-    labelled: number
-    private array: MirrorArray
+    arrayId: number
+    private array: ElementArray
     private buffer: Buffer
     private volume: number
-    arrayId: number
-    private leftOut: boolean
+    private seen: Buffer
 
-    constructor(array: MirrorArray, buffer: Buffer, volume: number) {
+    constructor(array: ElementArray, buffer: Buffer, volume: number) {
         this.array = array
         this.buffer = buffer
         this.volume = volume
-        this.labelled = 0
         this.arrayId = 0
-        this.leftOut = false
+        this.seen = Buffer.alloc(slotsMax * seenBytes)
+    }
+
+    stateOf(slot: number): number {
+        return this.seen[slot * seenBytes + 6]
+    }
+
+    positionOf(slot: number): number {
+        return this.seen[slot * seenBytes + 4]
+    }
+
+    generationOf(slot: number): number {
+        return this.seen[slot * seenBytes + 5]
+    }
+
+    /** Whether an element of this array, be it stale, sits in a slot. */
+    isOwn(slot: number): boolean {
+        return this.seen.getAt(slot * seenBytes, "u32") === this.arrayId && this.positionOf(slot) !== noPosition
+    }
+
+    note(slot: number, state: number): void {
+        this.seen[slot * seenBytes + 6] = state
     }
 
     /**
-     * Reads the labels of all elements that answer.
-     * @returns false when no element answers, or one is labelled for another array, place, shape or version: nothing may be written then
+     * Reads the labels of all elements that answer, and takes the shape of the array they tell of. Elements are put to their positions.
+     * @returns false when they do not tell of one array that can be read, or of none: nothing may be written then. `arrayId` is 0 when there
+     * is no label at all.
      */
     async inspect(): Promise<boolean> {
+        this.arrayId = 0
+        let labels = 0
+        for (let slot = 0; slot < slotsMax; slot++) {
+            await this.look(slot)
+            const state = this.stateOf(slot)
+            if (state !== slotBlank && state !== slotEmpty) labels++
+        }
+        if (labels === 0) return true
+        let leader = -1
+        for (let slot = 0; slot < slotsMax; slot++) {
+            if (this.stateOf(slot) !== slotMember || !this.isEnough(slot)) continue
+            if (leader < 0) leader = slot
+            else if (this.idOf(slot) !== this.idOf(leader)) return false
+        }
+        return leader >= 0 && (await this.follow(leader))
+    }
+
+    /** Id of the array an element says it belongs to, or 0. */
+    idOf(slot: number): number {
+        return this.seen.getAt(slot * seenBytes, "u32")
+    }
+
+    /** Notes what the label in a slot says. */
+    async look(slot: number): Promise<void> {
+        const buffer = this.buffer
+        const at = slot * seenBytes
+        const seen = this.seen
+        seen.fillAt(at, seenBytes, 0)
+        seen[at + 4] = noPosition
+        if (!(this.array.bank.alive & (1 << slot))) return
+        await this.array.bank.read(slot, 0, buffer)
+        seen[at + 6] = slotBlank
+        if (!pageIsGood(buffer, 0) || buffer[atType] !== typeLabel || buffer.getAt(atBody, "u32") !== magic) return
+        seen[at + 6] = slotForeign
+        const elements = buffer[atBody + 8]
+        const position = buffer[atBody + 7]
+        if (buffer.getAt(atBody + 4, "u16") !== formatVersion || buffer[atBody + 6] !== this.volume) return
+        if (elements < 2 || elements > slotsMax || position >= elements) return
+        if (buffer.getAt(atBody + 16, "u16") !== this.array.bank.strideBytes) return
+        seen.setAt(at, "u32", buffer.getAt(atOwner, "u32"))
+        seen[at + 4] = position
+        seen[at + 5] = buffer[atBody + 18]
+        seen[at + 6] = buffer[atBody + 9] === stateLeftOut ? slotStale : slotMember
+        seen[at + 7] = elements
+    }
+
+    /** Whether the elements of one array that answer, those without a label counted with them, may be enough to read it. */
+    private isEnough(leader: number): boolean {
+        let positions = 0
+        let count = 0
+        for (let slot = 0; slot < slotsMax; slot++) {
+            const state = this.stateOf(slot)
+            const bit = 1 << this.positionOf(slot)
+            if (state === slotBlank) count++
+            else if (state === slotMember && this.idOf(slot) === this.idOf(leader) && !(positions & bit)) {
+                positions |= bit
+                count++
+            }
+        }
+        return count >= this.seen[leader * seenBytes + 7] - 1
+    }
+
+    private async follow(leader: number): Promise<boolean> {
         const array = this.array
         const buffer = this.buffer
-        this.labelled = 0
-        this.arrayId = 0
-        this.leftOut = false
-        let answered = false
-        for (let element = 0; element < array.elements; element++) {
-            if (!(await array.read(0, buffer, element))) continue
-            answered = true
-            if (!pageIsGood(buffer, 0) || buffer[atType] !== typeLabel || buffer.getAt(atBody, "u32") !== magic)
+        await array.bank.read(leader, 0, buffer)
+        this.arrayId = this.idOf(leader)
+        array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
+        let members = 0
+        for (let slot = 0; slot < slotsMax; slot++) {
+            const state = this.stateOf(slot)
+            if (state !== slotMember && state !== slotStale) continue
+            if (this.idOf(slot) !== this.arrayId) {
+                this.note(slot, slotForeign)
                 continue
-            const id = buffer.getAt(atOwner, "u32")
-            if (
-                buffer.getAt(atBody + 4, "u16") !== formatVersion ||
-                buffer[atBody + 6] !== this.volume ||
-                buffer[atBody + 7] !== element ||
-                buffer[atBody + 8] !== array.elements ||
-                buffer.getAt(atBody + 10, "u16") !== array.segmentPages ||
-                (this.arrayId !== 0 && id !== this.arrayId)
-            )
-                return false
-            array.pages = buffer.getAt(atBody + 12, "u32")
-            this.arrayId = id
-            if (buffer[atBody + 9] === stateLeftOut) this.leftOut = true
-            else this.labelled |= 1 << element
+            }
+            if (state === slotStale) continue
+            const position = this.positionOf(slot)
+            const other = array.slots[position]
+            if (other >= 0 && this.generationOf(other) > this.generationOf(slot)) continue
+            array.slots[position] = slot
+            members |= 1 << position
         }
-        // only elements that were left out: what they hold is older than what was acknowledged
-        return answered && !(this.labelled === 0 && this.leftOut)
+        array.use(members, -1)
+        return true
+    }
+
+    /** Puts the elements to their positions that have the generations the newest anchor names. @returns those positions, as bits */
+    settleOn(generations: Buffer): number {
+        const array = this.array
+        let positions = 0
+        for (let slot = 0; slot < slotsMax; slot++) {
+            const position = this.positionOf(slot)
+            if (this.stateOf(slot) !== slotMember || position === noPosition) continue
+            if (this.generationOf(slot) !== generations[position]) continue
+            array.slots[position] = slot
+            positions |= 1 << position
+        }
+        return positions
     }
 
     /** Names a new array. */
@@ -84,50 +181,61 @@ export class Labels {
         return this.arrayId
     }
 
+    /** An element takes a position: its own slot's when it lost its label, another's place in a rebuild. */
+    adopt(slot: number, position: number, generation: number): void {
+        const at = slot * seenBytes
+        this.seen.setAt(at, "u32", this.arrayId)
+        this.seen[at + 4] = position
+        this.seen[at + 5] = generation
+        this.seen[at + 6] = slotMember
+        this.array.slots[position] = slot
+    }
+
     /** Labels every element in use that has none. */
-    async write(): Promise<void> {
+    async write(generations: Buffer, epoch: number): Promise<void> {
         const array = this.array
-        for (let element = 0; element < array.elements; element++) {
-            if (this.labelled & (1 << element)) continue
-            if (!(await array.read(0, this.buffer, element))) continue
-            await this.writeOne(element, 0)
-            this.labelled |= 1 << element
+        for (let position = 0; position < array.elements; position++) {
+            const slot = array.slots[position]
+            if (!(array.members & (1 << position))) continue
+            await array.bank.read(slot, 0, this.buffer)
+            if (pageIsGood(this.buffer, 0) && this.buffer[atType] === typeLabel) continue
+            await this.writeOne(slot, position, generations[position], 0, epoch)
         }
     }
 
-    /** Marks the elements of `mask`, which answer but have fallen behind, so that none of them is ever taken for the array. */
-    async leaveOut(mask: number): Promise<void> {
+    /** Marks the elements of this array that answer and are not in use, so that none of them is ever taken for the array. */
+    async leaveOut(epoch: number): Promise<void> {
         const array = this.array
-        const members = array.members
-        for (let element = 0; element < array.elements; element++) {
-            if (!(mask & this.labelled & (1 << element))) continue
-            array.admit(1 << element)
-            await this.writeOne(element, stateLeftOut)
-            array.use(members)
+        for (let slot = 0; slot < slotsMax; slot++) {
+            if (this.stateOf(slot) !== slotMember || array.writes(slot)) continue
+            await this.writeOne(slot, this.positionOf(slot), this.generationOf(slot), stateLeftOut, epoch)
+            this.note(slot, slotStale)
         }
     }
 
-    private async writeOne(element: number, state: number): Promise<void> {
+    async writeOne(slot: number, position: number, generation: number, state: number, epoch: number): Promise<void> {
         const array = this.array
+        const bank = array.bank
         const buffer = this.buffer
-        if (!(await array.read(0, buffer, element))) return
-        if (!pageIsBlank(buffer)) {
-            await array.eraseOne(element, 0, sectorPages)
-            await array.settle()
-        }
+        const mask = 1 << slot
+        await bank.read(slot, 0, buffer)
+        if (!pageIsBlank(buffer)) await bank.erase(mask, 0, sectorPages)
         buffer.fillAt(0, pageBufferBytes, 0)
         buffer[atType] = typeLabel
         buffer.setAt(atOwner, "u32", this.arrayId)
         buffer.setAt(atBody, "u32", magic)
         buffer.setAt(atBody + 4, "u16", formatVersion)
         buffer[atBody + 6] = this.volume
-        buffer[atBody + 7] = element
+        buffer[atBody + 7] = position
         buffer[atBody + 8] = array.elements
         buffer[atBody + 9] = state
-        buffer.setAt(atBody + 10, "u16", array.segmentPages)
-        buffer.setAt(atBody + 12, "u32", array.pages)
+        buffer.setAt(atBody + 10, "u16", array.segmentRows)
+        buffer.setAt(atBody + 12, "u32", array.rows)
+        buffer.setAt(atBody + 16, "u16", bank.strideBytes)
+        buffer[atBody + 18] = generation
+        buffer.setAt(atBody + 20, "u32", epoch)
         sealPage(buffer, 0)
-        await array.programOne(element, 0, buffer)
-        await array.settle()
+        await bank.program(mask, 0, buffer)
+        await bank.settle(mask)
     }
 }

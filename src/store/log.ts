@@ -5,13 +5,14 @@
 // - A segment is erased only when neither the last root nor the tail refers to anything in it. Usage pages and the last root count
 //   as referred to.
 // - A page is never programmed twice between two erases, not even one whose programming a power cut may have begun.
+// - A root is the only page of its row, and is programmed when all before it is settled.
 // - A segment may be entered at any time: its anchor says where the last root is and what of the tail lies before it.
 //
 // Crash order of a commit: 1 nodes, 2 usage pages (when their deltas no longer fit the root), 3 settle, 4 root, 5 settle.
 // Crash order of entering a segment: 1 erase it, 2 settle, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { MirrorArray } from "../array/mirror"
+import { ElementArray } from "../array/array"
 import { Anchors } from "./anchors"
 import {
     atBlock,
@@ -21,35 +22,32 @@ import {
     atSerial,
     atSince,
     atType,
-    bodyBytes,
     noPage,
     pageBufferBytes,
-    pageIsBlank,
     pageIsGood,
     sealPage,
     typeData,
     typeRoot,
     typeUsage,
 } from "./page"
+import { badIn } from "./redundancy"
+import { Usage, usagePerPage } from "./usage"
 
 // offsets in a root's body, as offsets in the page buffer (docs/FORMAT.md, "Root")
 const atCommit = atBody
 const atEpoch = atBody + 4
 const atTree = atBody + 8
 const atHeight = atBody + 12
-const atDeltaCount = atBody + 13
 const atNextObject = atBody + 16
 const atUsageStart = atBody + 20
 const atLive = atBody + 24
-const atDeltas = atBody + 136
-const deltaCountMax = 25
-const usagePerPage = 118
+const atWearBase = atBody + 28
 
 /** Told of a data page of the log's tail; `buffer` holds it during the call. */
 export type TailVisitor = (page: number, object: number, block: number, bytes: number, buffer: Buffer) => void
 
 export class Log {
-    array: MirrorArray
+    array: ElementArray
     /** The last root; also the buffer the next one is built in. */
     root: Buffer
     epoch: number
@@ -57,25 +55,16 @@ export class Log {
     /** Index in the segment of the page to be programmed next. */
     next: number
     segments: number
-    /** Pages referred to, the root and usage pages included. */
-    live: number
-    /** Segments nothing refers to, the present one left out. */
-    freeSegments: number
+    usage: Usage
     anchors: Anchors
     serial: number
     /** Pages from the last root to the next page; from before the segment's first page while it has no root. */
     since: number
     rootPage: number
-    /** Segments entered since the counter was last set to 0. */
-    entered: number
-    /** The last good page of the log when `open` found it on some of the elements only, else noPage. */
-    weakPage: number
-    private usage: Buffer
-    /** Segments whose usage is not what the usage pages say; and the one added or asked for last. */
-    private changed: number[]
-    private changedLast: number
-    /** Segments that became free since the last root, which still refers to them. */
-    private freed: number[]
+    /** The log's last row when an element lacks something of it, else -1: what is good of it must be appended again. */
+    weakRow: number
+    /** The segment left last, until somebody looked after it; 0 = none. */
+    left: number
     private scratch: Buffer
     private erased: number
     // the tail outside the present segment, as the anchor has it
@@ -87,21 +76,16 @@ export class Log {
     onErase: (firstPage: number, pages: number) => void
 
     /** @param usage 2 bytes per segment; @param scratch a page buffer that is free while a method of this runs */
-    constructor(array: MirrorArray, root: Buffer, usage: Buffer, scratch: Buffer) {
+    constructor(array: ElementArray, root: Buffer, usage: Buffer, scratch: Buffer) {
         this.array = array
         this.root = root
-        this.usage = usage
+        this.usage = new Usage(usage)
         this.scratch = scratch
         this.segments = 0
         this.anchors = new Anchors(array, scratch)
-        this.changed = []
-        this.changedLast = 0
-        this.freed = []
         this.erased = 0
-        this.live = 0
-        this.freeSegments = 0
-        this.weakPage = noPage
-        this.entered = 0
+        this.weakRow = -1
+        this.left = 0
         this.clearTail()
     }
 
@@ -146,13 +130,14 @@ export class Log {
     // --- space
 
     /** Pages left in this segment. */
-    left(): number {
+    room(): number {
+        this.leaveClosedRow()
         return this.array.segmentPages - this.next
     }
 
     /** Segments that may be entered now. */
     available(): number {
-        return this.freeSegments - this.freed.length
+        return this.usage.available()
     }
 
     /** Pages a mount would read behind the last root. */
@@ -162,11 +147,12 @@ export class Log {
 
     /** Whether one more data page can be appended as things are: the tail short, room here, and `segments` left for others. */
     takesData(tailMax: number, segments: number): boolean {
+        if (this.array.rowPages !== 1) this.leaveClosedRow()
         return (
             this.next < this.array.segmentPages &&
             this.since + this.tailBefore <= tailMax &&
             this.between === 0 &&
-            this.freeSegments - this.freed.length >= segments
+            this.usage.available() >= segments
         )
     }
 
@@ -175,37 +161,39 @@ export class Log {
         return this.between !== 0
     }
 
-    /** Pages that end a commit. */
+    /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
     closingPages(): number {
-        return (((this.segments + usagePerPage - 1) / usagePerPage) | 0) + 1
+        return this.usagePages() + 2 * this.array.rowPages - 1
+    }
+
+    private usagePages(): number {
+        return ((this.segments + usagePerPage - 1) / usagePerPage) | 0
     }
 
     /** Makes sure that this segment has `pages` left, entering the next one when it has not. */
     async ensure(pages: number): Promise<void> {
-        if (this.next + pages > this.array.segmentPages) await this.enterSegment()
+        if (this.room() < pages) await this.enterSegment()
+    }
+
+    /** What is left of a row that was ended stays blank. */
+    private leaveClosedRow(): void {
+        const rowPages = this.array.rowPages
+        const column = this.next % rowPages
+        if (column === 0) return
+        const page = this.segment * this.array.segmentPages + this.next
+        if (((page / rowPages) | 0) !== this.array.closedRow) return
+        this.next += rowPages - column
+        this.since += rowPages - column
     }
 
     usageOf(segment: number): number {
-        return this.usage.getAt(segment * 2, "u16")
+        return this.usage.of(segment)
     }
 
     /** Counts pages as referred to (by > 0) or as no longer so. */
     account(page: number, by: number): void {
-        const segment = (page / this.array.segmentPages) | 0
-        const was = this.usage.getAt(segment * 2, "u16")
-        const is = was + by
-        if (is < 0 || is > this.array.segmentPages) throw new Error("usage of segment " + segment + ": " + is)
-        this.usage.setAt(segment * 2, "u16", is)
-        this.live += by
-        if (was === 0) {
-            if (segment !== this.segment) this.freeSegments--
-        } else if (is === 0) {
-            if (segment !== this.segment) this.freeSegments++
-            this.freed.push(segment)
-        }
-        if (segment === this.changedLast) return
-        this.changedLast = segment
-        if (this.changed.indexOf(segment) < 0) this.changed.push(segment)
+        const segmentPages = this.array.segmentPages
+        this.usage.account((page / segmentPages) | 0, by, segmentPages)
     }
 
     // --- appending
@@ -215,8 +203,9 @@ export class Log {
      * @returns the page's number
      */
     async append(buffer: Buffer, type: number, length: number, owner: number, block: number): Promise<number> {
-        const next = this.next
         const segmentPages = this.array.segmentPages
+        if (this.array.rowPages !== 1) this.leaveClosedRow()
+        const next = this.next
         if (next >= segmentPages) throw new Error("segment full")
         const page = this.segment * segmentPages + next
         const serial = this.serial
@@ -235,20 +224,22 @@ export class Log {
 
     /** `append` of a data page, which is counted as referred to. Flat, not built on the other: it runs for each page written. */
     async appendData(buffer: Buffer, length: number, object: number, block: number): Promise<number> {
-        const next = this.next
         const array = this.array
+        if (array.rowPages !== 1) this.leaveClosedRow()
+        const next = this.next
         const segment = this.segment
         if (next >= array.segmentPages) throw new Error("segment full")
         const page = segment * array.segmentPages + next
         const serial = this.serial
         const since = this.since
         const usage = this.usage
+        const counts = usage.counts
         const at = segment << 1
-        usage.setAt(at, "u16", usage.getAt(at, "u16") + 1)
-        this.live++
-        if (segment !== this.changedLast) {
-            this.changedLast = segment
-            if (this.changed.indexOf(segment) < 0) this.changed.push(segment)
+        counts.setAt(at, "u16", counts.getAt(at, "u16") + 1)
+        usage.live++
+        if (segment !== usage.changedLast) {
+            usage.changedLast = segment
+            if (usage.changed.indexOf(segment) < 0) usage.changed.push(segment)
         }
         buffer.setAt(atType, "u32", typeData | (length << 8) | (since << 16))
         buffer.setAt(atSerial, "u32", serial)
@@ -273,22 +264,20 @@ export class Log {
             this.account(this.segment * segmentPages, 1)
             this.account(old, -1)
         }
-        if (this.changed.length > deltaCountMax) await this.writeUsage()
+        const usage = this.usage
+        if (usage.wantsPages()) await this.writeUsage()
         root.setAt(atCommit, "u32", this.commitNumber() + 1)
         root.setAt(atEpoch, "u32", this.epoch)
-        root.setAt(atLive, "u32", this.live)
-        const changed = this.changed
-        root[atDeltaCount] = changed.length
-        for (let i = 0; i < changed.length; i++) {
-            root.setAt(atDeltas + i * 4, "u16", changed[i])
-            root.setAt(atDeltas + i * 4 + 2, "u16", this.usage.getAt(changed[i] * 2, "u16"))
-        }
+        root.setAt(atLive, "u32", usage.live)
+        root.setAt(atWearBase, "u32", usage.wearBase)
+        usage.putDeltas(root)
         await this.array.settle()
+        this.leaveClosedRow()
         this.since = 0
         this.rootPage = await this.append(root, typeRoot, 0, 0, 0)
         await this.array.settle()
         this.clearTail()
-        this.freed = []
+        usage.committed()
     }
 
     /** Whether the last usage pages lie in `segment`. */
@@ -300,21 +289,20 @@ export class Log {
     /** Writes the usage of all segments anew, in this segment; a root must follow. */
     async writeUsage(): Promise<void> {
         const scratch = this.scratch
-        const count = this.closingPages() - 1
-        await this.ensure(count + 1)
+        const count = this.usagePages()
+        await this.ensure(this.closingPages())
         const old = this.root.getAt(atUsageStart, "u32")
         this.account(this.segment * this.array.segmentPages, count)
         if (old !== noPage) this.account(old, -count)
         let start = noPage
         for (let first = 0; first < this.segments; first += usagePerPage) {
             scratch.fillAt(0, pageBufferBytes, 0)
-            scratch.blitAt(atBody, this.usage, first * 2, bodyBytes)
+            this.usage.fillPage(scratch, first)
             const page = await this.append(scratch, typeUsage, 0, 0, first)
             if (start === noPage) start = page
         }
         this.root.setAt(atUsageStart, "u32", start)
-        this.changed = []
-        this.changedLast = 0
+        this.usage.written()
     }
 
     // --- segments
@@ -325,6 +313,8 @@ export class Log {
         if (segment === 0) throw new Error("no free segment")
         if (this.erased !== segment) await this.eraseSegment(segment)
         await this.array.settle()
+        this.array.setAway(segment, false)
+        this.leaveClosedRow()
         const left = this.segment
         if (((this.rootPage / this.array.segmentPages) | 0) === left) {
             if (this.since > 1) this.rootTail = this.next
@@ -337,10 +327,22 @@ export class Log {
         this.next = 0
         this.since = 1
         this.erased = 0
-        this.entered++
-        this.freeSegments--
-        if (this.usage.getAt(left * 2, "u16") === 0) this.freeSegments++
+        this.left = left
+        this.usage.enter(segment)
         await this.writeAnchor()
+    }
+
+    /** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
+    async changeSegment(): Promise<boolean> {
+        if (this.available() === 0) return false
+        await this.enterSegment()
+        return true
+    }
+
+    /** Whether a segment holds pages a mount looks for. */
+    holds(segment: number): boolean {
+        if (this.usage.holds(segment) || segment === this.between) return true
+        return segment === this.segment || segment === ((this.rootPage / this.array.segmentPages) | 0)
     }
 
     /** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
@@ -354,25 +356,21 @@ export class Log {
     }
 
     private async eraseSegment(segment: number): Promise<void> {
-        const first = segment * this.array.segmentPages
-        if (this.onErase) this.onErase(first, this.array.segmentPages)
-        await this.array.erase(first, this.array.segmentPages)
+        const segmentPages = this.array.segmentPages
+        if (this.onErase) this.onErase(segment * segmentPages, segmentPages)
+        this.usage.erased(segment)
+        await this.array.eraseSegment(segment)
     }
 
-    /** A segment that neither the last root nor the tail refers to, after the present one: so all wear alike. 0 = none. */
+    /** A segment that neither the last root, a snapshot nor the tail refers to. 0 = none. */
     private findFree(): number {
         if (this.erased) return this.erased
-        const segments = this.segments
-        const usage = this.usage
-        const rootSegment = (this.rootPage / this.array.segmentPages) | 0
-        let segment = this.segment
-        for (let i = 1; i < segments; i++) {
-            if (++segment >= segments) segment = 1
-            if (usage.getAt(segment * 2, "u16") !== 0) continue
-            if (segment === this.segment || segment === this.between || segment === rootSegment) continue
-            if (this.freed.indexOf(segment) < 0) return segment
-        }
-        return 0
+        return this.usage.choose(this.between, (this.rootPage / this.array.segmentPages) | 0)
+    }
+
+    /** The segment erased ahead is not erased on every element any more. */
+    forgetErased(): void {
+        this.erased = 0
     }
 
     /** Records where the log is, and who holds it. */
@@ -380,21 +378,26 @@ export class Log {
         const anchors = this.anchors
         anchors.epoch = this.epoch
         anchors.segment = this.segment
-        anchors.start = this.next
+        anchors.start = this.next - (this.next % this.array.rowPages)
         anchors.root = this.rootPage
         anchors.serial = this.serial
         anchors.rootTail = this.rootTail
         anchors.between = this.between
         anchors.betweenTail = this.betweenTail
-        anchors.members = this.array.members
         await anchors.append()
     }
 
     // --- mounting
 
+    /** How many segments there is room for in RAM. */
+    segmentsMax(): number {
+        return this.usage.counts.length >> 1
+    }
+
     private measure(): void {
         const segments = (this.array.pages / this.array.segmentPages) | 0
-        this.segments = segments * 2 < this.usage.length ? segments : this.usage.length >> 1
+        this.segments = segments < this.segmentsMax() ? segments : this.segmentsMax()
+        this.usage.segments = this.segments
     }
 
     /** Writes the first root into segment 1 and the first anchor. The reserved segment and segment 1 are erased. */
@@ -405,18 +408,15 @@ export class Log {
         this.root.setAt(atUsageStart, "u32", noPage)
         // 1 is the root directory, 2 and 3 are lists of the store's own (directory.ts); 4 to 15 are kept for later ones
         this.root.setAt(atNextObject, "u32", 16)
-        this.usage.fillAt(0, this.usage.length, 0)
-        this.changed = []
-        this.changedLast = 0
-        this.freed = []
-        this.live = 0
+        this.usage.clear()
+        this.usage.current = 1
+        this.usage.freeSegments = this.segments - 2
         this.epoch = 0
         this.serial = 1
         this.segment = 1
         this.next = 0
         this.since = 0
         this.erased = 0
-        this.freeSegments = this.segments - 2
         this.rootPage = noPage
         this.clearTail()
         await this.commitRoot()
@@ -424,17 +424,17 @@ export class Log {
         await this.writeAnchor()
     }
 
-    /** Finds the last root and reads it and the usage. @returns false when no anchor, or what it leads to, can be read */
+    /** Finds the last root from the newest anchor, and reads it and the usage. @returns false when they cannot be read */
     async open(): Promise<boolean> {
         this.measure()
         const anchors = this.anchors
-        if (!(await anchors.findNewest())) return false
         const segmentPages = this.array.segmentPages
         this.segment = anchors.segment
         this.rootPage = anchors.root
         this.rootTail = anchors.rootTail
         this.between = anchors.between
         this.betweenTail = anchors.betweenTail
+        const rowPages = this.array.rowPages
         const base = this.segment * segmentPages
         const end = await this.findEnd(base, anchors.start, segmentPages)
         // the last good page tells where the newest root is; in a segment without one it is the anchor's
@@ -445,8 +445,8 @@ export class Log {
         }
         const root = this.rootPage
         const rootSegment = (root / segmentPages) | 0
-        // a page whose programming was cut may read as blank: it is left alone
-        this.next = end < segmentPages ? end + 1 : end
+        // a row whose programming was cut may read as blank: it is left alone
+        this.next = end < segmentPages ? end + rowPages : end
         if (rootSegment === this.segment) {
             this.clearTail()
             this.since = base + this.next - root
@@ -459,7 +459,8 @@ export class Log {
             this.tailBefore =
                 this.betweenTail + (this.rootTail ? rootSegment * segmentPages + this.rootTail - root - 1 : 0)
         }
-        this.weakPage = last !== noPage && (await this.isWeak(last)) ? last : noPage
+        const row = last === noPage ? -1 : (last / rowPages) | 0
+        this.weakRow = row >= 0 && (await badIn(this.array, row, this.scratch)) ? row : -1
         this.serial = anchors.serial + this.next - anchors.start
         this.erased = 0
         return await this.loadRoot()
@@ -468,7 +469,9 @@ export class Log {
     /** Reads the last root, dropping what was changed since in RAM. */
     async loadRoot(): Promise<boolean> {
         if (!(await this.readPage(this.rootPage, this.root)) || this.root[atType] !== typeRoot) return false
-        this.live = this.root.getAt(atLive, "u32")
+        this.usage.live = this.root.getAt(atLive, "u32")
+        this.usage.wearBase = this.root.getAt(atWearBase, "u32")
+        this.usage.current = this.segment
         return await this.readUsage()
     }
 
@@ -501,22 +504,25 @@ export class Log {
         await this.writeAnchor()
     }
 
-    /** First index of start..end that was never programmed. */
+    /** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
     private async findEnd(base: number, start: number, end: number): Promise<number> {
-        while (start < end) {
-            const middle = (start + end) >> 1
-            if (await this.isBlank(base + middle)) end = middle
-            else start = middle + 1
+        const rowPages = this.array.rowPages
+        const row = (base / rowPages) | 0
+        let low = (start / rowPages) | 0
+        let high = (end / rowPages) | 0
+        while (low < high) {
+            const middle = (low + high) >> 1
+            if (await this.rowIsBegun(row + middle)) low = middle + 1
+            else high = middle
         }
-        return start
+        return low * rowPages
     }
 
-    private async isBlank(page: number): Promise<boolean> {
+    private async rowIsBegun(row: number): Promise<boolean> {
         const header = this.anchors.header
-        for (let attempt = 0; attempt < this.array.copies; attempt++) {
-            if ((await this.array.read(page, header, attempt)) && !pageIsBlank(header)) return false
-        }
-        return true
+        for (let i = 0; i < this.array.elements; i++)
+            if ((await this.array.readAt(i, row, header)) && !pageIsBlank(header)) return true
+        return false
     }
 
     /** The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. */
@@ -525,47 +531,22 @@ export class Log {
         return noPage
     }
 
-    /** Whether a copy of a page is not good: it was not settled, or is damaged. */
-    private async isWeak(page: number): Promise<boolean> {
-        for (let attempt = 0; attempt < this.array.copies; attempt++) {
-            if ((await this.array.read(page, this.scratch, attempt)) && !pageIsGood(this.scratch, page)) return true
-        }
-        return false
-    }
-
     private async readUsage(): Promise<boolean> {
         const usage = this.usage
         const root = this.root
-        usage.fillAt(0, usage.length, 0)
-        this.changed = []
-        this.changedLast = 0
-        this.freed = []
+        usage.counts.fillAt(0, usage.counts.length, 0)
+        usage.wear.fillAt(0, usage.wear.length, 0)
+        usage.forget()
         const start = root.getAt(atUsageStart, "u32")
         if (start !== noPage) {
             let page = start
             for (let first = 0; first < this.segments; first += usagePerPage) {
                 if (!(await this.readPage(page++, this.scratch)) || this.scratch[atType] !== typeUsage) return false
-                usage.blitAt(first * 2, this.scratch, atBody, bodyBytes)
+                usage.loadPage(this.scratch, first)
             }
         }
-        const count = root[atDeltaCount]
-        for (let i = 0; i < count; i++) {
-            const segment = root.getAt(atDeltas + i * 4, "u16")
-            usage.setAt(segment * 2, "u16", root.getAt(atDeltas + i * 4 + 2, "u16"))
-            this.changed.push(segment)
-        }
-        let free = 0
-        // two at a time: a mount is what a failover waits for
-        const segments = this.segments
-        for (let i = 0; i < segments; i += 2) {
-            const both = usage.getAt(i << 1, "i32")
-            if (both === 0) free += 2
-            else if ((both & 0xffff) === 0 || both >>> 16 === 0) free++
-        }
-        // neither the reserved segment nor the present one can be entered
-        free--
-        if (this.usageOf(this.segment) === 0) free--
-        this.freeSegments = free
+        usage.takeDeltas(root)
+        usage.recount()
         return true
     }
 }

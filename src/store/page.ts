@@ -5,7 +5,7 @@
 
 import { platform } from "../platform"
 
-export { pageBufferBytes } from "../flash/nor"
+export { pageBufferBytes } from "../flash/bank"
 export const bodyBytes = 236
 
 // offsets in a page buffer
@@ -28,6 +28,10 @@ export const headerBufferBytes = 24
 /** Where the sessions begin in a root page's buffer (sessions.ts): 104 bytes. */
 export const atSessions = atBody + 32
 
+/** In a root page's buffer (usage.ts). */
+export const atDeltaCount = atBody + 13
+export const atDeltas = atBody + 136
+
 export const typeData = 1
 export const typeNode = 2
 export const typeRoot = 3
@@ -35,15 +39,17 @@ export const typeAnchor = 4
 export const typeLabel = 5
 export const typeUsage = 6
 
-export const formatVersion = 1
+export const formatVersion = 2
 /** Not a page. */
 export const noPage = 0xffffffff
 
 const parts: Buffer[] = [undefined]
 
-/** Whether nothing of a page, or of its header when the buffer holds no more, was ever programmed. */
+/** Whether nothing of a page, or of its header when the buffer holds no more, was ever programmed: erased cards may read as zeros. */
 export function pageIsBlank(buffer: Buffer): boolean {
-    for (let i = 4; i < buffer.length; i += 4) if (buffer.getAt(i, "i32") !== -1) return false
+    const first = buffer.getAt(4, "i32")
+    if (first !== -1 && first !== 0) return false
+    for (let i = 8; i < buffer.length; i += 4) if (buffer.getAt(i, "i32") !== first) return false
     return true
 }
 

@@ -8,6 +8,8 @@ import { Log } from "./log"
 import { bodyBytes, atBody, noPage, pageBufferBytes } from "./page"
 import { Tree } from "./tree"
 
+/** Pages of a row with parity, at most. */
+const rowPagesMax = 5
 /** Runs of contiguous pages held in RAM; one more asks for a checkpoint. */
 const runsMax = 12
 
@@ -111,10 +113,26 @@ export class Upload {
     async appendFull(log: Log): Promise<void> {
         const block = this.blocks
         const page = await log.appendData(this.buffer, bodyBytes, this.object, block)
-        // the log's order of programs: what was appended before is settled by now
+        this.addRun(log, page)
+        // the log's order of programs: what was appended before this page's row is settled by now
+        if (log.array.rowPages === 1) {
+            const durable = block * bodyBytes
+            if (this.durable < durable) this.durable = durable
+        } else this.settledBelow(page - (page % log.array.rowPages))
+    }
+
+    /** All pages of the log before one are durable; those of this upload behind it are the last of its runs. */
+    private settledBelow(page: number): void {
+        let block = this.blocks
+        for (let i = this.runPages.length - 1; i >= 0; i--) {
+            const first = this.runPages[i]
+            const end = first + this.runCounts[i]
+            // of an earlier segment, or an earlier row
+            if (first > page + rowPagesMax || end <= page) break
+            block = this.runBlocks[i] + (first < page ? page - first : 0)
+        }
         const durable = block * bodyBytes
         if (this.durable < durable) this.durable = durable
-        this.addRun(log, page)
     }
 
     private addRun(log: Log, page: number): void {
@@ -214,17 +232,9 @@ export class Upload {
         this.durable = size
     }
 
-    /**
-     * A data page of this upload found in the log's tail.
-     * @param isWeak it is the log's last page and not on every element: its bytes are taken, the page is appended anew (`appendWeak`)
-     */
-    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer, isWeak: boolean): void {
-        // the whole block again: an earlier mount found it weak
-        if (block === this.blocks - 1 && bytes === bodyBytes && this.runPages.length > 0) this.dropLastBlock(log)
-        if (block !== this.blocks || bytes < this.partialBytes) return
-        this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
-        this.fill = bytes
-        if (isWeak) return
+    /** A data page of this upload found in the log's tail. */
+    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer): void {
+        if (!this.takeAgain(log, block, bytes, buffer)) return
         log.account(page, 1)
         if (bytes === bodyBytes) this.addRun(log, page)
         else {
@@ -233,6 +243,16 @@ export class Upload {
             this.partialBytes = bytes
         }
         this.settled()
+    }
+
+    /** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
+    takeAgain(log: Log, block: number, bytes: number, buffer: Buffer): boolean {
+        // the whole block again: an earlier mount found it weak
+        if (block === this.blocks - 1 && bytes === bodyBytes && this.runPages.length > 0) this.dropLastBlock(log)
+        if (block !== this.blocks || bytes < this.partialBytes) return false
+        this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
+        this.fill = bytes
+        return true
     }
 
     private dropLastBlock(log: Log): void {
@@ -249,8 +269,8 @@ export class Upload {
         this.blocks--
     }
 
-    /** Appends what `recover` found weak. */
-    async appendWeak(log: Log): Promise<void> {
+    /** Appends what `takeAgain` took. */
+    async appendAgain(log: Log): Promise<void> {
         if (this.fill === bodyBytes) await this.appendFull(log)
         else await this.appendPartial(log)
     }

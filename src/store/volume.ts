@@ -7,10 +7,11 @@
 // - All buffers are allocated when the object is made. One operation at a time runs on all the volumes that share a cache.
 //
 // Crash order of formatting: 1 erase the reserved segment and segment 1, 2 root, 3 anchor, 4 labels. No label: not formatted.
-// Crash order of mounting: 1 anchor with epoch + 1, 2 labels a cut left out, 3 the log's last page again when only some elements have
-// it, 4 commit.
+// Crash order of mounting: 1 anchor with epoch + 1, 2 labels a cut left out, 3 what is good of the log's last row again when an element
+// lacks some of it, 4 commit.
 
-import { MirrorArray } from "../array/mirror"
+import { ElementArray } from "../array/array"
+import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import { Cleaner } from "./cleaner"
 import {
@@ -25,7 +26,8 @@ import {
 } from "./directory"
 import { Labels } from "./label"
 import { Log } from "./log"
-import { bodyBytes, noPage } from "./page"
+import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
+import { Repair } from "./repair"
 import { storeResult } from "./sessions"
 import { NodeCache } from "./node-cache"
 import { Tree } from "./tree"
@@ -37,8 +39,10 @@ const tailPagesMax = 96
 /** Free segments that only operations which give space back, and the cleaner, may use. */
 const keptSegments = 3
 /** A ring of two sectors of anchors beside the labels; and segments beyond those kept. */
-const segmentPagesMin = 48
+const segmentRowsMin = 48
 const segmentsMin = 8
+/** What a page can say of the distance to its root, and an anchor of a place in a segment. */
+const segmentPagesMax = 32768
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
@@ -55,21 +59,35 @@ export class Volume {
     tree: Tree
     directory: Directory
     uploads: Upload[]
-    array: MirrorArray
+    array: ElementArray
     /** Whether `reclaim` may have work. */
     orphans: boolean
     /** Blocks that follow each other from the one `pageOf` found, itself included. */
     extentLeft: number
+    labels: Labels
+    repair: Repair
+    cleaner: Cleaner
+    /** Rows of a segment in an array that is made new, if that makes no more segments than there is room for. */
+    private newSegmentRows: number
     private cache: NodeCache
     private scratch: Buffer
-    private labels: Labels
-    private cleaner: Cleaner
-    private weakUpload: Upload
 
-    /** @param usage at least 2 bytes per segment; @param scratch a page buffer that is free between calls */
-    constructor(number: number, array: MirrorArray, cache: NodeCache, root: Buffer, usage: Buffer, scratch: Buffer) {
+    /**
+     * @param newSegmentRows rows of a segment in an array that is made new, at least; @param usage 2 bytes for each segment there may be;
+     * @param scratch a page buffer that is free between calls
+     */
+    constructor(
+        number: number,
+        array: ElementArray,
+        newSegmentRows: number,
+        cache: NodeCache,
+        root: Buffer,
+        usage: Buffer,
+        scratch: Buffer,
+    ) {
         this.number = number
         this.array = array
+        this.newSegmentRows = newSegmentRows
         this.cache = cache
         this.scratch = scratch
         this.mounted = false
@@ -82,6 +100,7 @@ export class Volume {
         this.uploads = []
         for (let i = 0; i < uploadsMax; i++) this.uploads.push(new Upload())
         this.cleaner = new Cleaner(log, this.tree, this.uploads, scratch)
+        this.repair = new Repair(this, scratch)
         this.orphans = false
         this.extentLeft = 0
     }
@@ -95,27 +114,24 @@ export class Volume {
     async mount(): Promise<boolean> {
         this.mounted = false
         this.cache.forget(this.number, 0, 0x2000000)
-        if (!(await this.array.identify())) return false
-        if (!(await this.labels.inspect())) return false
-        if (this.labels.labelled === 0 && !(await this.format())) return false
+        const array = this.array
+        const labels = this.labels
         const log = this.log
-        const answering = this.array.members
-        log.anchors.arrayId = this.labels.arrayId
-        if (!(await this.openMembers(answering))) return false
+        const alive = await array.identify()
+        if (alive === 0 || !(await labels.inspect())) return false
+        if (labels.arrayId === 0 && !(await this.format(alive))) return false
+        log.anchors.arrayId = labels.arrayId
+        if (!(await log.anchors.findNewest()) || !(await this.takeMembers())) return false
+        if (!array.isEnough() || !(await log.open())) return false
         await this.restore()
         await log.takeControl()
-        this.array.onLoss = async () => {
+        array.onLoss = async () => {
             await log.writeAnchor()
         }
-        await this.labels.write()
-        await this.labels.leaveOut(answering & ~this.array.members)
-        if (this.weakUpload) {
-            await log.ensure(1)
-            await this.weakUpload.appendWeak(log)
-        }
-        if (log.weakPage !== noPage || this.hasRuns()) await this.commit()
-        this.orphans = true
-        this.mounted = true
+        await labels.write(log.anchors.generations, log.epoch)
+        await labels.leaveOut(log.epoch)
+        this.repair.begin()
+        await this.secure()
         return true
     }
 
@@ -123,69 +139,121 @@ export class Volume {
     async recover(): Promise<boolean> {
         this.mounted = false
         this.cache.forget(this.number, 0, 0x2000000)
-        await this.array.settle()
-        if (!(await this.log.loadRoot())) return false
+        const log = this.log
+        log.weakRow = this.array.abandonRow()
+        await this.array.finish()
+        if (!(await log.loadRoot())) return false
         // a page that was to be programmed may be blank: a mount must not take it for the log's end
-        await this.log.writeAnchor()
+        await log.writeAnchor()
         await this.restore()
-        if (this.hasRuns()) await this.commit()
-        this.orphans = true
-        this.mounted = true
+        await this.secure()
         return true
     }
 
-    /** Opens the log from the elements that have kept up, and leaves the others out. */
-    private async openMembers(answering: number): Promise<boolean> {
-        const array = this.array
+    /** Takes what is good of a row that is not whole into the log again, and what is in the tail into the tree. */
+    private async secure(): Promise<void> {
         const log = this.log
-        array.use(this.labels.labelled)
-        if (!(await log.open())) return false
-        let members = this.labels.labelled & log.anchors.members
-        for (let element = 0; element < array.elements; element++) {
-            const bit = 1 << element
-            if (answering & log.anchors.members & ~this.labels.labelled & bit && (await log.anchors.isOn(element)))
-                members |= bit
-        }
-        // only elements that were left behind: what they hold is older than what was acknowledged
-        if (members === 0) return false
-        if (members === this.labels.labelled) return true
-        array.admit(members)
-        array.use(members)
-        return await log.open()
+        const row = log.weakRow
+        if (row >= 0) await this.appendAgain(row)
+        if (row === ((log.rootPage / this.array.rowPages) | 0) || this.hasRuns()) await this.commit()
+        log.weakRow = -1
+        this.orphans = true
+        this.mounted = true
     }
 
-    /** @returns false when the elements are not blank, or too small */
-    private async format(): Promise<boolean> {
+    /** Appends the pages of open uploads in a row again. */
+    private async appendAgain(row: number): Promise<void> {
+        const log = this.log
+        const scratch = this.scratch
+        const first = row * this.array.rowPages
+        for (let page = first; page < first + this.array.rowPages; page++) {
+            if (!(await log.readPage(page, scratch)) || scratch[atType] !== typeData) continue
+            const upload = this.uploadOf(scratch.getAt(atOwner, "u32"))
+            if (!upload || !upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
+            await log.ensure(1)
+            await upload.appendAgain(log)
+        }
+    }
+
+    /** Uses the elements that the newest anchor names. @returns false when there are none */
+    private async takeMembers(): Promise<boolean> {
         const array = this.array
-        if (array.segmentPages < segmentPagesMin || array.pages < array.segmentPages * segmentsMin) return false
+        const labels = this.labels
+        const anchors = this.log.anchors
+        let positions = labels.settleOn(anchors.generations)
+        let adopted = false
+        for (let slot = 0; slot < array.elements; slot++) {
+            const bit = 1 << slot
+            if (!(array.bank.alive & bit) || labels.isOwn(slot) || positions & bit || !(anchors.members & bit)) continue
+            if (labels.idOf(slot) !== 0 || !(await anchors.isOn(slot))) continue
+            labels.adopt(slot, slot, anchors.generations[slot])
+            positions |= bit
+            adopted = true
+        }
+        array.use(positions & anchors.members, -1)
+        // an element that lost its label may hold a newer one
+        if (adopted && !(await anchors.findNewest())) return false
+        const joining = anchors.joining
+        const joins = joining >= 0 && (positions & (1 << joining)) !== 0
+        if (!joins) array.away.fillAt(0, array.away.length, 0)
+        array.use(positions & anchors.members, joins ? joining : -1)
+        return array.members !== 0 || joins
+    }
+
+    /** @returns false when the elements are not blank, too few, or too small */
+    private async format(alive: number): Promise<boolean> {
+        const array = this.array
+        const log = this.log
+        const bank = array.bank
+        let elements = 0
+        let rows = 0x7fffffff
+        for (let slot = 0; slot < slotsMax && alive & (1 << slot); slot++) {
+            array.slots[slot] = slot
+            elements++
+            if (bank.pages[slot] < rows) rows = bank.pages[slot]
+        }
+        // a gap: an element that should be there does not answer
+        if (elements < 2 || alive !== (1 << elements) - 1) return false
+        array.shape(elements, rows, this.newSegmentRows)
+        let segmentRows = this.newSegmentRows
+        while (rows > segmentRows * log.segmentsMax()) segmentRows *= 2
+        while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
+        if (rows > segmentRows * log.segmentsMax()) rows = segmentRows * log.segmentsMax()
+        if (segmentRows < segmentRowsMin || rows < segmentRows * segmentsMin) return false
+        array.shape(elements, rows, segmentRows)
+        array.use(alive, -1)
         // a cut while formatting leaves no label and no more than the empty root directory
-        this.log.anchors.arrayId = 0
-        if ((await this.log.open()) && this.log.commitNumber() > 2) return false
-        await array.erase(0, array.segmentPages * 2)
+        log.anchors.arrayId = 0
+        if (await log.anchors.findNewest()) {
+            array.use(alive, -1)
+            array.away.fillAt(0, array.away.length, 0)
+            if (!(await log.open()) || log.commitNumber() > 2) return false
+        }
+        await array.eraseSegment(0)
+        await array.eraseSegment(1)
         await array.settle()
-        await this.log.format(this.labels.choose())
+        await log.format(this.labels.choose())
         this.tree.load()
         this.directory.setInode(typeDirectory, 0, 0, 0, 1, rootDirectory)
         await this.directory.store(rootDirectory)
         for (let i = 0; i < uploadsMax; i++) this.uploads[i].object = 0
         await this.commit()
-        await this.labels.write()
+        for (let slot = 0; slot < elements; slot++) this.labels.adopt(slot, slot, 0)
+        await this.labels.write(log.anchors.generations, log.epoch)
         return true
     }
 
-    /** Takes the tree from the log's root, and the open uploads from the tree and the tail. */
+    /** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
     private async restore(): Promise<void> {
         this.cleaner.begin()
         this.tree.load()
         await this.findUploads()
-        this.weakUpload = undefined
         const self = this
+        const rowPages = this.array.rowPages
         await this.log.readTail((page, object, block, bytes, buffer) => {
             const upload = self.uploadOf(object)
-            if (!upload) return
-            const isWeak = page === self.log.weakPage
-            if (isWeak) self.weakUpload = upload
-            upload.recover(self.log, page, block, bytes, buffer, isWeak)
+            if (!upload || ((page / rowPages) | 0) === self.log.weakRow) return
+            upload.recover(self.log, page, block, bytes, buffer)
         })
     }
 
@@ -255,7 +323,7 @@ export class Volume {
         await this.tree.flush()
         await this.log.commitRoot()
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) this.uploads[i].settled()
-        if (this.log.available() < cleanBelow || this.log.entered >= this.log.segments) this.orphans = true
+        if (this.log.available() < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
     /** Makes what uploads appended part of the tree, and the log's tail empty. */
@@ -275,7 +343,7 @@ export class Volume {
     async prepare(givesBack: boolean): Promise<boolean> {
         const log = this.log
         if (log.available() < keptSegments) await this.makeSpace()
-        if (givesBack) return log.available() > 0 || log.left() >= operationPagesMax
+        if (givesBack) return log.available() > 0 || log.room() >= operationPagesMax
         return log.available() >= keptSegments
     }
 
@@ -288,7 +356,7 @@ export class Volume {
             if (log.available() < keptSegments) return false
         }
         if (log.tailPages() >= tailPagesMax || log.tailIsFull() || upload.wantsCheckpoint()) await this.commit()
-        if (log.next === this.array.segmentPages) {
+        if (log.room() === 0) {
             await log.ensure(1)
             if (log.tailIsFull()) await this.commit()
             await log.ensure(1)
@@ -299,7 +367,7 @@ export class Volume {
     /** Data pages that can still be taken, as near as can be told; for the figures a host sees. */
     freePages(): number {
         const log = this.log
-        const pages = (log.segments - 2 - keptSegments) * this.array.segmentPages - log.live
+        const pages = (log.segments - 2 - keptSegments) * this.array.segmentPages - log.usage.live
         return pages > 0 ? pages : 0
     }
 
@@ -321,7 +389,7 @@ export class Volume {
     private async reclaimStep(): Promise<boolean> {
         const tree = this.tree
         const log = this.log
-        if (log.available() === 0 && log.left() < operationPagesMax) return false
+        if (log.available() === 0 && log.room() < operationPagesMax) return false
         if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
             const object = tree.sub
             if (await this.shrink(object, extentsPerCommit)) {
@@ -330,10 +398,10 @@ export class Volume {
             }
         } else {
             if (log.available() === 0) return false
-            if (log.entered >= log.segments && log.available() >= keptSegments) {
-                // once in a round of the log a segment at random takes its turn, full as it may be
-                log.entered = 0
-                this.cleaner.refresh(1 + (platform.random() % (log.segments - 1)))
+            if (log.usage.cold && log.available() >= keptSegments) {
+                // what rests in it gives way, full as it may be, so that it takes its turn in the wear
+                this.cleaner.refresh(log.usage.cold)
+                log.usage.cold = 0
             }
             if (log.available() >= cleanBelow && !this.cleaner.isBusy()) return false
             if (this.hasRuns()) await this.commit()
@@ -341,6 +409,15 @@ export class Volume {
         }
         await this.commit()
         return true
+    }
+
+    /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
+    async empty(segment: number): Promise<boolean> {
+        if (this.hasRuns()) await this.commit()
+        if (!this.cleaner.isBusy()) this.cleaner.refresh(segment)
+        const moved = await this.cleaner.step()
+        await this.commit()
+        return moved && !this.cleaner.isStuck(segment)
     }
 
     // --- uploads

@@ -1,0 +1,262 @@
+// An array: two elements that hold the same bytes, or three to six whose rows have rotating parity. docs/FORMAT.md, "Elements, pages,
+// rows, segments".
+//
+// Promises:
+// - What was `settle`d before can be read with any one element gone; an element that fails leaves, and the loss is recorded on the
+//   array (`onLoss`) before `program` or `settle` returns, so that it is never read again as if it had kept up.
+// - `program` returns before the chips are done, so that the next page is prepared meanwhile; the rows before this page's are settled.
+// - A row is written once: its pages in rising order, then its parity. `settle` ends a row that is not full.
+// - Pages of the reserved segment are the same on every element.
+
+import { ElementBank, slotsMax } from "../flash/bank"
+import { Parity } from "./parity"
+
+export class ElementArray {
+    bank: ElementBank
+    /** Positions; 0 = not known yet. */
+    elements: number
+    /** Pages in a row: 1 in a mirror. */
+    rowPages: number
+    rows: number
+    segmentRows: number
+    segmentPages: number
+    /** Pages of the log, the reserved segment's included. */
+    pages: number
+    /** Ways to read one page: attempt 0, 1, … of `read`. */
+    copies: number
+    /** Slot of the element that holds each position, or -1. */
+    slots: number[]
+    /** Positions, as bits, whose elements hold all that was settled. */
+    members: number
+    /** Position whose element holds all but the segments in `away`; -1 = none. */
+    joining: number
+    /** Bit s % 8 of byte s / 8: the joining element lacks segment s. */
+    away: Buffer
+    /** Records that `members` became fewer. */
+    onLoss: () => Promise<void>
+    /** The row that was ended last; nothing may be added to it. */
+    closedRow: number
+    /** Slots of all elements that are written to. */
+    private writeMask: number
+    private nor: ElementBank
+    private sd: ElementBank
+    private parity: Parity
+
+    /** @param scratch a page buffer that is free while a page is read */
+    constructor(nor: ElementBank, sd: ElementBank, scratch: Buffer) {
+        this.nor = nor
+        this.sd = sd
+        this.bank = nor
+        this.away = Buffer.alloc(32)
+        this.slots = []
+        for (let i = 0; i < slotsMax; i++) this.slots.push(-1)
+        this.parity = new Parity(this, scratch)
+        this.elements = 0
+        this.rowPages = 1
+        this.rows = 0
+        this.segmentRows = 0
+        this.segmentPages = 0
+        this.pages = 0
+        this.copies = 0
+        this.members = 0
+        this.joining = -1
+        this.closedRow = -1
+        this.writeMask = 0
+    }
+
+    // --- taking elements in
+
+    /** Asks the elements who they are, and waits for what a former controller left running. @returns slots that answer, as bits */
+    async identify(): Promise<number> {
+        this.onLoss = undefined
+        this.elements = 0
+        this.members = 0
+        this.joining = -1
+        this.away.fillAt(0, this.away.length, 0)
+        for (let i = 0; i < slotsMax; i++) this.slots[i] = -1
+        this.parity.abandon()
+        this.closedRow = -1
+        this.bank = this.nor
+        let alive = await this.nor.identify(slotsMax)
+        if (alive === 0) {
+            alive = await this.sd.identify(slotsMax)
+            if (alive) this.bank = this.sd
+        }
+        return alive
+    }
+
+    /** Sets what a label says; `slots` and `use` follow. */
+    shape(elements: number, rows: number, segmentRows: number): void {
+        this.elements = elements
+        this.rowPages = elements > 2 ? elements - 1 : 1
+        this.copies = 2
+        this.rows = rows
+        this.segmentRows = segmentRows
+        this.segmentPages = segmentRows * this.rowPages
+        this.pages = rows * this.rowPages
+    }
+
+    /** From now on the elements of these positions are read and written, and the joining one. */
+    use(members: number, joining: number): void {
+        this.members = members
+        this.joining = joining
+        let mask = 0
+        for (let i = 0; i < this.elements; i++)
+            if (this.slots[i] >= 0 && (members & (1 << i) || i === joining)) mask |= 1 << this.slots[i]
+        this.writeMask = mask
+    }
+
+    /** Whether enough elements are in use for everything to be readable. */
+    isEnough(): boolean {
+        let missing = 0
+        for (let i = 0; i < this.elements; i++) if (!(this.members & (1 << i)) && i !== this.joining) missing++
+        return missing <= 1 && this.elements > 0
+    }
+
+    /** Whether the element in a slot is written to. */
+    writes(slot: number): boolean {
+        return slot >= 0 && (this.writeMask & this.bank.alive & (1 << slot)) !== 0
+    }
+
+    isAway(segment: number): boolean {
+        return (this.away[segment >> 3] & (1 << (segment & 7))) !== 0
+    }
+
+    setAway(segment: number, isAway: boolean): void {
+        const bit = 1 << (segment & 7)
+        const at = segment >> 3
+        this.away[at] = isAway ? this.away[at] | bit : this.away[at] & ~bit
+    }
+
+    /** Whether the element of a position holds this row. */
+    counts(position: number, row: number): boolean {
+        const slot = this.slots[position]
+        if (slot < 0 || !(this.bank.alive & (1 << slot))) return false
+        if (this.members & (1 << position)) return true
+        return position === this.joining && !this.isAway((row / this.segmentRows) | 0)
+    }
+
+    // --- pages of the log
+
+    /**
+     * Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`.
+     * @param attempt 0: from the page's own element (a mirror: position 0); 1: from the others
+     * @returns false when that way is barred by a dead element
+     */
+    async read(page: number, buffer: Buffer, attempt: number): Promise<boolean> {
+        if (this.rowPages !== 1) return await this.parity.read(page, buffer, attempt)
+        const slot = this.slots[attempt]
+        if (!(this.members & (1 << attempt)) || !(this.bank.alive & (1 << slot))) {
+            if (!this.counts(attempt, page)) return false
+        }
+        await this.bank.read(slot, page, buffer)
+        return true
+    }
+
+    async program(page: number, buffer: Buffer): Promise<void> {
+        if (this.rowPages !== 1) await this.parity.program(page, buffer)
+        else await this.bank.program(this.writeMask, page, buffer)
+        const mask = this.writeMask
+        if ((this.bank.alive & mask) !== mask) await this.noteLoss()
+    }
+
+    /** Ends the row, and waits until all is on the elements. */
+    async settle(): Promise<void> {
+        if (this.rowPages !== 1) await this.parity.close()
+        await this.finish()
+    }
+
+    /** Waits for the elements without ending the row. */
+    async finish(): Promise<void> {
+        await this.bank.settle(-1)
+        const mask = this.writeMask
+        if ((this.bank.alive & mask) !== mask) await this.noteLoss()
+    }
+
+    /** Erases a segment of the log, or the reserved one. @returns when the last erase has begun */
+    async eraseSegment(segment: number): Promise<void> {
+        await this.bank.erase(this.writeMask, segment * this.segmentRows, this.segmentRows)
+    }
+
+    /** Nothing more goes into the row that is open, and it gets no parity: what is in it counts as weak. @returns the row, or -1 */
+    abandonRow(): number {
+        return this.parity.abandon()
+    }
+
+    // --- rows
+
+    /** Position that holds a row's parity; -1 in a mirror. */
+    parityPosition(row: number): number {
+        return this.rowPages === 1 ? -1 : row % this.elements
+    }
+
+    /** Page of the log that a position holds in a row; -1 = the row's parity. */
+    pageAt(position: number, row: number): number {
+        if (this.rowPages === 1) return row
+        const elements = this.elements
+        const column = (position + elements + elements - 1 - (row % elements)) % elements
+        return column === elements - 1 ? -1 : row * this.rowPages + column
+    }
+
+    /** Reads what a position holds in a row, or its header, as the buffer is. @returns false when its element does not count for the row */
+    async readAt(position: number, row: number, buffer: Buffer): Promise<boolean> {
+        if (!this.counts(position, row)) return false
+        await this.bank.read(this.slots[position], row, buffer)
+        return true
+    }
+
+    /** Makes what a position should hold in a row from the others. @returns false when one of them does not count */
+    async make(position: number, row: number, buffer: Buffer): Promise<boolean> {
+        if (this.rowPages === 1) return await this.readAt(1 - position, row, buffer)
+        return await this.parity.make(position, row, buffer)
+    }
+
+    /** Sums up element pages of a row while no row is open: what is left of all of them must be zero. */
+    sum(): Buffer {
+        return this.parity.sum()
+    }
+
+    // --- the reserved segment
+
+    /** Reads an element page of one position. @returns false when its element does not answer */
+    async readReserved(position: number, page: number, buffer: Buffer): Promise<boolean> {
+        const slot = this.slots[position]
+        if (slot < 0 || !(this.bank.alive & (1 << slot))) return false
+        if (!(this.members & (1 << position)) && position !== this.joining) return false
+        await this.bank.read(slot, page, buffer)
+        return true
+    }
+
+    async programReserved(page: number, buffer: Buffer): Promise<void> {
+        await this.bank.program(this.writeMask, page, buffer)
+    }
+
+    async eraseReserved(firstPage: number, pages: number): Promise<void> {
+        await this.bank.erase(this.writeMask, firstPage, pages)
+    }
+
+    // --- losses
+
+    /** Takes an element out for good: it is recorded as fallen behind. */
+    async drop(position: number): Promise<void> {
+        const joining = position === this.joining ? -1 : this.joining
+        this.use(this.members & ~(1 << position), joining)
+        if (joining < 0) this.away.fillAt(0, this.away.length, 0)
+        if (!this.isEnough()) throw new Error("no element answers")
+        if (this.onLoss) await this.onLoss()
+    }
+
+    private async noteLoss(): Promise<void> {
+        const alive = this.bank.alive
+        for (let i = 0; i < this.elements; i++) {
+            const slot = this.slots[i]
+            if (slot < 0 || alive & (1 << slot)) continue
+            if (this.members & (1 << i) || this.joining === i) await this.drop(i)
+        }
+    }
+
+    /** Bit mask of positions that have no element which holds everything. */
+    dead(): number {
+        return ((1 << this.elements) - 1) & ~this.members
+    }
+}

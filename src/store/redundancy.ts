@@ -1,0 +1,59 @@
+// Looks whether the elements of an array hold what they should, row by row: for the mount, which must not build on a row that a power cut
+// left unfinished, and for the scrub.
+
+import { ElementArray } from "../array/array"
+import { addPage } from "../array/parity"
+import { atSerial, atType, pageBufferBytes, pageIsBlank, pageIsGood } from "./page"
+
+/**
+ * @param buffer a page buffer, overwritten
+ * @returns positions, as bits, whose element counts for the row and does not hold what the others say it should; of a row with parity
+ * that does not add up though all its pages are good, the parity's. No row may be open.
+ */
+export async function badIn(array: ElementArray, row: number, buffer: Buffer): Promise<number> {
+    return array.rowPages === 1 ? await badCopies(array, row, buffer) : await badParity(array, row, buffer)
+}
+
+async function badCopies(array: ElementArray, row: number, buffer: Buffer): Promise<number> {
+    let good = 0
+    let bad = 0
+    let newest = 0
+    for (let i = 0; i < 2; i++) {
+        if (!(await array.readAt(i, row, buffer))) continue
+        if (!pageIsGood(buffer, row)) {
+            bad |= 1 << i
+            continue
+        }
+        // two good pages that differ: one was not erased and programmed when the other was
+        const serial = buffer.getAt(atSerial, "u32")
+        if (good && serial !== newest) bad |= serial > newest ? good : 1 << i
+        newest = serial
+        good |= 1 << i
+    }
+    return good & ~bad ? bad : 0
+}
+
+async function badParity(array: ElementArray, row: number, buffer: Buffer): Promise<number> {
+    const sum = array.sum()
+    const elements = array.elements
+    const parity = row % elements
+    let bad = 0
+    let missing = -1
+    for (let i = 0; i < elements; i++) {
+        if (!(await array.readAt(i, row, buffer))) {
+            missing = i
+            continue
+        }
+        if (i === parity || buffer[atType] !== 0xff) addPage(sum, buffer)
+        if (i !== parity && !pageIsBlank(buffer) && !pageIsGood(buffer, array.pageAt(i, row))) bad |= 1 << i
+    }
+    if (missing < 0) return bad || isZero(sum) ? bad : 1 << parity
+    // what is left is what the missing one held
+    if (missing !== parity && !isZero(sum) && !pageIsGood(sum, array.pageAt(missing, row))) bad |= 1 << missing
+    return bad
+}
+
+function isZero(buffer: Buffer): boolean {
+    for (let i = 4; i < pageBufferBytes; i += 4) if (buffer.getAt(i, "i32") !== 0) return false
+    return true
+}

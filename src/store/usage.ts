@@ -1,0 +1,278 @@
+// How many pages of each segment are in use, how often each was erased, which of them snapshots pin: what the log needs to choose the
+// next one. docs/FORMAT.md, "Usage".
+//
+// Promises: a segment in use, pinned, or still referred to by the last root is never chosen; the one erased least is, so that all wear
+// alike, and one that has rested too long is named (`cold`) so that what lies in it can be moved.
+//
+// RAM: 3 bytes a segment, and what changed since the usage pages were written.
+
+import { atBody, atDeltaCount, atDeltas } from "./page"
+
+const deltaCountMax = 20
+const deltaBytes = 5
+export const usagePerPage = 78
+/** Usage of a segment that an element cannot hold. */
+export const retired = 0xffff
+/** A segment in use that was erased so much less often than the one chosen is to be emptied. */
+const wearSpreadMax = 3
+const wearMax = 250
+
+export class Usage {
+    segments: number
+    /** Pages in use, those of retired segments aside. */
+    live: number
+    /** Segments that hold nothing and are not pinned, the present one left out. */
+    freeSegments: number
+    /** The log's present segment. */
+    current: number
+    /** Bit s % 8 of byte s / 8: a snapshot needs segment s. */
+    pins: Buffer
+    counts: Buffer
+    wear: Buffer
+    wearBase: number
+    /** A segment in use that has rested too long, or 0. */
+    cold: number
+    /** Segments that are not as the usage pages say; and the one added or asked for last. */
+    changed: number[]
+    changedLast: number
+    /** The usage pages must be written again, whatever `changed` says. */
+    isRebased: boolean
+    /** Segments that became free since the last root, which still refers to them. */
+    private freed: number[]
+
+    /** @param counts 2 bytes for each segment there may be */
+    constructor(counts: Buffer) {
+        this.counts = counts
+        this.wear = Buffer.alloc(counts.length >> 1)
+        this.pins = Buffer.alloc(counts.length >> 4)
+        this.segments = 0
+        this.clear()
+    }
+
+    clear(): void {
+        this.counts.fillAt(0, this.counts.length, 0)
+        this.wear.fillAt(0, this.wear.length, 0)
+        this.wearBase = 0
+        this.live = 0
+        this.cold = 0
+        this.forget()
+    }
+
+    /** Nothing changed yet. */
+    forget(): void {
+        this.written()
+        this.freed = []
+    }
+
+    /** The usage pages say all. */
+    written(): void {
+        this.changed = []
+        this.changedLast = 0
+        this.isRebased = false
+    }
+
+    /** A root was written: what became free before it is free now. */
+    committed(): void {
+        this.freed = []
+    }
+
+    of(segment: number): number {
+        return this.counts.getAt(segment * 2, "u16")
+    }
+
+    isPinned(segment: number): boolean {
+        return (this.pins[segment >> 3] & (1 << (segment & 7))) !== 0
+    }
+
+    /** Segments that may be entered now. */
+    available(): number {
+        return this.freeSegments - this.freed.length
+    }
+
+    /** Whether it holds anything that a mount may look for: all but free and retired segments. */
+    holds(segment: number): boolean {
+        const count = this.counts.getAt(segment * 2, "u16")
+        return (count !== 0 && count !== retired) || this.isPinned(segment)
+    }
+
+    private touch(segment: number): void {
+        if (segment === this.changedLast) return
+        this.changedLast = segment
+        if (this.changed.indexOf(segment) < 0) this.changed.push(segment)
+    }
+
+    /** Counts pages of a segment as in use (by > 0) or as no longer so. */
+    account(segment: number, by: number, segmentPages: number): void {
+        const was = this.counts.getAt(segment * 2, "u16")
+        const is = was + by
+        if (is < 0 || is > segmentPages) throw new Error("usage of segment " + segment + ": " + is)
+        this.counts.setAt(segment * 2, "u16", is)
+        this.live += by
+        if (was === 0) {
+            if (segment !== this.current && !this.isPinned(segment)) this.freeSegments--
+        } else if (is === 0 && !this.isPinned(segment)) {
+            if (segment !== this.current) this.freeSegments++
+            this.freed.push(segment)
+        }
+        this.touch(segment)
+    }
+
+    /** The log leaves its present segment for another, a free one. */
+    enter(segment: number): void {
+        const left = this.current
+        this.current = segment
+        this.freeSegments--
+        if (this.of(left) === 0 && !this.isPinned(left)) this.freeSegments++
+    }
+
+    /** A segment was erased. */
+    erased(segment: number): void {
+        if (this.wear[segment] >= wearMax) this.rebase()
+        if (this.wear[segment] < wearMax) this.wear[segment] += 1
+        this.touch(segment)
+    }
+
+    private rebase(): void {
+        let least = wearMax
+        for (let i = 1; i < this.segments; i++) if (this.wear[i] < least && this.of(i) !== retired) least = this.wear[i]
+        for (let i = 1; i < this.segments; i++) this.wear[i] = this.wear[i] > least ? this.wear[i] - least : 0
+        this.wearBase += least
+        this.isRebased = true
+    }
+
+    /** An empty segment is not to be used any more. */
+    retire(segment: number): void {
+        this.counts.setAt(segment * 2, "u16", retired)
+        if (segment !== this.current && !this.isPinned(segment)) this.freeSegments--
+        this.touch(segment)
+    }
+
+    /**
+     * Chooses a segment to be entered, other than the three named; the one erased least, and of equals the next after the present one.
+     * @returns 0 when there is none
+     */
+    choose(between: number, rootSegment: number): number {
+        const segments = this.segments
+        const counts = this.counts
+        const wear = this.wear
+        const current = this.current
+        let best = 0
+        let bestWear = 256
+        let rested = 0
+        let restedWear = 256
+        let segment = current
+        for (let i = 1; i < segments; i++) {
+            if (++segment >= segments) segment = 1
+            const worn = wear[segment]
+            if (counts.getAt(segment << 1, "u16") !== 0) {
+                if (worn < restedWear && segment !== current) {
+                    if (this.isMovable(segment)) {
+                        restedWear = worn
+                        rested = segment
+                    }
+                }
+            } else if (worn < bestWear && segment !== between && segment !== rootSegment && segment !== current) {
+                if (!this.isPinned(segment) && this.freed.indexOf(segment) < 0) {
+                    bestWear = worn
+                    best = segment
+                }
+            }
+        }
+        this.cold = best && restedWear + wearSpreadMax < bestWear ? rested : 0
+        return best
+    }
+
+    /** Whether it holds pages that may be moved elsewhere to gain it. */
+    isMovable(segment: number): boolean {
+        const count = this.of(segment)
+        return count !== 0 && count !== retired && !this.isPinned(segment)
+    }
+
+    /** Greatest less least wear of the segments that are not retired. */
+    spread(): number {
+        let least = 255
+        let most = 0
+        for (let i = 1; i < this.segments; i++) {
+            if (this.of(i) === retired) continue
+            const worn = this.wear[i]
+            if (worn < least) least = worn
+            if (worn > most) most = worn
+        }
+        return most > least ? most - least : 0
+    }
+
+    retiredCount(): number {
+        let count = 0
+        for (let i = 1; i < this.segments; i++) if (this.of(i) === retired) count++
+        return count
+    }
+
+    // --- as it lies on flash
+
+    /** Whether the root has no room for what changed. */
+    wantsPages(): boolean {
+        return this.isRebased || this.changed.length > deltaCountMax
+    }
+
+    /** Writes the body of the usage page that begins with segment `first`. */
+    fillPage(page: Buffer, first: number): void {
+        const n = this.segments - first < usagePerPage ? this.segments - first : usagePerPage
+        page.blitAt(atBody, this.counts, first * 2, n * 2)
+        page.blitAt(atBody + usagePerPage * 2, this.wear, first, n)
+    }
+
+    loadPage(page: Buffer, first: number): void {
+        const n = this.segments - first < usagePerPage ? this.segments - first : usagePerPage
+        this.counts.blitAt(first * 2, page, atBody, n * 2)
+        this.wear.blitAt(first, page, atBody + usagePerPage * 2, n)
+    }
+
+    putDeltas(root: Buffer): void {
+        const changed = this.changed
+        root[atDeltaCount] = changed.length
+        let at = atDeltas
+        for (let i = 0; i < changed.length; i++) {
+            const segment = changed[i]
+            root.setAt(at, "u16", segment)
+            root.setAt(at + 2, "u16", this.of(segment))
+            root[at + 4] = this.wear[segment]
+            at += deltaBytes
+        }
+    }
+
+    takeDeltas(root: Buffer): void {
+        const count = root[atDeltaCount]
+        let at = atDeltas
+        for (let i = 0; i < count; i++) {
+            const segment = root.getAt(at, "u16")
+            this.counts.setAt(segment * 2, "u16", root.getAt(at + 2, "u16"))
+            this.wear[segment] = root[at + 4]
+            this.changed.push(segment)
+            at += deltaBytes
+        }
+    }
+
+    /** Counts the free segments anew, after a mount or a change of the pins. */
+    recount(): void {
+        const counts = this.counts
+        const segments = this.segments
+        let free = 0
+        // two at a time: a mount is what a failover waits for
+        for (let i = 0; i < segments; i += 2) {
+            const both = counts.getAt(i << 1, "i32")
+            if (both === 0) free += 2
+            else if ((both & 0xffff) === 0 || both >>> 16 === 0) free++
+        }
+        // past the end, when their number is odd
+        if (segments & 1) free--
+        const pins = this.pins
+        for (let i = 0; i < pins.length; i++) {
+            if (pins[i] === 0) continue
+            for (let s = i * 8; s < i * 8 + 8; s++) if (s && s < segments && this.isPinned(s) && this.of(s) === 0) free--
+        }
+        // neither the reserved segment nor the present one can be entered
+        free--
+        if (this.of(this.current) === 0 && !this.isPinned(this.current)) free--
+        this.freeSegments = free
+    }
+}

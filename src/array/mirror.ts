@@ -34,10 +34,13 @@ export class MirrorArray {
     /** Asks the elements who they are, and waits for what a former controller left running. @returns false when none answers */
     async identify(): Promise<boolean> {
         this.onLoss = undefined
-        const bytes = await this.bank.identify(this.elements)
-        this.pages = (bytes / elementPageBytes) | 0
-        this.members = this.bank.alive
-        return bytes > 0
+        this.members = await this.bank.identify(this.elements)
+        this.pages = 0
+        for (let i = 0; i < this.elements; i++) {
+            const pages = this.bank.pages[i]
+            if (pages && (this.pages === 0 || pages < this.pages)) this.pages = pages
+        }
+        return this.members !== 0
     }
 
     /** Takes elements of `mask` that answered, and were left out, in again. */
@@ -59,32 +62,32 @@ export class MirrorArray {
      */
     async read(page: number, buffer: Buffer, attempt: number): Promise<boolean> {
         if (!(this.bank.alive & (1 << attempt))) return false
-        await this.bank.read(attempt, page * elementPageBytes, buffer)
+        await this.bank.read(attempt, page, buffer)
         return true
     }
 
     async program(page: number, buffer: Buffer): Promise<void> {
         const bank = this.bank
-        await bank.program(bank.alive, page * elementPageBytes, buffer)
+        await bank.program(bank.alive, page, buffer)
         if (bank.alive !== this.members) await this.noteLoss()
     }
 
     /** Programs a page of the reserved segment of one element only. */
     async programOne(element: number, page: number, buffer: Buffer): Promise<void> {
-        await this.bank.program(1 << element, page * elementPageBytes, buffer)
+        await this.bank.program(1 << element, page, buffer)
     }
 
     /** Erases pages of the reserved segment of one element only. */
     async eraseOne(element: number, firstPage: number, pages: number): Promise<void> {
-        await this.bank.erase(1 << element, firstPage * elementPageBytes, pages * elementPageBytes)
+        await this.bank.erase(1 << element, firstPage, pages)
     }
 
     async erase(firstPage: number, pages: number): Promise<void> {
-        await this.bank.erase(this.bank.alive, firstPage * elementPageBytes, pages * elementPageBytes)
+        await this.bank.erase(this.bank.alive, firstPage, pages)
     }
 
     async settle(): Promise<void> {
-        await this.bank.settle()
+        await this.bank.settle(-1)
         if (this.bank.alive !== this.members) await this.noteLoss()
     }
 

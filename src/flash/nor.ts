@@ -3,13 +3,15 @@
 // Promises: never sends a command to a chip that may still be busy; every wait is bounded, and an element that does not become
 // ready or does not identify itself is reported, not retried for ever. A power cut may leave the page being programmed, or
 // the sector being erased, with any mixture of old and new bits; all that was `settle`d before is whole.
+//
+// Chips of different sizes may sit side by side. All take three address bytes; in one above 16 MB the extended address register has
+// the fourth. It is volatile, but the array keeps its power when a node dies, so `identify` writes it to a known value.
 
 import { platform } from "../platform"
+import { ElementBank, ElementPort, pageBufferBytes } from "./bank"
 
-/** One SPI transfer to the elements of `mask` (bit n = element n of this array), all their selects low from start to end. */
-export interface ElementPort {
-    transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void>
-}
+export { elementPageBytes, pageBufferBytes } from "./bank"
+export type { ElementPort } from "./bank"
 
 // W25Q128JV §8.1.2, instruction set table 1
 const cmdProgram = 0x02
@@ -21,10 +23,18 @@ const cmdErase32K = 0x52
 const cmdErase64K = 0xd8
 const cmdJedecId = 0x9f
 const cmdRelease = 0xab
+// W25Q256JV §8.1.2
+const cmdWriteExtended = 0xc5
+const cmdLeave4Byte = 0xe9
 
-const sectorBytes = 4096
+const sectorPages = 16
+/** Pages that three address bytes reach. */
+const nearPages = 0x10000
+/** log2 of the smallest and the largest chip's bytes: 64 KB, which nobody sells but tests use, and the 32 MB of a W25Q256. */
+const log2Min = 16
+const log2Max = 25
 
-// W25Q128JV §9.6: 64 KB block erase up to 2 s, page program up to 3 ms
+// W25Q128JV §9.6, W25Q256JV §9.6: 64 KB block erase up to 2 s, page program up to 3 ms
 const settleMsMax = 3000
 /** Polls before the waiting fiber starts to sleep between them: a page program is over by then, an erase is not. */
 const eagerPollsMax = 6
@@ -32,164 +42,190 @@ const eagerPollsMax = 6
 const silentStatus = 0xff
 const silentPollsMax = 3
 
-/** Bytes of a page buffer: four for a command and its address, then the page. */
-export const pageBufferBytes = 260
-export const elementPageBytes = 256
+// shared by the banks, as the wires are
+const one = Buffer.alloc(1)
+const oneIn = Buffer.alloc(1)
+const two = Buffer.alloc(2)
+const twoIn = Buffer.alloc(2)
+const four = Buffer.alloc(4)
+const fourIn = Buffer.alloc(4)
+const head = Buffer.alloc(24)
 
-export class NorBank {
-    /** Elements that answer; an element leaves it when it fails. */
+export class NorBank implements ElementBank {
     alive: number
     private busy: number
+    /** Chips, as bits, whose extended address register is 1. */
+    private far: number
     private port: ElementPort
-    private one: Buffer
-    private oneIn: Buffer
-    private two: Buffer
-    private twoIn: Buffer
-    private four: Buffer
-    private fourIn: Buffer
-    private head: Buffer
     private pageOut: Buffer
     private pageIn: Buffer
+    pages: number[]
+    ids: number[]
+    strideBytes: number
 
     constructor(port: ElementPort, pageOut: Buffer, pageIn: Buffer) {
-        this.port = port
         this.alive = 0
         this.busy = 0
-        this.one = Buffer.alloc(1)
-        this.oneIn = Buffer.alloc(1)
-        this.two = Buffer.alloc(2)
-        this.twoIn = Buffer.alloc(2)
-        this.four = Buffer.alloc(4)
-        this.fourIn = Buffer.alloc(4)
-        this.head = Buffer.alloc(24)
+        this.far = 0
+        this.port = port
         this.pageOut = pageOut
         this.pageIn = pageIn
+        this.pages = [0, 0, 0, 0, 0, 0]
+        this.ids = [0, 0, 0, 0, 0, 0]
+        this.strideBytes = 256
     }
 
-    /**
-     * Asks elements 0..count-1 who they are and waits for whatever a former controller left running in them.
-     * @returns bytes of the smallest that answered; 0 if none did
-     */
-    async identify(count: number): Promise<number> {
+    async identify(slots: number): Promise<number> {
+        const pages = this.pages
+        const ids = this.ids
         this.alive = 0
-        this.busy = 0
-        let bytes = 0
-        for (let i = 0; i < count; i++) {
-            const mask = 1 << i
+        this.far = 0
+        for (let slot = 0; slot < pages.length; slot++) {
+            pages[slot] = 0
+            ids[slot] = 0
+            if (slot >= slots) continue
+            const mask = 1 << slot
             this.alive |= mask
             this.busy = mask
-            await this.settle()
+            await this.settle(mask)
             if (!(this.alive & mask)) continue
-            this.one[0] = cmdRelease
-            await this.port.transfer(mask, this.one, this.oneIn)
-            this.four.setAt(0, "u32", cmdJedecId)
-            await this.port.transfer(mask, this.four, this.fourIn)
+            one[0] = cmdRelease
+            await this.port.transfer(mask, one, oneIn)
+            four.setAt(0, "u32", cmdJedecId)
+            await this.port.transfer(mask, four, fourIn)
             // JEDEC JEP106 manufacturer in byte 1; byte 3 is log2 of the capacity (W25Q128JV §8.1.1)
-            const log2 = this.fourIn[3]
-            if (this.fourIn[1] === 0xff || this.fourIn[1] === 0 || log2 < 16 || log2 > 24) {
+            const log2 = fourIn[3]
+            if (fourIn[1] === 0xff || fourIn[1] === 0 || log2 < log2Min || log2 > log2Max) {
                 this.alive &= ~mask
                 continue
             }
-            const size = 1 << log2
-            if (bytes === 0 || size < bytes) bytes = size
+            pages[slot] = 1 << (log2 - 8)
+            ids[slot] = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
+            if (pages[slot] > nearPages) {
+                one[0] = cmdLeave4Byte
+                await this.port.transfer(mask, one, oneIn)
+                // only now: leaving the mode sets the register in a W25Q256FV (Linux, drivers/mtd/spi-nor/winbond.c)
+                this.far |= mask
+                await this.reach(mask, 0)
+            }
         }
-        return bytes
+        return this.alive
     }
 
-    /** Reads `buffer.length - 4` bytes of one element into `buffer` from offset 4; its first four bytes are overwritten. */
-    async read(element: number, address: number, buffer: Buffer): Promise<void> {
-        if (this.busy) await this.settle()
+    async read(slot: number, page: number, buffer: Buffer): Promise<void> {
+        const mask = 1 << slot
+        if (this.busy & mask) await this.settle(mask)
+        if (page >= nearPages || this.far) await this.reach(mask, page)
         const n = buffer.length
-        const tx = n === pageBufferBytes ? this.pageOut : n === 24 ? this.head : Buffer.alloc(n)
-        tx.setAt(0, "i32", cmdRead | (((address >> 16) & 0xff) << 8) | ((address & 0xff00) << 8) | (address << 24))
-        await this.port.transfer(1 << element, tx, buffer)
+        const tx = n === pageBufferBytes ? this.pageOut : n === 24 ? head : Buffer.alloc(n)
+        tx.setAt(0, "u32", cmdRead | (page & 0xff00) | ((page & 0xff) << 16))
+        await this.port.transfer(mask, tx, buffer)
     }
 
-    /** Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end. */
-    async program(mask: number, address: number, buffer: Buffer): Promise<void> {
-        if (this.busy) await this.settle()
+    async program(mask: number, page: number, buffer: Buffer): Promise<void> {
+        if (this.busy & mask) await this.settle(mask)
         mask &= this.alive
+        if (page >= nearPages || this.far) await this.reach(mask, page)
         const port = this.port
-        const one = this.one
         one[0] = cmdWriteEnable
-        await port.transfer(mask, one, this.oneIn)
-        buffer.setAt(0, "u32", cmdProgram | (((address >> 16) & 0xff) << 8) | ((address & 0xff00) << 8))
+        await port.transfer(mask, one, oneIn)
+        buffer.setAt(0, "u32", cmdProgram | (page & 0xff00) | ((page & 0xff) << 16))
         // before the transfer: should it fail, the chips may have begun nevertheless
-        this.busy = mask
+        this.busy |= mask
         await port.transfer(mask, buffer, this.pageIn)
     }
 
-    /** Erases `bytes` (a multiple of 4 KB) from `address` of every element of `mask`; returns when the last erase has begun. */
-    async erase(mask: number, address: number, bytes: number): Promise<void> {
-        mask &= this.alive
-        const end = address + bytes
-        while (address < end) {
-            let step = sectorBytes
+    /** Whole sectors of 4 KB; returns when the last erase has begun. */
+    async erase(mask: number, firstPage: number, pages: number): Promise<void> {
+        const end = firstPage + pages
+        let page = firstPage
+        while (page < end) {
+            let step = sectorPages
             let cmd = cmdEraseSector
-            if (!(address & 0xffff) && end - address >= 0x10000) {
-                step = 0x10000
+            if (!(page & 0xff) && end - page >= 0x100) {
+                step = 0x100
                 cmd = cmdErase64K
-            } else if (!(address & 0x7fff) && end - address >= 0x8000) {
-                step = 0x8000
+            } else if (!(page & 0x7f) && end - page >= 0x80) {
+                step = 0x80
                 cmd = cmdErase32K
             }
-            if (this.busy) await this.settle()
-            this.one[0] = cmdWriteEnable
-            await this.port.transfer(mask, this.one, this.oneIn)
-            this.four.setAt(0, "u32", cmd | (((address >> 16) & 0xff) << 8) | ((address & 0xff00) << 8))
-            this.busy = mask
-            await this.port.transfer(mask, this.four, this.fourIn)
-            address += step
+            if (this.busy & mask) await this.settle(mask)
+            mask &= this.alive
+            if (page >= nearPages || this.far) await this.reach(mask, page)
+            one[0] = cmdWriteEnable
+            await this.port.transfer(mask, one, oneIn)
+            four.setAt(0, "u32", cmd | (page & 0xff00) | ((page & 0xff) << 16))
+            this.busy |= mask
+            await this.port.transfer(mask, four, fourIn)
+            page += step
         }
     }
 
-    /** Waits until no element is busy. One that is gone, or stays busy beyond the datasheet's longest time, leaves `alive`. */
-    async settle(): Promise<void> {
-        const two = this.two
-        const twoIn = this.twoIn
+    /** One that is gone, or stays busy beyond the datasheet's longest time, leaves `alive`. */
+    async settle(mask: number): Promise<void> {
         const port = this.port
+        const busy = this.busy
+        let wanted = busy & mask
         two[0] = cmdReadStatus
-        if (this.busy === 3) {
+        if (wanted === 3) {
             // a mirror's page, mostly done by now: flat, as it comes with every page
             await port.transfer(1, two, twoIn)
             if (!(twoIn[1] & 1)) {
-                this.busy = 2
                 await port.transfer(2, two, twoIn)
                 if (!(twoIn[1] & 1)) {
-                    this.busy = 0
+                    this.busy = busy & ~3
                     return
                 }
+                this.busy = busy & ~1
+                wanted = 2
             }
         }
-        let element = 0
+        let slot = 0
         let polls = 0
         let silent = 0
         let deadline = 0
-        while (this.busy) {
-            const mask = 1 << element
-            if (!(this.busy & mask)) {
-                element++
+        while (wanted) {
+            const bit = 1 << slot
+            if (!(wanted & bit)) {
+                slot++
                 continue
             }
-            await port.transfer(mask, two, twoIn)
+            await port.transfer(bit, two, twoIn)
             if (!(twoIn[1] & 1)) {
-                this.busy &= ~mask
+                this.busy &= ~bit
+                wanted &= ~bit
                 continue
             }
+            let isGone = false
             if (twoIn[1] !== silentStatus) silent = 0
-            else if (++silent >= silentPollsMax) {
-                this.alive &= ~mask
-                this.busy &= ~mask
-                silent = 0
-                continue
+            else if (++silent >= silentPollsMax) isGone = true
+            if (!isGone) {
+                if (++polls <= eagerPollsMax) continue
+                const now = platform.now()
+                if (deadline === 0) deadline = now + settleMsMax
+                if (now <= deadline) {
+                    await platform.sleep(1)
+                    continue
+                }
             }
-            if (++polls <= eagerPollsMax) continue
-            const now = platform.now()
-            if (deadline === 0) deadline = now + settleMsMax
-            if (now > deadline) {
-                this.alive &= ~mask
-                this.busy &= ~mask
-            } else await platform.sleep(1)
+            silent = 0
+            this.alive &= ~bit
+            this.busy &= ~bit
+            wanted &= ~bit
         }
+    }
+
+    /** Sets the extended address register of chips of `mask`, none of them busy, for `page` where it has another value. */
+    private async reach(mask: number, page: number): Promise<void> {
+        const value = page >= nearPages ? 1 : 0
+        const change = value ? mask & ~this.far : mask & this.far
+        if (!change) return
+        one[0] = cmdWriteEnable
+        await this.port.transfer(change, one, oneIn)
+        two[0] = cmdWriteExtended
+        two[1] = value
+        await this.port.transfer(change, two, twoIn)
+        if (value) this.far |= change
+        else this.far &= ~change
     }
 }

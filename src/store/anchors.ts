@@ -9,7 +9,6 @@
 // Crash order: 1 erase the sector (first slot only), 2 settle, 3 program the slot, 4 settle.
 
 import { MirrorArray } from "../array/mirror"
-import { elementPageBytes } from "../flash/nor"
 import {
     atBody,
     atOwner,
@@ -154,7 +153,7 @@ export class Anchors {
         const buffer = this.scratch
         const end = this.sectors() * sectorPages
         for (let page = sectorPages; page < end; page++) {
-            await this.array.bank.read(element, page * elementPageBytes, buffer)
+            await this.array.bank.read(element, page, buffer)
             if (this.isAnchor(buffer, page)) return true
         }
         return false

@@ -86,6 +86,21 @@ export class StoreBench implements ElementPort {
         }
     }
 
+    // commands of several exchanges are for cards; the chips here take whole ones
+    select(): void {
+        throw new Error("select on a bench of NOR chips")
+    }
+
+    async exchange(): Promise<void> {
+        throw new Error("exchange on a bench of NOR chips")
+    }
+
+    deselect(): void {
+        throw new Error("deselect on a bench of NOR chips")
+    }
+
+    setClock(): void {}
+
     async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
         if (tx[0] === 0x03) this.reads++
         if (!this.powered) throw new PowerCut("no power")

@@ -1,0 +1,47 @@
+// What the array needs of its elements, whatever they are: raw NOR chips or SD cards.
+//
+// Promises, kept by every bank:
+// - what `settle` returned for is durable; a power cut may leave a page that was not settled, or pages being erased, with any bytes at
+//   all, and never touches another page;
+// - every wait is bounded. A slot whose element goes silent, stays busy beyond its bound or refuses to write leaves `alive`, and is not
+//   asked again before the next `identify`.
+// Used by one fiber at a time: the banks of both arrays share their buffers, as they share the wires.
+
+/** The wires to the elements: bit n of a mask is the select of slot n. */
+export interface ElementPort {
+    /** One transfer, the selects of `mask` low from its start to its end. */
+    transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void>
+    /** For a command of several exchanges: `select`, `exchange`s, `deselect`. */
+    select(mask: number): void
+    /** One transfer with the selects as they are. */
+    exchange(tx: Buffer, rx: Buffer): Promise<void>
+    deselect(mask: number): void
+    setClock(hz: number): void
+}
+
+export interface ElementBank {
+    /** Slots that answer, as bits; one that fails leaves it. */
+    alive: number
+    /** Pages of each slot's element; 0 = nothing there. */
+    pages: number[]
+    /** Of NOR the JEDEC id, manufacturer first; of a card its manufacturer << 16 | OEM. */
+    ids: number[]
+    /** From page to page in the raw element. */
+    strideBytes: number
+    /** Asks slots 0..slots-1 who they are, and waits for what a former controller left running. @returns `alive` */
+    identify(slots: number): Promise<number>
+    /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`; its first four bytes are overwritten. */
+    read(slot: number, page: number, buffer: Buffer): Promise<void>
+    /** Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end. */
+    program(mask: number, page: number, buffer: Buffer): Promise<void>
+    /** Erases whole segments of every element of `mask`. It may still run when this returns. */
+    erase(mask: number, firstPage: number, pages: number): Promise<void>
+    /** Waits until no element of `mask` is busy; -1 is all. */
+    settle(mask: number): Promise<void>
+}
+
+/** Bytes of a page buffer: four for a command and its address, then the page. */
+export const pageBufferBytes = 260
+export const elementPageBytes = 256
+/** Selects of one array on the board. */
+export const slotsMax = 6

@@ -48,20 +48,33 @@ export class Selects implements ElementPort {
             await native.spiXfer(tx, rx)
             first.setMode(high)
             second.setMode(high)
-        } else await this.transferRest(mask, tx, rx)
-    }
-
-    private async transferRest(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
-        this.drive(mask, low)
-        await native.spiXfer(tx, rx)
-        this.drive(mask, high)
+        } else {
+            const rest = this.rest
+            const pin =
+                mask === 4 ? rest[0] : mask === 8 ? rest[1] : mask === 16 ? rest[2] : mask === 32 ? rest[3] : undefined
+            if (pin) {
+                pin.setMode(low)
+                await native.spiXfer(tx, rx)
+                pin.setMode(high)
+            } else {
+                this.drive(mask, low)
+                await native.spiXfer(tx, rx)
+                this.drive(mask, high)
+            }
+        }
     }
 
     private drive(mask: number, level: number): void {
         const rest = this.rest
         if (mask & 1) this.first.setMode(level)
         if (mask & 2) this.second.setMode(level)
-        for (let i = 0; i < rest.length; i++) if (mask & (4 << i)) rest[i].setMode(level)
+        let bits = mask >> 2
+        let i = 0
+        while (bits) {
+            if (bits & 1) rest[i].setMode(level)
+            bits >>= 1
+            i++
+        }
     }
 
     select(mask: number): void {

@@ -5,11 +5,9 @@
 export const firmwareVersion = 0x000100
 export const protocolVersion = 1
 
-/** Elements of each array: a mirror of two. */
-export const elements = 2
-/** Pages per segment: 64 KB, the NOR chips' fast erase block. */
-export const segmentPages = 256
-/** The largest array's segments: 16 MB elements of 64 KB blocks. */
+/** Rows of a segment in an array that is made new: 64 KB of each element, the NOR chips' fast erase block; more where the elements are large. */
+export const segmentRows = 256
+/** The most segments an array may have: 3 bytes of RAM each, for both volumes. */
 export const segmentsMax = 256
 
 /** RP2040 at 125 MHz: 15.6 MHz, within reach of breadboard wires; a W25Q reads at up to 50 MHz. */

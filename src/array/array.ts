@@ -78,7 +78,7 @@ export class ElementArray {
         this.closedRow = -1
         this.bank = this.nor
         let alive = await this.nor.identify(slotsMax)
-        if (alive === 0) {
+        if (alive === 0 && this.sd) {
             alive = await this.sd.identify(slotsMax)
             if (alive) this.bank = this.sd
         }

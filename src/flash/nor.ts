@@ -163,12 +163,11 @@ export class NorBank implements ElementBank {
 
     /** One that is gone, or stays busy beyond the datasheet's longest time, leaves `alive`. */
     async settle(mask: number): Promise<void> {
-        const port = this.port
         const busy = this.busy
-        let wanted = busy & mask
-        two[0] = cmdReadStatus
-        if (wanted === 3) {
-            // a mirror's page, mostly done by now: flat, as it comes with every page
+        if ((busy & mask) === 3) {
+            // a mirror's page, mostly done by now: flat and with few locals, as it comes with every page
+            const port = this.port
+            two[0] = cmdReadStatus
             await port.transfer(1, two, twoIn)
             if (!(twoIn[1] & 1)) {
                 await port.transfer(2, two, twoIn)
@@ -176,40 +175,40 @@ export class NorBank implements ElementBank {
                     this.busy = busy & ~3
                     return
                 }
-                this.busy = busy & ~1
-                wanted = 2
             }
         }
+        await this.poll(busy & mask)
+    }
+
+    private async poll(wanted: number): Promise<void> {
+        const port = this.port
         let slot = 0
         let polls = 0
         let silent = 0
         let deadline = 0
+        two[0] = cmdReadStatus
         while (wanted) {
             const bit = 1 << slot
             if (!(wanted & bit)) {
                 slot++
+                silent = 0
                 continue
             }
             await port.transfer(bit, two, twoIn)
-            if (!(twoIn[1] & 1)) {
-                this.busy &= ~bit
-                wanted &= ~bit
-                continue
-            }
-            let isGone = false
-            if (twoIn[1] !== silentStatus) silent = 0
-            else if (++silent >= silentPollsMax) isGone = true
-            if (!isGone) {
-                if (++polls <= eagerPollsMax) continue
-                const now = platform.now()
-                if (deadline === 0) deadline = now + settleMsMax
-                if (now <= deadline) {
-                    await platform.sleep(1)
-                    continue
+            if (twoIn[1] & 1) {
+                if (twoIn[1] !== silentStatus) silent = 0
+                else silent++
+                if (silent < silentPollsMax) {
+                    if (++polls <= eagerPollsMax) continue
+                    const now = platform.now()
+                    if (deadline === 0) deadline = now + settleMsMax
+                    if (now <= deadline) {
+                        await platform.sleep(1)
+                        continue
+                    }
                 }
+                this.alive &= ~bit
             }
-            silent = 0
-            this.alive &= ~bit
             this.busy &= ~bit
             wanted &= ~bit
         }

@@ -7,7 +7,7 @@ import { GPIOMode } from "@devicescript/core"
 import "@devicescript/gpio"
 import { pins } from "@dsboard/pico_node"
 import { spi } from "@devicescript/spi"
-import { ElementPort } from "../flash/nor"
+import { ElementPort } from "../flash/bank"
 import { spiHz } from "../config"
 
 type NativeSpi = { spiXfer(tx: Buffer, rx: Buffer): Promise<void> }
@@ -48,19 +48,55 @@ export class Selects implements ElementPort {
             await native.spiXfer(tx, rx)
             first.setMode(high)
             second.setMode(high)
-        } else await this.transferRest(mask, tx, rx)
+        } else {
+            const rest = this.rest
+            const pin =
+                mask === 4 ? rest[0] : mask === 8 ? rest[1] : mask === 16 ? rest[2] : mask === 32 ? rest[3] : undefined
+            if (pin) {
+                pin.setMode(low)
+                await native.spiXfer(tx, rx)
+                pin.setMode(high)
+            } else {
+                this.drive(mask, low)
+                await native.spiXfer(tx, rx)
+                this.drive(mask, high)
+            }
+        }
     }
 
-    private async transferRest(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
+    private drive(mask: number, level: number): void {
         const rest = this.rest
-        if (mask & 1) this.first.setMode(low)
-        if (mask & 2) this.second.setMode(low)
-        for (let i = 0; i < rest.length; i++) if (mask & (4 << i)) rest[i].setMode(low)
-        await native.spiXfer(tx, rx)
-        if (mask & 1) this.first.setMode(high)
-        if (mask & 2) this.second.setMode(high)
-        for (let i = 0; i < rest.length; i++) if (mask & (4 << i)) rest[i].setMode(high)
+        if (mask & 1) this.first.setMode(level)
+        if (mask & 2) this.second.setMode(level)
+        let bits = mask >> 2
+        let i = 0
+        while (bits) {
+            if (bits & 1) rest[i].setMode(level)
+            bits >>= 1
+            i++
+        }
     }
+
+    select(mask: number): void {
+        this.drive(mask, low)
+    }
+
+    async exchange(tx: Buffer, rx: Buffer): Promise<void> {
+        await native.spiXfer(tx, rx)
+    }
+
+    deselect(mask: number): void {
+        this.drive(mask, high)
+    }
+
+    setClock(hz: number): void {
+        setSpiClock(hz)
+    }
+}
+
+/** Both arrays are on the same pins. */
+function setSpiClock(hz: number): void {
+    spi.configure({ miso: pins.MISO, mosi: pins.MOSI, sck: pins.SCK, hz, mode: 0 })
 }
 
 export const homeSelects = new Selects(pins.E0, pins.E1, [pins.E2, pins.E3, pins.E4, pins.E5])
@@ -79,7 +115,7 @@ export function startBoard(): number {
     for (let i = 0; i < selects.length; i++) selects[i].setMode(high)
     const others: ds.IOPin[] = [pins.F0, pins.F1, pins.F2, pins.F3, pins.F4, pins.F5]
     for (let i = 0; i < others.length; i++) others[i].setMode(high)
-    spi.configure({ miso: pins.MISO, mosi: pins.MOSI, sck: pins.SCK, hz: spiHz, mode: 0 })
+    setSpiClock(spiHz)
     return pins.NODE.value ? 1 : 0
 }
 

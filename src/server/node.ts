@@ -1,9 +1,10 @@
 // What one node is made of. The worker is the only fiber that touches an array; packet handlers only copy, the outbox only sends, the
 // pair's fiber only decides. All buffers are allocated here, at boot.
 
-import { MirrorArray } from "../array/mirror"
-import { elements, segmentPages, segmentsMax } from "../config"
-import { ElementPort, NorBank } from "../flash/nor"
+import { ElementArray } from "../array/array"
+import { segmentRows, segmentsMax } from "../config"
+import { ElementPort } from "../flash/bank"
+import { NorBank } from "../flash/nor"
 import { Journal } from "../pair/journal"
 import { PairState } from "../pair/role"
 import { Signal } from "../platform"
@@ -51,8 +52,10 @@ export class NodeServer {
         const into = Buffer.alloc(pageBufferBytes)
         const scratch = Buffer.alloc(pageBufferBytes)
         const cache = new NodeCache()
-        this.home = newHosted(number, new NorBank(homePort, out, into), cache, scratch)
-        this.other = newHosted(number ^ 1, new NorBank(otherPort, out, into), cache, scratch)
+        const home = new ElementArray(new NorBank(homePort, out, into), undefined, into)
+        const other = new ElementArray(new NorBank(otherPort, out, into), undefined, into)
+        this.home = newHosted(number, home, cache, scratch)
+        this.other = newHosted(number ^ 1, other, cache, scratch)
         this.pair = new PairState()
         this.inbox = new Inbox()
         this.journal = new Journal()
@@ -83,8 +86,8 @@ export class NodeServer {
     }
 }
 
-function newHosted(number: number, bank: NorBank, cache: NodeCache, scratch: Buffer): Hosted {
-    const array = new MirrorArray(bank, elements, 0, segmentPages)
+function newHosted(number: number, array: ElementArray, cache: NodeCache, scratch: Buffer): Hosted {
     const usage = Buffer.alloc(2 * segmentsMax)
-    return new Hosted(new Volume(number, array, cache, Buffer.alloc(pageBufferBytes), usage, scratch))
+    const root = Buffer.alloc(pageBufferBytes)
+    return new Hosted(new Volume(number, array, segmentRows, cache, root, usage, scratch))
 }

@@ -386,6 +386,7 @@ export class Worker {
             await volume.reclaim()
             return true
         }
-        return await volume.log.eraseAhead()
+        if (await volume.log.eraseAhead()) return true
+        return await volume.repair.step(nowMs)
     }
 }

@@ -24,6 +24,7 @@ import {
     atType,
     noPage,
     pageBufferBytes,
+    pageIsBlank,
     pageIsGood,
     sealPage,
     typeData,

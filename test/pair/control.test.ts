@@ -15,7 +15,14 @@ const hold = 2
 function controlling(now: number) {
     useTestPlatform()
     setClock(10_000)
-    const port = { transfer: async () => {} }
+    const nothing = async () => {}
+    const port = {
+        transfer: nothing,
+        exchange: nothing,
+        select: () => {},
+        deselect: () => {},
+        setClock: () => {},
+    }
     const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
     const levels = { own: false, hold: false, reset: false }
     const lines = {

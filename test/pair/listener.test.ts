@@ -21,7 +21,14 @@ const recording = 64
 function listening() {
     useTestPlatform()
     setClock(10_000)
-    const port = { transfer: async () => {} }
+    const nothing = async () => {}
+    const port = {
+        transfer: nothing,
+        exchange: nothing,
+        select: () => {},
+        deselect: () => {},
+        setClock: () => {},
+    }
     const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
     const set = () => {}
     const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, restart: set }

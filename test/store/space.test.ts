@@ -58,7 +58,7 @@ describe("store: space", function () {
                 host.check()
                 if (round % 2) await idleUntilQuiet(host)
             }
-            const live = bench.volume.log.live
+            const live = bench.volume.log.usage.live
             console.log(
                 `      files until full: ${counts.join(" ")}; ${live} of ${bench.volume.log.segments * 64} pages in use`,
             )
@@ -103,11 +103,11 @@ describe("store: space", function () {
         for (let i = 0; i < 4; i++) await host.write(await host.create(), Buffer.alloc(9000, i))
         assert.equal(await host.create(), 0, "busy")
         bench.nowNs += 31e9
-        const live = bench.volume.log.live
+        const live = bench.volume.log.usage.live
         const oldest = [...host.uploads.keys()][0]
         assert.ok(await host.create())
         host.uploads.delete(oldest)
-        assert.ok(bench.volume.log.live < live)
+        assert.ok(bench.volume.log.usage.live < live)
         host.check()
     })
 })

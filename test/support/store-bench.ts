@@ -3,8 +3,9 @@
 
 import "./device-buffer"
 import { createHash } from "node:crypto"
-import { MirrorArray } from "../../src/array/mirror"
-import { NorBank, pageBufferBytes, type ElementPort } from "../../src/flash/nor"
+import { ElementArray } from "../../src/array/array"
+import { pageBufferBytes, type ElementPort } from "../../src/flash/bank"
+import { NorBank } from "../../src/flash/nor"
 import { usePlatform } from "../../src/platform"
 import { Reader } from "../../src/store/reader"
 import { Requests } from "../../src/store/requests"
@@ -26,7 +27,7 @@ export function smallPart(log2Bytes: number): SpiNorPart {
 export class StoreBench implements ElementPort {
     nowNs = 0
     readonly chips: SpiNor[] = []
-    /** Programs and erases begun, both elements of a mirror counted as one. */
+    /** Programs and erases begun, those that several elements began at the same time counted as one. */
     operations = 0
     transfers = 0
     /** Transfers that read memory. */
@@ -39,29 +40,22 @@ export class StoreBench implements ElementPort {
     readonly random: Random
     /** Elements, as bits, that have come off their wires. */
     silent = 0
+    private inserted = 0
     private powered = true
     private cutAt = -1
     private cutFraction = 0
     private cutNs: number | undefined
+    private lastStartNs = -1
 
     constructor(
         readonly part: SpiNorPart,
-        readonly segmentPages: number,
+        /** Rows of a segment when the array is made new. */
+        readonly segmentRows: number,
         seed: number | string = 1,
         elements = 2,
     ) {
         this.random = new Random(seed)
-        for (let i = 0; i < elements; i++) {
-            const chip = new SpiNor({
-                name: `bench.E${i}`,
-                part,
-                image: new MemoryImage(part.bytes),
-                random: this.random.fork(`chip${i}`),
-                onOperation: operation => this.begun(i, operation),
-            })
-            chip.powerUp(0)
-            this.chips.push(chip)
-        }
+        for (let i = 0; i < elements; i++) this.insert(i)
         const platformRandom = this.random.fork("platform")
         usePlatform({
             now: () => Math.floor(this.nowNs / 1e6),
@@ -77,14 +71,42 @@ export class StoreBench implements ElementPort {
         })
     }
 
-    private begun(chip: number, operation: Operation): "drop" | void {
-        const first = 31 - Math.clz32(~this.silent & -~this.silent)
-        if (chip === first) {
-            if (this.operations === this.cutAt)
-                this.cutNs = operation.startNs + Math.floor((operation.endNs - operation.startNs) * this.cutFraction)
-            this.operations++
-        }
+    /** Puts a blank element, or one with contents, into a slot. */
+    insert(slot: number, image = new MemoryImage(this.part.bytes), part = this.part): void {
+        const chip = new SpiNor({
+            name: `bench.E${slot}`,
+            part,
+            image,
+            random: this.random.fork(`chip${slot} ${this.inserted++}`),
+            onOperation: operation => this.begun(operation),
+        })
+        chip.powerUp(this.nowNs)
+        this.chips[slot] = chip
+        this.silent &= ~(1 << slot)
     }
+
+    private begun(operation: Operation): "drop" | void {
+        if (operation.startNs === this.lastStartNs) return
+        this.lastStartNs = operation.startNs
+        if (this.operations === this.cutAt)
+            this.cutNs = operation.startNs + Math.floor((operation.endNs - operation.startNs) * this.cutFraction)
+        this.operations++
+    }
+
+    // commands of several exchanges are for cards; the chips here take whole ones
+    select(): void {
+        throw new Error("select on a bench of NOR chips")
+    }
+
+    async exchange(): Promise<void> {
+        throw new Error("exchange on a bench of NOR chips")
+    }
+
+    deselect(): void {
+        throw new Error("deselect on a bench of NOR chips")
+    }
+
+    setClock(): void {}
 
     async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
         if (tx[0] === 0x03) this.reads++
@@ -99,17 +121,18 @@ export class StoreBench implements ElementPort {
             throw new PowerCut(`power cut in operation ${this.cutAt}`)
         }
         if (this.transfers++ === this.failAt) throw new Error("transfer failed")
-        for (let i = 0; i < this.chips.length; i++) {
-            if (!(mask & ~this.silent & (1 << i))) {
-                if (mask & (1 << i) && mask === 1 << i) rx.fill(0xff)
-                continue
-            }
+        let answered = false
+        for (let i = 0; i < 6; i++) {
             const chip = this.chips[i]
+            if (!chip || !(mask & ~this.silent & (1 << i))) continue
+            answered = true
             chip.select(startNs)
             const reply = chip.transfer(tx, startNs, endNs, 10_000_000)
             rx.set(reply.rx)
             chip.deselect(endNs)
         }
+        // nobody drives the line, which has a pull-up
+        if (!answered) rx.fill(0xff)
         this.nowNs = endNs
     }
 
@@ -129,12 +152,14 @@ export class StoreBench implements ElementPort {
 
     /** A controller that knows nothing mounts the volume, as after a boot or a takeover. */
     async mount(): Promise<boolean> {
-        const bank = new NorBank(this, Buffer.alloc(pageBufferBytes), Buffer.alloc(pageBufferBytes))
-        const array = new MirrorArray(bank, this.chips.length, 0, this.segmentPages)
-        const usage = Buffer.alloc(1024)
+        const into = Buffer.alloc(pageBufferBytes)
+        const bank = new NorBank(this, Buffer.alloc(pageBufferBytes), into)
+        const array = new ElementArray(bank, undefined, into)
+        const usage = Buffer.alloc(512)
         this.volume = new Volume(
             0,
             array,
+            this.segmentRows,
             new NodeCache(this.cacheSlots),
             Buffer.alloc(pageBufferBytes),
             usage,

@@ -6,7 +6,9 @@
 import { pageBufferBytes } from "../flash/bank"
 import { ElementArray } from "./array"
 
-/** Where a page's type lies in a page buffer; a page that has 0xff there counts as zeros (docs/FORMAT.md). */
+// In a page buffer. A page that has 0xff for its type counts as zeros, and so does a parity page that is blank (docs/FORMAT.md); one
+// that is not never begins with 0xffffffff, but for one row in four billion, which then reads as damaged when an element is missing.
+const atCheck = 4
 const atType = 8
 
 export class Parity {
@@ -60,7 +62,8 @@ export class Parity {
                 continue
             }
             if (!(await array.readAt(i, row, this.scratch))) return false
-            if (i === parity || this.scratch[atType] !== 0xff) addPage(buffer, this.scratch)
+            if (this.scratch[atType] !== 0xff || (i === parity && this.scratch.getAt(atCheck, "i32") !== -1))
+                addPage(buffer, this.scratch)
         }
         return true
     }

@@ -73,6 +73,11 @@ export class Anchors {
         this.generations.fillAt(0, slotsMax, 0)
     }
 
+    /** The next anchor begins a sector: an element that comes to the array has none of those before. */
+    leaveSector(): void {
+        this.sectorIsOpen = false
+    }
+
     private sectors(): number {
         const sectors = (this.array.segmentRows / sectorPages) | 0
         return sectors < sectorsMax ? sectors : sectorsMax

@@ -44,8 +44,9 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
             missing = i
             continue
         }
+        if (pageIsBlank(buffer)) continue
         if (i === parity || buffer[atType] !== 0xff) addPage(sum, buffer)
-        if (i !== parity && !pageIsBlank(buffer) && !pageIsGood(buffer, array.pageAt(i, row))) bad |= 1 << i
+        if (i !== parity && !pageIsGood(buffer, array.pageAt(i, row))) bad |= 1 << i
     }
     if (missing < 0) return bad || isZero(sum) ? bad : 1 << parity
     // what is left is what the missing one held

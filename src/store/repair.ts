@@ -107,11 +107,18 @@ export class Repair {
 
     // --- looking
 
-    /** @param rowsPerSecond 0 ends a scrub */
-    scrub(rowsPerSecond: number): number {
+    /** Begins to look through all that the array holds. @param rowsPerSecond 0 ends it */
+    async scrub(rowsPerSecond: number): Promise<number> {
+        const volume = this.volume
+        if (rowsPerSecond && this.rate === 0) {
+            // what is in the present segment is looked through as well
+            if (volume.log.available() === 0) return noSpace
+            await volume.commit()
+            await volume.log.changeSegment()
+            this.next = 1
+            this.dueMs = platform.now()
+        }
         this.rate = rowsPerSecond
-        this.next = 1
-        this.dueMs = platform.now()
         return ok
     }
 
@@ -301,6 +308,7 @@ export class Repair {
         for (let s = 1; s < log.segments; s++) array.setAway(s, log.holds(s))
         array.use(array.members, position)
         log.forgetErased()
+        log.anchors.leaveSector()
         this.begin()
         // its anchor makes it so; the segment entered is erased on the new element too
         await log.changeSegment()

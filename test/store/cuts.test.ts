@@ -9,7 +9,7 @@ import { StoreHost } from "../support/store-host"
 import { Random } from "../../tools/sim/random"
 
 const part = smallPart(18)
-const segmentPages = 64
+const segmentRows = 64
 const random = new Random("cuts")
 const bytes = (n: number) => Buffer.from(random.bytes(n))
 const content = new Map<number, Buffer>()
@@ -98,13 +98,15 @@ async function finish(host: StoreHost): Promise<void> {
     assert.equal(figures.uploads, host.uploads.size)
 }
 
-describe("store: power cuts", function () {
-    this.timeout(120_000)
+const shapes = process.env.ELEMENTS ? [Number(process.env.ELEMENTS)] : [2, 3, 4, 6]
+
+for (const elements of shapes) describe(`store: power cuts, ${elements === 2 ? "mirror" : `parity of ${elements}`}`, function () {
+    this.timeout(600_000)
     let cuts = 0
     let at: { host: StoreHost; images: (Uint8Array | undefined)[][] } | undefined
 
     function begin(seed: string | number): StoreHost {
-        const bench = new StoreBench(part, segmentPages, seed)
+        const bench = new StoreBench(part, segmentRows, seed, elements)
         bench.load(at!.images)
         return at!.host.copy(bench)
     }
@@ -132,11 +134,11 @@ describe("store: power cuts", function () {
     }
 
     it("a cut at every program and erase of formatting leaves chips that format or mount [R23]", async () => {
-        const counting = new StoreBench(part, segmentPages)
+        const counting = new StoreBench(part, segmentRows, 1, elements)
         await counting.mount()
         for (let n = 0; n < counting.operations; n++)
             for (const fraction of [0, 0.3, 0.7, 1]) {
-                const bench = new StoreBench(part, segmentPages, n)
+                const bench = new StoreBench(part, segmentRows, n, elements)
                 const host = new StoreHost(bench)
                 bench.cutPowerAt(n, fraction)
                 await assert.rejects(() => bench.mount(), PowerCut)
@@ -147,9 +149,9 @@ describe("store: power cuts", function () {
                 assert.equal(bench.volume.array.dead(), 0, "both elements are labelled")
                 assert.equal(await host.hello(), 0)
                 host.check()
-                for (let i = 0; i < 2; i++) assert.equal(bench.chips[i].peek(4, 1)[0], 5, `label of element ${i}`)
+                for (const chip of bench.chips) assert.equal(chip.peek(4, 1)[0], 5, "a label")
             }
-        const bench = new StoreBench(part, segmentPages)
+        const bench = new StoreBench(part, segmentRows, 1, elements)
         await bench.mount()
         at = { host: new StoreHost(bench), images: bench.snapshot() }
     })

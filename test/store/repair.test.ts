@@ -1,0 +1,271 @@
+// Elements that die, lie, come back, are swapped or replaced: degraded service, rebuild, scrub, retired segments.
+
+import assert from "node:assert/strict"
+import { MemoryImage } from "../../tools/sim/chips/image-file"
+import { Random } from "../../tools/sim/random"
+import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
+import { checkVolume } from "../support/store-checker"
+import { StoreHost } from "../support/store-host"
+
+const segmentRows = 48
+const part = smallPart(17)
+const ok = 0
+const exists = 2
+const foreign = 19
+const tooSmall = 20
+const any = 0xff
+
+async function fresh(elements: number, seed: string): Promise<StoreHost> {
+    const bench = new StoreBench(part, segmentRows, seed, elements)
+    assert.equal(await bench.mount(), true)
+    const host = new StoreHost(bench)
+    assert.equal(await host.hello(), ok)
+    assert.equal(await host.mkdir("d"), ok)
+    const random = new Random(seed)
+    for (let i = 0; i < 6; i++) assert.equal(await host.put(`d/${i}`, Buffer.from(random.bytes(500 + i * 700))), ok)
+    return host
+}
+
+async function remount(host: StoreHost): Promise<boolean> {
+    host.bench.cutPowerNow()
+    host.bench.powerUp()
+    return await host.bench.mount()
+}
+
+/** Lets the volume's own work run to its end. */
+async function repairAll(bench: StoreBench, between?: () => Promise<void>): Promise<void> {
+    // a cut in between makes another volume of the bench
+    for (let i = 0; i < 5000 && bench.volume.repair.isPending(); i++) {
+        bench.nowNs += 100e6
+        await bench.volume.repair.step(bench.nowNs / 1e6)
+        if (between) await between()
+    }
+    assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
+}
+
+async function readAll(host: StoreHost): Promise<void> {
+    host.check()
+    for (const [path, node] of host.tree)
+        if (node.type === 1) assert.ok((await host.bench.readFile(node.object)).equals(node.content), path)
+}
+
+/** With each one of the elements gone, everything can still be read. */
+async function survivesAnyLoss(host: StoreHost): Promise<void> {
+    const { bench } = host
+    const { array } = bench.volume
+    assert.equal(array.dead(), 0)
+    const slots = array.slots.slice(0, array.elements)
+    const images = bench.snapshot()
+    for (const slot of slots) {
+        bench.silent = 1 << slot
+        assert.equal(await remount(host), true, `without slot ${slot}`)
+        await readAll(host)
+        bench.silent = 0
+        bench.load(images)
+    }
+    assert.equal(await remount(host), true)
+}
+
+/** Damages pages of one slot that are not blank. */
+function damage(bench: StoreBench, slot: number, random: Random, pages: number): number {
+    const held: number[] = []
+    for (let page = segmentRows; page < part.bytes / 256; page++)
+        if (bench.chips[slot].peek(page * 256, 256).some(byte => byte !== 0xff)) held.push(page)
+    const chosen = new Set<number>()
+    while (chosen.size < Math.min(pages, held.length)) chosen.add(held[random.int(held.length)])
+    for (const page of chosen) {
+        const mask = new Uint8Array(256)
+        mask[4 + random.int(250)] = 1 << random.int(8)
+        bench.chips[slot].corrupt(page * 256, mask)
+    }
+    return chosen.size
+}
+
+for (const elements of [2, 3, 4, 6])
+    describe(`store: repair, ${elements === 2 ? "mirror" : `parity of ${elements}`}`, function () {
+        this.timeout(300_000)
+
+        it("any one element silent: served degraded, remounted, and left out when it comes back [R25] [R22] [R7]", async () => {
+            for (let dead = 0; dead < elements; dead++) {
+                const host = await fresh(elements, `silent ${dead}`)
+                const { bench } = host
+                bench.silent = 1 << dead
+                assert.equal(await host.put("d/after", Buffer.alloc(3000, 7)), ok)
+                assert.equal(await host.remove("d/0"), ok)
+                assert.equal(bench.volume.array.dead(), 1 << dead)
+                await readAll(host)
+                assert.equal(await remount(host), true)
+                await readAll(host)
+                bench.silent = 0
+                assert.equal(await remount(host), true)
+                assert.equal(bench.volume.array.dead(), 1 << dead, "what it holds is old")
+                await readAll(host)
+            }
+        })
+
+        it("a blank element in the place of a dead one: rebuilt while serving; then any other may die [R25]", async () => {
+            for (let dead = 0; dead < elements; dead++) {
+                const host = await fresh(elements, `rebuild ${dead}`)
+                const { bench } = host
+                bench.silent = 1 << dead
+                assert.equal(await host.put("d/degraded", Buffer.alloc(2000, 9)), ok)
+                bench.insert(dead)
+                const { repair } = bench.volume
+                assert.equal(await repair.rebuild(any, any, 0), ok)
+                assert.equal(await repair.rebuild(any, any, 0), 13, "one at a time")
+                let n = 0
+                await repairAll(bench, async () => {
+                    if (n++ % 3 === 0 && n < 40) assert.equal(await host.put(`d/n${n % 5}`, Buffer.alloc(n * 50, n), 1), ok)
+                })
+                assert.equal(await repair.rebuild(any, any, 0), exists, "nothing to rebuild")
+                await readAll(host)
+                checkVolume(bench)
+                await survivesAnyLoss(host)
+            }
+        })
+
+        if (elements < 6)
+            it("a spare in another slot takes the place of a dead or a living element; elements may be swapped between slots [R25] [R31]", async () => {
+                const host = await fresh(elements, "spare")
+                const { bench } = host
+                bench.silent = 1
+                assert.equal(await host.mkdir("x"), ok)
+                bench.insert(elements)
+                assert.equal(await bench.volume.repair.rebuild(0, elements, 0), ok)
+                await repairAll(bench)
+                await survivesAnyLoss(host)
+                // the one in slot 1 is replaced though it lives: by the element that was dead, which is this array's own and old
+                bench.silent = 0
+                assert.equal(await bench.volume.repair.rebuild(1, any, 0), exists)
+                assert.equal(await bench.volume.repair.rebuild(1, 0, 2), ok)
+                await repairAll(bench)
+                bench.silent = 2
+                assert.equal(await remount(host), true)
+                await readAll(host)
+                bench.silent = 0
+                // all move by one slot
+                bench.chips.unshift(bench.chips.pop()!)
+                assert.equal(await remount(host), true)
+                assert.equal(bench.volume.array.dead(), 0)
+                await readAll(host)
+                await survivesAnyLoss(host)
+            })
+
+        it("a foreign element is refused unless forced, and one too small always [R31] [R25]", async () => {
+            const host = await fresh(elements, "foreign")
+            const other = await fresh(elements, "another")
+            const { bench } = host
+            bench.silent = 1
+            assert.equal(await host.mkdir("x"), ok)
+            bench.insert(0, other.bench.chips[0].cells.image as MemoryImage)
+            const { repair } = bench.volume
+            const before = bench.operations
+            assert.equal(await repair.rebuild(0, 0, 0), foreign)
+            assert.equal(bench.operations, before, "written to")
+            bench.insert(0, new MemoryImage(1 << 16), smallPart(16))
+            assert.equal(await repair.rebuild(0, 0, 1), tooSmall)
+            bench.insert(0, other.bench.chips[0].cells.image as MemoryImage)
+            assert.equal(await repair.rebuild(0, 0, 1), ok)
+            await repairAll(bench)
+            await survivesAnyLoss(host)
+        })
+
+        it("a rebuild with a power cut at every program and erase goes on, and comes to its end [R25] [R23]", async () => {
+            const base = await fresh(elements, "cuts")
+            base.bench.silent = 2
+            assert.equal(await base.put("d/degraded", Buffer.alloc(700, 9)), ok)
+            const images = base.bench.snapshot()
+            const begin = async (seed: string | number) => {
+                const bench = new StoreBench(part, segmentRows, seed, elements)
+                bench.load(images)
+                bench.insert(1)
+                assert.equal(await bench.mount(), true)
+                return base.copy(bench)
+            }
+            const run = async (host: StoreHost) => {
+                const { bench } = host
+                const status = await bench.volume.repair.rebuild(any, any, 0)
+                assert.ok(status === ok || status === 13 || status === exists, `status ${status}`)
+                let n = 0
+                await repairAll(bench, async () => {
+                    if (n++ === 4) assert.ok((await host.put("d/meanwhile", Buffer.alloc(300, 1), 1)) === ok)
+                })
+            }
+            const plain = await begin("plain")
+            const from = plain.bench.operations
+            await run(plain)
+            const to = plain.bench.operations
+            const step = process.env.FULL ? 1 : 1 + Math.floor((to - from) / 120)
+            let cuts = 0
+            for (let n = from; n < to; n += step)
+                for (const fraction of [0.5, 1]) {
+                    const host = await begin(n)
+                    const { bench } = host
+                    bench.cutPowerAt(n, fraction)
+                    try {
+                        for (;;)
+                            try {
+                                await run(host)
+                                break
+                            } catch (error) {
+                                if (!(error instanceof PowerCut)) throw error
+                                cuts++
+                                await host.powerUp()
+                            }
+                        await readAll(host)
+                        const lost = n % elements
+                        bench.silent = 1 << bench.volume.array.slots[lost]
+                        assert.equal(await remount(host), true)
+                        await readAll(host)
+                    } catch (error) {
+                        ;(error as Error).message += ` (cut in operation ${n} of ${from}..${to}, at ${fraction})`
+                        throw error
+                    }
+                }
+            console.log(`      ${cuts} power cuts`)
+        })
+
+        it("scrub finds pages that rotted on one element, repairs and counts them [R24] [R25]", async () => {
+            for (let slot = 0; slot < elements; slot++) {
+                const host = await fresh(elements, `scrub ${slot}`)
+                const { bench } = host
+                await repairAll(bench)
+                assert.equal(await bench.volume.repair.scrub(1000), ok)
+                await repairAll(bench)
+                assert.equal(bench.volume.repair.found, 0, "nothing is wrong yet")
+                assert.ok(damage(bench, slot, new Random(slot), 12) > 0)
+                assert.equal(await bench.volume.repair.scrub(1000), ok)
+                await repairAll(bench)
+                assert.ok(bench.volume.repair.found > 0)
+                assert.ok(bench.volume.repair.repaired > 0)
+                await readAll(host)
+                const found = bench.volume.repair.found
+                assert.equal(await bench.volume.repair.scrub(1000), ok)
+                await repairAll(bench)
+                assert.equal(bench.volume.repair.found, found, "nothing is left to repair")
+                bench.silent = 1 << ((slot + 1) % elements)
+                assert.equal(await remount(host), true)
+                await readAll(host)
+            }
+        })
+
+        it("a lying element: what it says is caught by the check, and read from the others [R24] [R22]", async () => {
+            for (let slot = 0; slot < elements; slot++) {
+                const host = await fresh(elements, `liar ${slot}`)
+                const { bench } = host
+                const transfer = bench.transfer.bind(bench)
+                const random = new Random(`liar ${slot}`)
+                bench.transfer = async (mask, tx, rx) => {
+                    await transfer(mask, tx, rx)
+                    if (tx[0] === 0x03 && mask === 1 << slot && rx.length > 200) rx[5 + random.int(250)] ^= 1 << random.int(8)
+                }
+                assert.equal(await host.put("d/after", Buffer.alloc(3000, 7)), ok)
+                for (const [path, node] of host.tree)
+                    if (node.type === 1) assert.ok((await bench.readFile(node.object)).equals(node.content), path)
+                assert.equal(await remount(host), true)
+                for (const [path, node] of host.tree)
+                    if (node.type === 1) assert.ok((await bench.readFile(node.object)).equals(node.content), path)
+                assert.equal(await host.remove("d/0"), ok)
+            }
+        })
+    })

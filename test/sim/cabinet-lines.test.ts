@@ -309,7 +309,7 @@ describe("cabinet: configuration", () => {
         assert.throws(() => new CabinetBench({ elements: 7 }), /--elements 7: an array has 2 to 6/)
         assert.throws(
             () => new CabinetBench({ chip: "W25X" }),
-            /no such chip: W25X\. Choose one of W25Q128JV, .*tiny \(not real\)/,
+            /no such chip: W25X\. Choose one of W25Q256JV, W25Q128JV, .*tiny \(not real\)/,
         )
         assert.throws(() => new CabinetBench({ board: "none.json" }), /cannot read the board file none\.json/)
         assert.throws(() => new CabinetBench().cabinet.power("z", true, 0), /no node z; there are a, b/)

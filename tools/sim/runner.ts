@@ -1,5 +1,6 @@
 // Runs a simulation against the wall clock for the clients of its gateway. The only place where virtual and real time meet.
 
+import { noFaults } from "./chips/element"
 import { Pace, type PaceMode } from "./pace"
 import type { Simulation } from "./simulation"
 
@@ -89,6 +90,7 @@ export function controlOf(simulation: Simulation): (request: Record<string, unkn
             simulation.power(request.power, request.on)
             return { ok: true }
         }
+        if (typeof request.element === "string") return elementControl(simulation, request.element, request)
         if (request.status)
             return {
                 ok: true,
@@ -103,6 +105,45 @@ export function controlOf(simulation: Simulation): (request: Record<string, unkn
                 })),
                 elements: cabinet.elements(),
             }
-        throw new Error('send {"power": NODE, "on": true|false} or {"status": true}')
+        throw new Error(
+            'send {"power": NODE, "on": true|false}, {"element": "a:1", "do": ACTION} or {"status": true}; ' +
+                `an action is one of ${elementActions.join(", ")}`,
+        )
     }
+}
+
+const elementActions = ["silent", "lies", "drops", "busy", "healthy", "pull", "insert", "replace"] as const
+
+/** Faults of one element while everything runs: switched on, and all off by `healthy`; or the element itself taken out or exchanged. */
+function elementControl(simulation: Simulation, name: string, request: Record<string, unknown>): { ok: true } {
+    const { cabinet, nowNs } = simulation
+    const action = elementActions.find(known => known === request.do)
+    const part = typeof request.chip === "string" ? request.chip : undefined
+    switch (action) {
+        case undefined:
+            throw new Error(`give "do": one of ${elementActions.join(", ")}`)
+        case "pull":
+            cabinet.pull(name, nowNs)
+            break
+        case "insert":
+            cabinet.insert(name, request.blank === true ? "blank" : "kept", nowNs, part)
+            break
+        case "replace":
+            cabinet.replace(name, nowNs, part)
+            break
+        default: {
+            const { faults } = cabinet.element(name)
+            if (action === "healthy") Object.assign(faults, noFaults())
+            else if (action === "silent") faults.silent = true
+            else if (action === "busy") faults.staysBusy = true
+            else faults[action === "lies" ? "lies" : "dropsWrites"] = chanceOf(request.chance)
+        }
+    }
+    return { ok: true }
+}
+
+function chanceOf(value: unknown): number {
+    if (value === undefined) return 1
+    if (typeof value !== "number" || !(value >= 0 && value <= 1)) throw new Error('give "chance": a number from 0 to 1')
+    return value
 }

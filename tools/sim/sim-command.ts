@@ -2,15 +2,18 @@
 
 import { Command, InvalidArgumentError, Option } from "commander"
 import { TwinfilerError } from "../bridge/error"
-import { spiNorParts } from "./chips/spi-nor-parts"
+import { allParts } from "./chips/parts"
 import { Gateway } from "./gateway"
 import { controlOf, Runner } from "./runner"
-import { Simulation } from "./simulation"
+import { elementsMax } from "./cabinet/pins"
+import { Simulation, type SimulationOptions } from "./simulation"
 
 interface SimOptions {
     dir: string
     pairs: number
     elements: number
+    spares: number
+    deadElement: string[]
     chip: string
     pace: "real" | "max"
     port: number
@@ -31,7 +34,9 @@ function whole(least: number, most: number): (text: string) => number {
 }
 
 export function simCommand(): Command {
-    const chips = [...spiNorParts.values()].filter(part => part.real).map(part => part.name)
+    const chips = allParts()
+        .filter(part => part.real)
+        .map(part => part.name)
     return new Command("sim")
         .description("run a simulated cabinet: the firmware that is flashed, on simulated boards and chips")
         .requiredOption(
@@ -39,8 +44,9 @@ export function simCommand(): Command {
             "folder of the chips' contents; made if it is not there, kept when the simulator ends",
         )
         .option("--pairs <n>", "pairs of nodes on the bus", whole(1, 1), 1)
-        .option("--elements <n>", "chips of each array", whole(2, 2), 2)
-        .addOption(new Option("--chip <name>", "which chips").choices(chips).default("W25Q128JV"))
+        .option("--elements <n>", "chips or cards of each array", whole(2, elementsMax), 2)
+        .option("--spares <n>", "blank ones in the slots behind them", whole(0, elementsMax - 2), 0)
+        .addOption(new Option("--chip <name>", "which chips, or cards").choices(chips).default("W25Q128JV"))
         .addOption(
             new Option("--pace <pace>", "real: a virtual second takes a second; max: as fast as this machine allows")
                 .choices(["real", "max"])
@@ -49,6 +55,12 @@ export function simCommand(): Command {
         .option("--port <p>", "web socket port of the bus; TCP is at the next one", whole(0, 65535), 8081)
         .option("--tcp-port <p>", "TCP port of the bus", whole(0, 65535))
         .option("--seed <n>", "seed of all randomness", whole(0, 0xffffffff), 1)
+        .option(
+            "--dead-element <array:slot>",
+            "an element that never answers, as a:1; may be given again",
+            (text: string, before: string[]) => [...before, text],
+            [],
+        )
         .addOption(new Option("--cpu <cpu>", "processor model").choices(["rp2040", "ideal"]).default("rp2040"))
         .addOption(
             new Option("--timing <timing>", "chips' busy times of the datasheet")
@@ -61,12 +73,23 @@ export function simCommand(): Command {
         })
 }
 
+/** What the options ask for may not be there to have: too many spares, an element that is not there, an image of another size. */
+function made(options: SimulationOptions): Simulation {
+    try {
+        return new Simulation(options)
+    } catch (error) {
+        throw new TwinfilerError("usage", (error as Error).message)
+    }
+}
+
 async function simulate(options: SimOptions): Promise<number> {
     const say = (text: string) => process.stderr.write(`${text}\n`)
-    const simulation = new Simulation({
+    const simulation = made({
         seed: options.seed,
         pairs: options.pairs,
         elements: options.elements,
+        spares: options.spares,
+        deadElements: options.deadElement,
         chip: options.chip,
         images: options.dir,
         cpu: options.cpu,

@@ -16,10 +16,12 @@ import { Wire } from "./wire"
 
 export interface SimulationOptions extends Pick<
     CabinetConfig,
-    "pairs" | "elements" | "chip" | "images" | "timing" | "onOperation"
+    "pairs" | "elements" | "spares" | "chip" | "partOf" | "images" | "timing" | "onOperation"
 > {
     seed: number
     cpu?: ProcessorKind
+    /** Elements that are silent from the start, as `a:1` */
+    deadElements?: string[]
     /** Instead of the project's firmware. */
     image?: Uint8Array
     /** A line a node printed. */
@@ -51,7 +53,9 @@ export class Simulation {
             random: random.fork("cabinet"),
             pairs: options.pairs,
             elements: options.elements,
+            spares: options.spares,
             chip: options.chip,
+            partOf: options.partOf,
             images: options.images,
             timing: options.timing,
             trace: this.trace,
@@ -62,6 +66,7 @@ export class Simulation {
                 throw violation
             },
         })
+        this.silence(options.deadElements ?? [])
         for (const [index, name] of this.cabinet.nodeNames.entries())
             this.boards.set(
                 name,
@@ -83,6 +88,15 @@ export class Simulation {
                     },
                 }),
             )
+    }
+
+    private silence(elements: string[]): void {
+        try {
+            for (const name of elements) this.cabinet.element(name).faults.silent = true
+        } catch (error) {
+            this.cabinet.close()
+            throw error
+        }
     }
 
     get nowNs(): number {

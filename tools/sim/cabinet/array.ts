@@ -1,26 +1,25 @@
-// The chips of one array behind its bus switch. Kept true: the pins of exactly one node reach the chips, the one OWN of the
+// The elements of one array behind its bus switch, each in its slot or out of it. Kept true: the pins of exactly one node reach the chips, the one OWN of the
 // home node selects: high, the home node through its E selects; low, the partner through its F selects. Select lines have
 // pull-ups on the chips' side, so a node that drives nothing selects nothing.
 
-import type { SpiNor } from "../chips/spi-nor"
+import type { Element } from "../chips/element"
 import { Violation, type ReportViolation } from "../chips/violation"
 import type { CabinetNode } from "./node"
-import { foreignSelect, ownSelect } from "./pins"
+import { elementsMax, foreignSelect, ownSelect } from "./pins"
 
 export class CabinetArray {
-    /** Where a chip was pulled out there is none */
-    readonly chips: (SpiNor | undefined)[]
+    /** All slots that are wired; an empty one has none */
+    readonly slots = new Array<Element | undefined>(elementsMax).fill(undefined)
     private controller: CabinetNode
-    private readonly selectedBy: (CabinetNode | undefined)[]
+    private readonly selectedBy = new Array<CabinetNode | undefined>(elementsMax).fill(undefined)
 
     constructor(
         readonly home: CabinetNode,
         readonly partner: CabinetNode,
-        chips: SpiNor[],
+        elements: Element[],
         private readonly report: ReportViolation,
     ) {
-        this.chips = [...chips]
-        this.selectedBy = chips.map(() => undefined)
+        for (const [i, element] of elements.entries()) this.slots[i] = element
         this.controller = partner
     }
 
@@ -38,7 +37,7 @@ export class CabinetArray {
         const next = this.home.own.latest === 1 ? this.home : this.partner
         if (next === this.controller) return
         for (const node of [this.controller, next])
-            for (let i = 0; i < this.chips.length; i++)
+            for (let i = 0; i < this.slots.length; i++)
                 if (this.wants(node, i))
                     this.report(
                         new Violation(
@@ -52,39 +51,59 @@ export class CabinetArray {
     }
 
     updateSelects(atNs: number): void {
-        for (let i = 0; i < this.chips.length; i++) {
+        for (let i = 0; i < this.slots.length; i++) {
             const node = this.wants(this.controller, i) ? this.controller : undefined
             const before = this.selectedBy[i]
             if (node === before) continue
             // Noted first: the end of a command may cut the power from within
             this.selectedBy[i] = node
-            if (before) this.chips[i]?.deselect(atNs)
-            if (node) this.chips[i]?.select(atNs)
+            if (before) this.slots[i]?.deselect(atNs)
+            if (node) this.slots[i]?.select(atNs)
         }
     }
 
-    /** The chips that hear this node now. */
-    selectedChips(node: CabinetNode): SpiNor[] {
-        const chips: SpiNor[] = []
-        for (let i = 0; i < this.chips.length; i++) {
-            const chip = this.chips[i]
-            if (this.selectedBy[i] !== node || !chip) continue
+    /** The elements that hear this node now. */
+    selected(node: CabinetNode): Element[] {
+        const elements: Element[] = []
+        for (const [i, element] of this.slots.entries()) {
+            if (this.selectedBy[i] !== node || !element) continue
             if (node !== this.controller)
-                throw new Error(`${chip.name} hears ${node.name} through a switch that is with ${this.controller.name}`)
-            chips.push(chip)
+                throw new Error(
+                    `${element.name} hears ${node.name} through a switch that is with ${this.controller.name}`,
+                )
+            elements.push(element)
         }
-        return chips
+        return elements
+    }
+
+    /** Those that see this node's clock, but not their select. */
+    bystanders(node: CabinetNode): Element[] {
+        if (node !== this.controller) return []
+        return this.slots.filter((element, i) => element !== undefined && this.selectedBy[i] === undefined) as Element[]
+    }
+
+    /** Into an empty slot; with a select held low, as after a pull in the middle of a command, it is selected at once. */
+    insert(index: number, element: Element, hasSupply: boolean, atNs: number): void {
+        this.slots[index] = element
+        if (!hasSupply) return
+        element.powerUp(atNs)
+        if (this.selectedBy[index]) element.select(atNs)
+    }
+
+    pull(index: number, atNs: number): void {
+        this.slots[index]?.powerLost(atNs)
+        this.slots[index] = undefined
     }
 
     powerUp(atNs: number): void {
-        for (const [i, chip] of this.chips.entries()) {
-            chip?.powerUp(atNs)
-            if (this.selectedBy[i]) chip?.select(atNs)
+        for (const [i, element] of this.slots.entries()) {
+            element?.powerUp(atNs)
+            if (this.selectedBy[i]) element?.select(atNs)
         }
     }
 
     powerLost(atNs: number): void {
-        for (const chip of this.chips) chip?.powerLost(atNs)
+        for (const element of this.slots) element?.powerLost(atNs)
     }
 
     private pinOf(node: CabinetNode, index: number) {

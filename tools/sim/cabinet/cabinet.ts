@@ -1,13 +1,20 @@
 // The hardware of a cabinet: N pairs of boards with their arrays, without the boards' programs, which plug in as ports.
-// Kept true: pairs share nothing but the bus, which is not here; every chance is forked by the chip's name, so that adding
-// a pair or an element does not change what happens to another.
+// Kept true: pairs share nothing but the bus, which is not here; every chance is forked by the element's name, so that adding
+// a pair or an element does not change what happens to another; an element is in its slot, out of it, or was never there.
 
-import { openChipImage, type ChipImage } from "../chips/image-file"
+import { openChipImage } from "../chips/open-image"
 import type { NorWear } from "../chips/nor-cells"
-import type { ChipTiming, Operation } from "../chips/nor-operations"
+import type {
+    ChipTiming,
+    Element,
+    ElementCounters,
+    ElementFaults,
+    ElementOperation,
+    ElementPart,
+} from "../chips/element"
 import { SpiNor } from "../chips/spi-nor"
-import { findSpiNorPart, sectorBytes, type SpiNorPart } from "../chips/spi-nor-parts"
-import type { SpiNorStatistics } from "../chips/spi-nor-statistics"
+import { findPart } from "../chips/parts"
+import { SdCard } from "../chips/sd-card"
 import { throwViolation, type ReportViolation } from "../chips/violation"
 import type { BoardPort } from "../board-port"
 import type { Random } from "../random"
@@ -18,8 +25,8 @@ import { elementsMax, readBoardPins, type BoardPins } from "./pins"
 
 export const pairsMax = 13
 
-/** `operation` of a chip, as the cabinet counts them over all its chips. */
-export interface CabinetOperation extends Operation {
+/** `operation` of an element, as the cabinet counts them over all its elements. */
+export interface CabinetOperation extends ElementOperation {
     /** As `a.E0` */
     element: string
     /** Counts the operations of the cabinet, from 0 */
@@ -31,8 +38,12 @@ export interface CabinetConfig {
     pairs?: number
     /** Elements in each array, 2 to 6 */
     elements?: number
-    /** Name of a part in spi-nor-parts.ts */
+    /** Elements in the slots after the array's, blank when their image is new */
+    spares?: number
+    /** Name of a part, see chips/parts.ts */
     chip?: string
+    /** For an element of another part than the others', as `a.E0`; undefined = like the others */
+    partOf?(element: string): string | undefined
     /** Folder of image files; without one, contents are in memory only */
     images?: string
     /** Board file that names the pins, or its parsed form */
@@ -47,12 +58,17 @@ export interface CabinetConfig {
     onOperation?(operation: CabinetOperation): "drop" | void
 }
 
-export interface ElementStatistics extends SpiNorStatistics {
+/** What both kinds count; what only one does is there, too. */
+export interface ElementStatistics extends ElementCounters {
     name: string
+    kind: "nor" | "sd"
     part: string
     bytes: number
     image: string
     isPresent: boolean
+    /** In a slot after the array's */
+    isSpare: boolean
+    faults: ElementFaults
     eraseCountTotal: number
     eraseCountMax: number
 }
@@ -63,27 +79,36 @@ interface Place {
 }
 
 export class Cabinet {
-    readonly part: SpiNorPart
+    /** Of the elements that partOf does not say otherwise of */
+    readonly part: ElementPart
+    /** Slots of each array that are its own; the spares' are behind them */
+    readonly arraySlots: number
     readonly nodeNames: readonly string[]
     private readonly places = new Map<string, Place>()
     private readonly pairs: CabinetPair[] = []
-    private readonly chips = new Map<string, SpiNor>()
-    private readonly images: ChipImage[] = []
+    private readonly all = new Map<string, Element>()
+    private replaced = 0
     private operations = 0
 
     constructor(private readonly config: CabinetConfig) {
         const pairs = config.pairs ?? 1
         const elements = config.elements ?? 2
+        const spares = config.spares ?? 0
         if (!Number.isInteger(pairs) || pairs < 1 || pairs > pairsMax)
             throw new Error(`--pairs ${pairs}: choose 1 to ${pairsMax}`)
         if (!Number.isInteger(elements) || elements < 2 || elements > elementsMax)
             throw new Error(`--elements ${elements}: an array has 2 to ${elementsMax}`)
-        this.part = findSpiNorPart(config.chip ?? "W25Q128JV")
+        if (!Number.isInteger(spares) || spares < 0 || elements + spares > elementsMax)
+            throw new Error(
+                `--spares ${spares}: beside ${elements} elements there is room for ${elementsMax - elements}`,
+            )
+        this.part = findPart(this.partName).part
+        this.arraySlots = elements
         const board = config.board ?? "boards/pico_node.board.json"
         const pins = typeof board === "string" ? readBoardPins(board) : board
         const names: string[] = []
         try {
-            for (let i = 0; i < pairs; i++) names.push(...this.addPair(i, elements, pins))
+            for (let i = 0; i < pairs; i++) names.push(...this.addPair(i, elements + spares, pins))
         } catch (error) {
             this.close()
             throw error
@@ -91,10 +116,18 @@ export class Cabinet {
         this.nodeNames = names
     }
 
-    private addPair(index: number, elements: number, pins: BoardPins): [string, string] {
+    private get partName(): string {
+        return this.config.chip ?? "W25Q128JV"
+    }
+
+    private addPair(index: number, slots: number, pins: BoardPins): [string, string] {
         const names: [string, string] = [nodeName(2 * index), nodeName(2 * index + 1)]
-        const chipsOf = (node: string) => Array.from({ length: elements }, (_, i) => this.addChip(node, i))
-        const pair = new CabinetPair(names, pins, [chipsOf(names[0]), chipsOf(names[1])], {
+        const elementsOf = (node: string) =>
+            Array.from({ length: slots }, (_, i) => {
+                const name = `${node}.E${i}`
+                return this.addElement(name, this.config.partOf?.(name) ?? this.partName, name)
+            })
+        const pair = new CabinetPair(names, pins, [elementsOf(names[0]), elementsOf(names[1])], {
             report: this.config.report ?? throwViolation,
             onNode: (node, state, atNs) => {
                 this.config.trace?.add(atNs, "node", `${node} ${state}`)
@@ -111,23 +144,24 @@ export class Cabinet {
         return names
     }
 
-    private addChip(node: string, index: number): SpiNor {
-        const name = `${node}.E${index}`
-        const image = openChipImage(this.config.images, node, index, this.part.bytes)
-        this.images.push(image)
-        const chip = new SpiNor({
-            ...this.config.wear?.(name),
+    private addElement(name: string, partName: string, stream: string): Element {
+        const found = findPart(partName)
+        const common = {
             name,
-            image,
-            part: this.part,
-            random: this.config.random.fork(name),
+            random: this.config.random.fork(stream),
             timing: this.config.timing,
             report: this.config.report,
-            onOperation: operation =>
+            onOperation: (operation: ElementOperation) =>
                 this.config.onOperation?.({ ...operation, element: name, cabinetIndex: this.operations++ }),
-        })
-        this.chips.set(name, chip)
-        return chip
+        }
+        const [node, slot] = name.split(".E")
+        const open = (blank: number) => openChipImage(this.config.images, node, Number(slot), found.part.bytes, blank)
+        const element: Element =
+            found.kind === "sd"
+                ? new SdCard({ ...common, part: found.part, image: open(found.part.erasedByte) })
+                : new SpiNor({ ...this.config.wear?.(name), ...common, part: found.part, image: open(0xff) })
+        this.all.set(name, element)
+        return element
     }
 
     /** What the board's program drives and senses. */
@@ -174,52 +208,86 @@ export class Cabinet {
         return this.arrayOf(name).reaches.name
     }
 
-    /** `a.E0`; also when it is pulled out. */
-    chip(element: string): SpiNor {
-        const chip = this.chips.get(element)
-        if (!chip) throw new Error(`no element ${element}; there are ${[...this.chips.keys()].join(", ")}`)
-        return chip
+    /** `a.E0`, or `a:0`; also when it is pulled out. */
+    element(name: string): Element {
+        const element = this.all.get(slotName(name))
+        if (!element) throw new Error(`no element ${name}; there are ${[...this.all.keys()].join(", ")}`)
+        return element
     }
 
-    /** Pulls a chip out of its socket. */
-    pull(element: string, atNs: number): void {
-        const chip = this.chip(element)
-        const { array, index } = this.socket(element)
-        chip.powerLost(atNs)
-        array.chips[index] = undefined
-        this.config.trace?.add(atNs, "element", `${element} pulled`)
+    /** An element that is a NOR chip. */
+    chip(name: string): SpiNor {
+        const element = this.element(name)
+        if (!(element instanceof SpiNor)) throw new Error(`${name} is a ${element.part.name}, not a NOR chip`)
+        return element
     }
 
-    /** Puts the chip back: as it was, or an erased one in its stead. */
-    insert(element: string, contents: "kept" | "blank", atNs: number): void {
-        const chip = this.chip(element)
-        const { array, index } = this.socket(element)
-        if (array.chips[index]) throw new Error(`${element} is in its socket; pull it first`)
-        if (contents === "blank") {
-            for (let sector = 0; sector < this.part.bytes / sectorBytes; sector++) chip.cells.image.clear(sector)
-            chip.cells.tornSectors.clear()
-            chip.cells.badSectors.clear()
-        }
-        array.chips[index] = chip
-        if (this.place(array.name).pair.hasSupply) array.powerUp(atNs)
-        this.config.trace?.add(atNs, "element", `${element} inserted, ${contents}`)
+    /** An element that is an SD card. */
+    card(name: string): SdCard {
+        const element = this.element(name)
+        if (!(element instanceof SdCard)) throw new Error(`${name} is a ${element.part.name}, not a card`)
+        return element
+    }
+
+    isPresent(name: string): boolean {
+        const { array, index } = this.socket(name)
+        return array.slots[index] !== undefined
+    }
+
+    /** Pulls an element out of its slot; what it was writing is torn. */
+    pull(name: string, atNs: number): void {
+        const { array, index } = this.socket(this.element(name).name)
+        array.pull(index, atNs)
+        this.config.trace?.add(atNs, "element", `${slotName(name)} pulled`)
+    }
+
+    /**
+     * Puts the element back as it was, or a blank one in its stead; with `part`, one of that part. A slot that never had one, up to the
+     * sixth, takes a blank one.
+     */
+    insert(name: string, contents: "kept" | "blank", atNs: number, part?: string): void {
+        const { array, index } = this.socket(name)
+        if (array.slots[index]) throw new Error(`${name} is in its socket; pull it first`)
+        const element = this.elementToInsert(slotName(name), part)
+        if (contents === "blank") element.renew()
+        array.insert(index, element, this.place(array.name).pair.hasSupply, atNs)
+        this.config.trace?.add(atNs, "element", `${slotName(name)} inserted, ${contents}`)
+    }
+
+    /** Another, blank element in the slot, whatever is in it. */
+    replace(name: string, atNs: number, part?: string): void {
+        if (this.isPresent(name)) this.pull(name, atNs)
+        this.insert(name, "blank", atNs, part)
+    }
+
+    private elementToInsert(name: string, part: string | undefined): Element {
+        const old = this.all.get(name)
+        if (old && (part === undefined || findPart(part).part === old.part)) return old
+        if (old && this.config.images !== undefined && findPart(part!).part.bytes !== old.part.bytes)
+            throw new Error(`${name}: with images on disk an element is replaced by one of the same size only`)
+        old?.image.close()
+        return this.addElement(name, part ?? this.partName, `${name} ${++this.replaced}`)
     }
 
     setTiming(timing: ChipTiming): void {
-        for (const chip of this.chips.values()) chip.setTiming(timing)
+        for (const element of this.all.values()) element.setTiming(timing)
     }
 
     elements(): ElementStatistics[] {
-        return [...this.chips].map(([name, chip]) => {
+        return [...this.all].map(([name, element]) => {
             const { array, index } = this.socket(name)
-            const counts = chip.cells.eraseCounts
+            const counts = element.eraseCounts
+            const { silent, lies, dropsWrites, staysBusy } = element.faults
             return {
-                ...structuredClone(chip.statistics),
+                ...structuredClone(element.statistics),
                 name,
-                part: chip.part.name,
-                bytes: chip.part.bytes,
-                image: chip.cells.image.place,
-                isPresent: array.chips[index] !== undefined,
+                kind: element.kind,
+                part: element.part.name,
+                bytes: element.part.bytes,
+                image: element.image.place,
+                isPresent: array.slots[index] !== undefined,
+                isSpare: index >= this.arraySlots,
+                faults: { silent, lies, dropsWrites, staysBusy },
                 eraseCountTotal: counts.reduce((sum, count) => sum + count, 0),
                 eraseCountMax: counts.reduce((max, count) => Math.max(max, count), 0),
             }
@@ -228,7 +296,7 @@ export class Cabinet {
 
     /** Writes what changed to the image files. */
     flush(): void {
-        for (const image of this.images) image.flush()
+        for (const { image } of this.all.values()) image.flush()
     }
 
     /** Ends what has ended by then, writes the images and closes them; what is in flight is torn as by a power cut. */
@@ -238,7 +306,7 @@ export class Cabinet {
     }
 
     close(): void {
-        for (const image of this.images) image.close()
+        for (const { image } of this.all.values()) image.close()
     }
 
     private place(name: string): Place {
@@ -253,9 +321,17 @@ export class Cabinet {
     }
 
     private socket(element: string) {
-        const [node, socket] = element.split(".E")
-        return { array: this.arrayOf(node), index: Number(socket) }
+        const [node, slot] = slotName(element).split(".E")
+        const index = Number(slot)
+        if (!Number.isInteger(index) || index < 0 || index >= elementsMax)
+            throw new Error(`no slot ${element}; an array has slots 0 to ${elementsMax - 1}, as ${nodeName(0)}:0`)
+        return { array: this.arrayOf(node), index }
     }
+}
+
+/** People write `a:1`; the slots' own names are as `a.E1`. */
+export function slotName(name: string): string {
+    return name.replace(/^([a-z]):(\d+)$/, "$1.E$2")
 }
 
 /** Does to a board what its wires do: pass onNode's state on with this. */

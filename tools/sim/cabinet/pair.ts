@@ -5,7 +5,7 @@
 //   lines fall and the switches follow.
 
 import type { Pull, SpiSetup } from "../board-port"
-import type { SpiNor } from "../chips/spi-nor"
+import type { Element } from "../chips/element"
 import { Violation, type ReportViolation } from "../chips/violation"
 import { CabinetArray } from "./array"
 import { CabinetNode, type NodeState } from "./node"
@@ -29,15 +29,15 @@ export class CabinetPair {
     constructor(
         names: readonly [string, string],
         private readonly pins: BoardPins,
-        chips: readonly [SpiNor[], SpiNor[]],
+        elements: readonly [Element[], Element[]],
         private readonly events: PairEvents,
     ) {
         const first = new CabinetNode(names[0], 0)
         const second = new CabinetNode(names[1], 1)
         this.nodes = [first, second]
         this.arrays = [
-            new CabinetArray(first, second, chips[0], events.report),
-            new CabinetArray(second, first, chips[1], events.report),
+            new CabinetArray(first, second, elements[0], events.report),
+            new CabinetArray(second, first, elements[1], events.report),
         ]
     }
 
@@ -129,9 +129,16 @@ export class CabinetPair {
         let drivenFrom = tx.length
         let driver = ""
         let hasConflict = false
+        const held = this.clockBystanders(node, tx.length, startNs, spi.hz)
         for (const array of this.arrays)
-            for (const chip of array.selectedChips(node)) {
+            for (const chip of array.selected(node)) {
                 const reply = chip.transfer(tx, startNs, endNs, spi.hz)
+                if (held && reply.drivenFrom === 0 && reply.rx[0] !== held.byte)
+                    this.violation(
+                        `${node.name}.MISO`,
+                        `${held.name} drives it for 8 clocks after its select rose, and ${chip.name} drives other bits`,
+                        startNs,
+                    )
                 for (let i = reply.drivenFrom; i < tx.length; i++) {
                     if (i >= drivenFrom && rx[i] !== reply.rx[i] && !hasConflict) {
                         hasConflict = true
@@ -149,13 +156,25 @@ export class CabinetPair {
                     driver = chip.name
                 }
             }
+        if (held) rx[0] &= held.byte
         return rx
+    }
+
+    /** The clock reaches every element of an array that the switch lets through; one of them may still drive the first byte, low. */
+    private clockBystanders(node: CabinetNode, bytes: number, startNs: number, hz: number) {
+        let low: { name: string; byte: number } | undefined
+        for (const array of this.arrays)
+            for (const element of array.bystanders(node)) {
+                const byte = element.clocked(bytes, startNs, hz)
+                if (byte !== undefined && byte !== 0xff) low = { name: element.name, byte }
+            }
+        return low
     }
 
     aborted(node: CabinetNode, atNs: number): void {
         if (atNs >= node.transferEndNs) return
         node.transferEndNs = atNs
-        for (const array of this.arrays) for (const chip of array.selectedChips(node)) chip.abort(atNs)
+        for (const array of this.arrays) for (const element of array.selected(node)) element.abort(atNs)
     }
 
     private isWired(node: CabinetNode, spi: SpiSetup, atNs: number): boolean {

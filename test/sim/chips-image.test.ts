@@ -4,7 +4,8 @@ import assert from "node:assert/strict"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { FileImage, MemoryImage, openChipImage } from "../../tools/sim/chips/image-file"
+import { FileImage, MemoryImage } from "../../tools/sim/chips/image-file"
+import { openChipImage } from "../../tools/sim/chips/open-image"
 import { ChipBench } from "./chip-bench"
 
 const bytes = 65536

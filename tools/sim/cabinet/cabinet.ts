@@ -2,7 +2,8 @@
 // Kept true: pairs share nothing but the bus, which is not here; every chance is forked by the chip's name, so that adding
 // a pair or an element does not change what happens to another.
 
-import { openChipImage, type ChipImage } from "../chips/image-file"
+import type { ChipImage } from "../chips/image-file"
+import { openChipImage } from "../chips/open-image"
 import type { NorWear } from "../chips/nor-cells"
 import type { ChipTiming, Operation } from "../chips/nor-operations"
 import { SpiNor } from "../chips/spi-nor"

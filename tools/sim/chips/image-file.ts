@@ -1,52 +1,66 @@
-// The contents of a chip, as 4 KB sectors; a sector that was never written takes no memory and reads 0xFF.
+// The contents of a chip, as 4 KB sectors; a sector that is blank takes no memory and reads the image's blank byte: 0xFF for NOR,
+// what its erased blocks read for a card.
 // A file image is a raw dump of the chip. The file changes only in flush(), sector by sector, so after a flush the file is
 // the chip; killing the simulator between flushes loses what was written since, as if it had not been simulated.
 
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from "node:fs"
-import { join } from "node:path"
+import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs"
 import { sectorBytes } from "./spi-nor-parts"
 
 export interface ChipImage {
     readonly bytes: number
     /** Where the contents live, for messages and statistics */
     readonly place: string
-    /** undefined = all 0xFF. Not to be written through. */
+    /** What every byte of a blank sector reads */
+    readonly blank: number
+    /** undefined = all blank. Not to be written through. */
     sector(index: number): Uint8Array | undefined
     /** The sector, to be changed */
     writable(index: number): Uint8Array
-    /** All of the sector to 0xFF */
+    /** All of the sector to blank */
     clear(index: number): void
+    clearRange(first: number, count: number): void
     flush(): void
     close(): void
 }
 
 export class MemoryImage implements ChipImage {
-    private readonly sectors: (Uint8Array | undefined)[]
+    private readonly sectors = new Map<number, Uint8Array>()
 
     constructor(
         readonly bytes: number,
         readonly place = "memory",
+        readonly blank = 0xff,
     ) {
         if (bytes % sectorBytes !== 0)
             throw new Error(`image of ${bytes} bytes is not made of ${sectorBytes}-byte sectors`)
-        this.sectors = new Array<Uint8Array | undefined>(bytes / sectorBytes).fill(undefined)
     }
 
     sector(index: number): Uint8Array | undefined {
-        return this.sectors[index]
+        return this.sectors.get(index)
     }
 
     writable(index: number): Uint8Array {
-        if (index < 0 || index >= this.sectors.length) throw new Error(`${this.place}: no sector ${index}`)
-        return (this.sectors[index] ??= new Uint8Array(sectorBytes).fill(0xff))
+        if (index < 0 || index >= this.bytes / sectorBytes) throw new Error(`${this.place}: no sector ${index}`)
+        let sector = this.sectors.get(index)
+        if (!sector) this.sectors.set(index, (sector = new Uint8Array(sectorBytes).fill(this.blank)))
+        return sector
     }
 
     clear(index: number): void {
-        this.sectors[index] = undefined
+        this.sectors.delete(index)
+    }
+
+    clearRange(first: number, count: number): void {
+        for (const index of inRange(this.sectors.keys(), first, count)) this.sectors.delete(index)
     }
 
     flush(): void {}
     close(): void {}
+}
+
+/** Those of the keys that lie in the range: bounded by what there is, not by the range. */
+export function inRange(keys: Iterable<number>, first: number, count: number): number[] {
+    return [...keys].filter(index => index >= first && index < first + count)
 }
 
 const chunkBytes = 16 * sectorBytes
@@ -61,20 +75,14 @@ export class FileImage implements ChipImage {
     constructor(
         readonly place: string,
         bytes: number,
+        readonly blank = 0xff,
     ) {
         this.bytes = bytes
-        this.memory = new MemoryImage(bytes, place)
-        const isNew = !existsSync(place)
+        this.memory = new MemoryImage(bytes, place, blank)
+        const opened = openImageFile(place)
+        this.file = opened.file
         try {
-            this.file = openSync(place, isNew ? "wx+" : "r+")
-        } catch (error) {
-            throw new Error(
-                `cannot open the chip image ${place}: ${(error as Error).message}. It must be a file this user may read and write; ` +
-                    "set its rights, or choose another folder with --images",
-            )
-        }
-        try {
-            if (isNew) this.create(this.file)
+            if (opened.isNew) this.create(this.file)
             else this.load(this.file)
         } catch (error) {
             this.closeFile()
@@ -83,20 +91,13 @@ export class FileImage implements ChipImage {
     }
 
     private create(file: number): void {
-        const erased = new Uint8Array(chunkBytes).fill(0xff)
+        const erased = new Uint8Array(chunkBytes).fill(this.blank)
         for (let at = 0; at < this.bytes; at += chunkBytes)
             writeSync(file, erased, 0, Math.min(chunkBytes, this.bytes - at), at)
     }
 
     private load(file: number): void {
-        const stat = fstatSync(file)
-        if (!stat.isFile())
-            throw new Error(`${this.place} is not a file: move it away, or choose another folder with --images`)
-        if (stat.size !== this.bytes)
-            throw new Error(
-                `${this.place} holds ${stat.size} bytes, but the chip has ${this.bytes}. Choose the --chip the image was made with, ` +
-                    "or move the folder away to start with erased chips",
-            )
+        checkImageFile(file, this.place, this.bytes)
         const chunk = new Uint8Array(chunkBytes)
         for (let at = 0; at < this.bytes; at += chunkBytes) {
             const count = Math.min(chunkBytes, this.bytes - at)
@@ -106,7 +107,8 @@ export class FileImage implements ChipImage {
                 )
             for (let offset = 0; offset < count; offset += sectorBytes) {
                 const sector = chunk.subarray(offset, offset + sectorBytes)
-                if (sector.some(byte => byte !== 0xff)) this.memory.writable((at + offset) / sectorBytes).set(sector)
+                if (sector.some(byte => byte !== this.blank))
+                    this.memory.writable((at + offset) / sectorBytes).set(sector)
             }
         }
     }
@@ -125,9 +127,13 @@ export class FileImage implements ChipImage {
         this.memory.clear(index)
     }
 
+    clearRange(first: number, count: number): void {
+        for (let index = first; index < first + count; index++) this.clear(index)
+    }
+
     flush(): void {
         if (this.file === undefined || this.dirty.size === 0) return
-        const erased = new Uint8Array(sectorBytes).fill(0xff)
+        const erased = new Uint8Array(sectorBytes).fill(this.blank)
         for (const index of [...this.dirty].sort((a, b) => a - b)) {
             const sector = this.memory.sector(index) ?? erased
             if (writeSync(this.file, sector, 0, sectorBytes, index * sectorBytes) !== sectorBytes)
@@ -149,16 +155,25 @@ export class FileImage implements ChipImage {
     }
 }
 
-/** `DIR/<node>/E<n>.bin`, or nothing on disk when no folder is given. */
-export function openChipImage(folder: string | undefined, node: string, element: number, bytes: number): ChipImage {
-    if (folder === undefined) return new MemoryImage(bytes, `memory ${node}/E${element}`)
-    const under = join(folder, node)
+/** Makes the file if there is none. */
+export function openImageFile(place: string): { file: number; isNew: boolean } {
+    const isNew = !existsSync(place)
     try {
-        mkdirSync(under, { recursive: true })
+        return { file: openSync(place, isNew ? "wx+" : "r+"), isNew }
     } catch (error) {
         throw new Error(
-            `cannot make the image folder ${under}: ${(error as Error).message}. Choose another with --images`,
+            `cannot open the chip image ${place}: ${(error as Error).message}. It must be a file this user may read and write; ` +
+                "set its rights, or choose another folder with --images",
         )
     }
-    return new FileImage(join(under, `E${element}.bin`), bytes)
+}
+
+export function checkImageFile(file: number, place: string, bytes: number): void {
+    const stat = fstatSync(file)
+    if (!stat.isFile()) throw new Error(`${place} is not a file: move it away, or choose another folder with --images`)
+    if (stat.size !== bytes)
+        throw new Error(
+            `${place} holds ${stat.size} bytes, but the chip has ${bytes}. Choose the --chip the image was made with, ` +
+                "or move the folder away to start with erased chips",
+        )
 }

@@ -8,6 +8,7 @@ import { bytesOf, ChipBench, filled } from "./chip-bench"
 describe("SPI-NOR chip: commands", () => {
     it("JEDEC id of every part, over and over while clocked [R17]", () => {
         const capacities: Record<string, number> = {
+            W25Q256JV: 0x19,
             W25Q128JV: 0x18,
             W25Q64JV: 0x17,
             W25Q32JV: 0x16,
@@ -19,7 +20,7 @@ describe("SPI-NOR chip: commands", () => {
             assert.deepEqual([...bench.send([0x9f, 0, 0, 0, 0])], [0xff, 0xef, 0x40, capacity, 0xef], name)
             assert.equal(bench.chip.part.bytes, 2 ** capacity, name)
         }
-        assert.equal([...spiNorParts.values()].filter(part => part.real).length, 5)
+        assert.equal([...spiNorParts.values()].filter(part => part.real).length, 6)
     })
 
     it("read back what was programmed, also fast, also split over transfers [R17]", () => {

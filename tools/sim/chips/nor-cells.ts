@@ -11,8 +11,12 @@ import { pageBytes, sectorBytes } from "./spi-nor-parts"
 export interface NorWear {
     /** A sector erased more often than this goes bad; undefined = never */
     enduranceCycles?: number
-    /** Sectors that are bad from the start */
+    /** Sectors that are bad from the start: neither erases nor programs hold */
     badSectors?: Iterable<number>
+    /** Sectors whose erase leaves bits at 0 */
+    badErases?: Iterable<number>
+    /** Sectors whose programs leave bits at 1 */
+    badPrograms?: Iterable<number>
 }
 
 /** Up to 256 bytes for one page, in the order they arrived; the address wraps inside the page. */
@@ -33,7 +37,10 @@ export class NorCells {
     /** Sectors whose last erase was cut: they may look erased and not be */
     readonly tornSectors = new Set<number>()
     readonly badSectors: Set<number>
-    private readonly enduranceCycles: number
+    readonly badErases: Set<number>
+    readonly badPrograms: Set<number>
+    /** Tests may lower it at any time */
+    enduranceCycles: number
 
     constructor(
         readonly image: ChipImage,
@@ -42,6 +49,8 @@ export class NorCells {
     ) {
         this.eraseCounts = new Uint32Array(image.bytes / sectorBytes)
         this.badSectors = new Set(wear.badSectors)
+        this.badErases = new Set(wear.badErases)
+        this.badPrograms = new Set(wear.badPrograms)
         this.enduranceCycles = wear.enduranceCycles ?? Infinity
     }
 
@@ -75,7 +84,9 @@ export class NorCells {
         const index = Math.floor(write.page / sectorBytes)
         const sector = this.image.writable(index)
         const base = write.page % sectorBytes
+        const before = this.badPrograms.has(index) ? sector.slice(base, base + pageBytes) : undefined
         for (let i = 0; i < write.data.length; i++) sector[base + ((write.first + i) % pageBytes)] &= write.data[i]
+        if (before) this.leaveUnprogrammed(sector.subarray(base, base + pageBytes), before)
         if (!this.badSectors.has(index)) return
         // One to eight cells of the page do not hold: a bad sector loses bits in both directions
         for (let n = 1 + this.random.int(8); n > 0; n--)
@@ -105,7 +116,24 @@ export class NorCells {
             this.tornSectors.delete(index)
             this.image.clear(index)
             if (++this.eraseCounts[index] > this.enduranceCycles) this.badSectors.add(index)
-            if (this.badSectors.has(index)) this.leaveStuckBits(index)
+            if (this.badSectors.has(index) || this.badErases.has(index)) this.leaveStuckBits(index)
+        }
+    }
+
+    /** A new chip: erased, not worn; its endurance is its part's. */
+    renew(): void {
+        this.image.clearRange(0, this.eraseCounts.length)
+        this.eraseCounts.fill(0)
+        for (const set of [this.tornSectors, this.badSectors, this.badErases, this.badPrograms]) set.clear()
+    }
+
+    /** One to eight of the bits that should have become 0 do not. */
+    private leaveUnprogrammed(page: Uint8Array, before: Uint8Array): void {
+        const changed = [...page.keys()].filter(at => page[at] !== before[at])
+        for (let n = 1 + this.random.int(8); n > 0 && changed.length > 0; n--) {
+            const at = changed[this.random.int(changed.length)]
+            const wrong = before[at] & ~page[at]
+            page[at] |= wrong & -wrong
         }
     }
 

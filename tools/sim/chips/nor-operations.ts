@@ -4,6 +4,7 @@
 // - at most one operation runs and at most one is suspended.
 // Capitalised names are the instruction descriptions of the W25Q128JV datasheet.
 
+import { spanNs, type ChipTiming, type ElementFaults, type ElementOperation } from "./element"
 import type { NorCells, PageWrite } from "./nor-cells"
 import { resetNs, suspendNs, type SpiNorPart } from "./spi-nor-parts"
 import type { SpiNorStatistics } from "./spi-nor-statistics"
@@ -12,22 +13,15 @@ export type EraseKind = "erase4k" | "erase32k" | "erase64k" | "eraseChip"
 export type OperationKind = "program" | EraseKind
 
 /** A program or erase that starts. Cut the power at `startNs + fraction * (endNs - startNs)` to tear it. */
-export interface Operation {
-    /** Counts programs and erases of this chip together, from 0 */
-    index: number
+export interface Operation extends ElementOperation {
     kind: OperationKind
-    address: number
-    bytes: number
-    startNs: number
-    endNs: number
 }
 
 export interface RunningOperation extends Operation {
     write?: PageWrite
+    /** It takes its time and changes nothing */
+    isDropped?: boolean
 }
-
-/** "typical" and "maximum" are the datasheet's; a number is a factor on typical. */
-export type ChipTiming = "typical" | "maximum" | number
 
 const chipEraseBlockBytes = 65536
 
@@ -44,18 +38,20 @@ export class NorOperations {
         private readonly part: SpiNorPart,
         private readonly cells: NorCells,
         private readonly statistics: SpiNorStatistics,
+        private readonly faults: ElementFaults,
         public timing: ChipTiming,
     ) {}
 
     get isBusy(): boolean {
-        return this.running !== undefined || this.nowNs < this.unreadyUntilNs
+        return this.faults.staysBusy || this.running !== undefined || this.nowNs < this.unreadyUntilNs
     }
 
     advance(atNs: number): void {
         if (atNs > this.nowNs) this.nowNs = atNs
         const running = this.running
         if (!running || this.nowNs < running.endNs) return
-        if (running.write) this.cells.program(running.write)
+        if (running.isDropped) this.statistics.dropped++
+        else if (running.write) this.cells.program(running.write)
         else this.cells.erase(running.address, running.bytes)
         this.statistics.busyNs += running.endNs - running.startNs
         this.running = undefined
@@ -105,6 +101,7 @@ export class NorOperations {
     }
 
     private tearOne(operation: RunningOperation, doneNs: number): void {
+        if (operation.isDropped) return
         const fraction = doneNs / (operation.endNs - operation.startNs)
         if (operation.write) {
             this.statistics.tornPrograms++
@@ -121,7 +118,6 @@ export class NorOperations {
     }
 
     private durationNs(kind: OperationKind): number {
-        const span = this.part[`${kind}Ns`]
-        return typeof this.timing === "number" ? Math.max(1, Math.round(span.typical * this.timing)) : span[this.timing]
+        return spanNs(this.part[`${kind}Ns`], this.timing)
     }
 }

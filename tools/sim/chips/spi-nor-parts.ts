@@ -1,16 +1,9 @@
 // Data of the supported parts, from their datasheets: "AC Electrical Characteristics" for times, "Manufacturer and Device
 // Identification" for ids, "Operating Ranges" for clocks. Figures are {typical, maximum}; the models choose by name.
 
-export interface Span {
-    typical: number
-    maximum: number
-}
+import type { ElementPart, Span } from "./element"
 
-export interface SpiNorPart {
-    name: string
-    /** False for geometries made for tests, which nobody sells */
-    real: boolean
-    bytes: number
+export interface SpiNorPart extends ElementPart {
     /** As answered to 9Fh: manufacturer, type, capacity */
     jedec: [number, number, number]
     /** As answered to ABh */
@@ -54,6 +47,17 @@ const jv = {
 }
 
 const parts: SpiNorPart[] = [
+    {
+        // W25Q256JV, AC Electrical Characteristics: tPP 0.7/3 ms, tSE 50/400 ms, tBE1 120/1600 ms, tBE2 150/2000 ms, tCE 80/400 s
+        ...jv,
+        name: "W25Q256JV",
+        bytes: 32 << 20,
+        jedec: [0xef, 0x40, 0x19],
+        deviceId: 0x18,
+        programNs: { typical: 700 * us, maximum: 3 * ms },
+        erase4kNs: { typical: 50 * ms, maximum: 400 * ms },
+        eraseChipNs: { typical: 80 * s, maximum: 400 * s },
+    },
     {
         ...jv,
         name: "W25Q128JV",
@@ -112,6 +116,9 @@ const parts: SpiNorPart[] = [
 ]
 
 export const spiNorParts: ReadonlyMap<string, SpiNorPart> = new Map(parts.map(part => [part.name.toLowerCase(), part]))
+
+/** What three address bytes reach; a larger chip has the commands of W25Q256JV to reach the rest. */
+export const threeByteBytes = 16 << 20
 
 export function findSpiNorPart(name: string): SpiNorPart {
     const part = spiNorParts.get(name.toLowerCase())

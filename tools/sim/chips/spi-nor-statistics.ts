@@ -17,6 +17,9 @@ export interface SpiNorStatistics {
     /** Programs into a sector whose last erase was cut: it may look erased, and not hold */
     programsOnTornSector: number
     operationsOnBadSector: number
+    /** Reads that came back wrong by `faults.lies`, operations that did nothing by `faults.dropsWrites` */
+    lies: number
+    dropped: number
 }
 
 export function newStatistics(): SpiNorStatistics {
@@ -32,5 +35,7 @@ export function newStatistics(): SpiNorStatistics {
         tornErases: 0,
         programsOnTornSector: 0,
         operationsOnBadSector: 0,
+        lies: 0,
+        dropped: 0,
     }
 }

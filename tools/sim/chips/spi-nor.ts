@@ -4,51 +4,60 @@
 //   in bursts and one may be a little ahead of the other;
 // - a started program or erase ends by itself while the chip has power, whoever started it;
 // - after powerLost() the array holds the torn state of what was in flight, and nothing else changed.
+// - what three address bytes do not reach is reached only as the W25Q256JV says: its 4-byte mode, its 4-byte commands, or its extended
+//   address register, which every 4-byte address overwrites.
 // Capitalised names are the instruction descriptions of the W25Q128JV datasheet.
 
 import type { Random } from "../random"
+import { noFaults, type ChipTiming, type Element, type ElementConfig, type SpiReply } from "./element"
 import type { ChipImage } from "./image-file"
 import { NorCells, type NorWear, type PageWrite } from "./nor-cells"
-import { NorOperations, type ChipTiming, type EraseKind, type Operation, type OperationKind } from "./nor-operations"
-import { eraseBytes, headerBytes, isReading, opcode, opcodeName } from "./spi-nor-opcodes"
-import { pageBytes, powerDownNs, sectorBytes, wakeNs, type SpiNorPart } from "./spi-nor-parts"
+import { NorOperations, type EraseKind, type Operation, type OperationKind } from "./nor-operations"
+import {
+    addressBytes,
+    eraseBytes,
+    headerBytes,
+    isReading,
+    opcode,
+    opcodeName,
+    type AddressMode,
+} from "./spi-nor-opcodes"
+import { pageBytes, powerDownNs, sectorBytes, threeByteBytes, wakeNs, type SpiNorPart } from "./spi-nor-parts"
 import { newStatistics, type Ignored, type SpiNorStatistics } from "./spi-nor-statistics"
-import { throwViolation, Violation, type ReportViolation } from "./violation"
+import { throwViolation, Violation } from "./violation"
 
-export interface SpiNorConfig extends NorWear {
-    /** As `a.E0` */
-    name: string
+export interface SpiNorConfig extends NorWear, Omit<ElementConfig, "onOperation"> {
     part: SpiNorPart
-    image: ChipImage
     random: Random
-    timing?: ChipTiming
-    report?: ReportViolation
     /** Called before the operation starts: to cut the power there, or return "drop" to have the chip not do it */
     onOperation?(operation: Operation): "drop" | void
-}
-
-export interface SpiReply {
-    rx: Uint8Array
-    /** From this byte on the chip drives MISO; before, it floats */
-    drivenFrom: number
 }
 
 // Status Registers: BUSY and WEL of status-1, SUS of status-2
 const busyBit = 0x01
 const enabledBit = 0x02
 const suspendBit = 0x80
+// W25Q256JV, Status Register-3: ADS; and the drivers' strength as it is delivered, 25 %
+const fourByteBit = 0x01
+const driveBits = 0x60
 
-export class SpiNor {
+export class SpiNor implements Element {
+    readonly kind = "nor"
     readonly name: string
     readonly part: SpiNorPart
     readonly cells: NorCells
     readonly statistics: SpiNorStatistics = newStatistics()
+    readonly faults = noFaults()
     private readonly operations: NorOperations
+    private readonly faultRandom: Random
 
     private powered = false
     private selected = false
     private resetEnabled = false
     private asleep = false
+    private mode: AddressMode = 3
+    /** Address bits 31 to 24, for commands with three address bytes */
+    private extended = 0
 
     // The command since select fell
     private code = 0
@@ -67,7 +76,26 @@ export class SpiNor {
                 `${this.name}: an image of ${config.image.bytes} bytes for a ${this.part.name} of ${this.part.bytes}`,
             )
         this.cells = new NorCells(config.image, config.random, config)
-        this.operations = new NorOperations(this.part, this.cells, this.statistics, config.timing ?? "typical")
+        this.faultRandom = config.random.fork("faults")
+        this.operations = new NorOperations(
+            this.part,
+            this.cells,
+            this.statistics,
+            this.faults,
+            config.timing ?? "typical",
+        )
+    }
+
+    get image(): ChipImage {
+        return this.cells.image
+    }
+
+    get eraseCounts(): Uint32Array {
+        return this.cells.eraseCounts
+    }
+
+    private get isLarge(): boolean {
+        return this.part.bytes > threeByteBytes
     }
 
     /** Holds for operations that start from now on. */
@@ -80,6 +108,7 @@ export class SpiNor {
         this.operations.advance(atNs)
         this.powered = true
         this.resetEnabled = this.asleep = false
+        this.clearAddressing()
         this.operations.unreadyUntilNs = 0
     }
 
@@ -119,9 +148,14 @@ export class SpiNor {
         if (this.count === 0 && !this.wholeBytes) this.statistics.ignored.short++
     }
 
+    /** A NOR chip lets go of the line at once, and counts no clocks. */
+    clocked(): undefined {
+        return undefined
+    }
+
     transfer(tx: Uint8Array, startNs: number, endNs: number, hz: number): SpiReply {
         const reply = { rx: new Uint8Array(tx.length).fill(0xff), drivenFrom: tx.length }
-        if (!this.powered || !this.selected || tx.length === 0) return reply
+        if (!this.powered || !this.selected || this.faults.silent || tx.length === 0) return reply
         this.last = { startNs, endNs, before: this.count, bytes: tx.length }
         this.operations.advance(startNs)
         let i = 0
@@ -129,14 +163,34 @@ export class SpiNor {
             this.begin(tx[i++], hz)
             this.count = 1
         }
-        const header = headerBytes(this.code)
-        for (; i < tx.length && this.count < header; i++, this.count++)
-            if (this.count < 4) this.address = ((this.address << 8) | tx[i]) >>> 0
+        const header = this.header
+        const addressed = addressBytes(this.code, this.mode)
+        for (; i < tx.length && this.count < header; i++, this.count++) {
+            if (this.count > addressed) continue
+            this.address = ((this.address << 8) | tx[i]) >>> 0
+            if (this.count === addressed && this.ignored === undefined) this.completeAddress(addressed)
+        }
         if (this.count >= header && i < tx.length) {
             if (this.ignored === undefined) this.data(tx, reply, i, startNs, endNs)
             this.count += tx.length - i
         }
         return reply
+    }
+
+    private get header(): number {
+        return headerBytes(this.code, this.mode)
+    }
+
+    /** W25Q256JV, Extended Address Register: for three bytes it stands in; four bytes replace it. */
+    private completeAddress(bytes: number): void {
+        if (!this.isLarge) return
+        if (bytes === 4) this.extended = this.address >>> 24
+        else if (bytes === 3) this.address = ((this.extended << 24) | this.address) >>> 0
+    }
+
+    private clearAddressing(): void {
+        this.mode = 3
+        this.extended = 0
     }
 
     /** As status-1 would say. */
@@ -165,10 +219,15 @@ export class SpiNor {
         }
     }
 
+    renew(): void {
+        this.cells.renew()
+        Object.assign(this.faults, noFaults())
+    }
+
     private begin(code: number, hz: number): void {
         this.code = code
         this.address = 0
-        const name = opcodeName(code)
+        const name = opcodeName(code, this.isLarge)
         if (name === undefined) {
             this.ignored = "unknown"
             return
@@ -179,7 +238,7 @@ export class SpiNor {
             if (code !== opcode.wake) this.ignored = "asleep"
             return
         }
-        const limitHz = code === opcode.read ? this.part.readHz : this.part.clockHz
+        const limitHz = code === opcode.read || code === opcode.read4 ? this.part.readHz : this.part.clockHz
         if (hz > limitHz) this.report(`${name} at ${hz / 1e6} MHz; the ${this.part.name} takes ${limitHz / 1e6} MHz`)
         if (!this.operations.isBusy || allowedBusy.has(code)) return
         this.ignored = "busy"
@@ -190,25 +249,34 @@ export class SpiNor {
     /** `from` is the first byte of the transfer behind the header. */
     private data(tx: Uint8Array, reply: SpiReply, from: number, startNs: number, endNs: number): void {
         const { rx } = reply
-        const position = this.count - headerBytes(this.code)
+        const position = this.count - this.header
         switch (this.code) {
             case opcode.program:
+            case opcode.program4:
                 for (let i = from; i < tx.length; i++) this.latch[(position + i - from) % pageBytes] = tx[i]
                 return
             case opcode.read:
             case opcode.fastRead:
+            case opcode.read4:
+            case opcode.fastRead4:
                 if (position === 0) this.checkAddress(this.address)
                 this.checkNotSuspended(this.address + position, tx.length - from)
+                this.checkReach(this.address + position, tx.length - from)
                 this.cells.read(this.address + position, rx.subarray(from))
                 this.statistics.bytesRead += tx.length - from
+                this.lie(rx.subarray(from))
+                break
+            case opcode.readExtended:
+                rx.fill(this.extended, from)
                 break
             case opcode.status1:
-            case opcode.status2: {
+            case opcode.status2:
+            case opcode.status3: {
                 // Clocked out over and over, each byte as the chip is then (Read Status Register)
                 const stepNs = (endNs - startNs) / tx.length
                 for (let i = from; i < tx.length; i++) {
                     this.operations.advance(Math.floor(startNs + i * stepNs))
-                    rx[i] = this.code === opcode.status1 ? this.status1() : this.status2()
+                    rx[i] = this.status()
                 }
                 break
             }
@@ -224,12 +292,23 @@ export class SpiNor {
         reply.drivenFrom = from
     }
 
-    private status1(): number {
-        return (this.operations.isBusy ? busyBit : 0) | (this.operations.writeEnabled ? enabledBit : 0)
+    private status(): number {
+        const { operations } = this
+        switch (this.code) {
+            case opcode.status1:
+                return (operations.isBusy ? busyBit : 0) | (operations.writeEnabled ? enabledBit : 0)
+            case opcode.status2:
+                return operations.suspended ? suspendBit : 0
+            default:
+                return driveBits | (this.mode === 4 ? fourByteBit : 0)
+        }
     }
 
-    private status2(): number {
-        return this.operations.suspended ? suspendBit : 0
+    private lie(rx: Uint8Array): void {
+        if (!this.faultRandom.chance(this.faults.lies)) return
+        this.statistics.lies++
+        for (let n = 1 + this.faultRandom.int(8); n > 0; n--)
+            rx[this.faultRandom.int(rx.length)] ^= 1 << this.faultRandom.int(8)
     }
 
     /** Select rose: the command is whole or it never was. */
@@ -240,7 +319,8 @@ export class SpiNor {
             this.statistics.ignored[this.ignored]++
             return
         }
-        const isWhole = this.code === opcode.program ? this.count > 4 : this.count === headerBytes(this.code)
+        const isProgram = this.code === opcode.program || this.code === opcode.program4
+        const isWhole = isProgram ? this.count > this.header : this.count === this.header
         if (isReading(this.code)) {
             if (this.code === opcode.wake) this.wake()
         } else if (!isWhole || !this.wholeBytes) this.statistics.ignored.short++
@@ -265,8 +345,19 @@ export class SpiNor {
                 this.resetEnabled = true
                 return true
             case opcode.reset:
-                if (isArmed) operations.reset()
-                return isArmed
+                if (!isArmed) return false
+                operations.reset()
+                this.clearAddressing()
+                return true
+            case opcode.enter4:
+            case opcode.exit4:
+                this.mode = this.code === opcode.enter4 ? 4 : 3
+                return true
+            case opcode.writeExtended:
+                if (!operations.writeEnabled) return false
+                this.extended = this.address
+                operations.writeEnabled = false
+                return true
             case opcode.suspend:
                 return operations.suspend()
             case opcode.resume:
@@ -307,7 +398,7 @@ export class SpiNor {
 
     /** More than a page sent: it wraps, and the later bytes stand over the earlier (Page Program). */
     private latched(address: number): PageWrite {
-        const sent = this.count - 4
+        const sent = this.count - this.header
         const count = Math.min(sent, pageBytes)
         const data = new Uint8Array(count)
         for (let i = 0; i < count; i++) data[i] = this.latch[(sent - count + i) % pageBytes]
@@ -318,6 +409,7 @@ export class SpiNor {
     private start(kind: OperationKind, address: number, bytes: number, write?: PageWrite): void {
         const planned = this.operations.plan(kind, address, bytes, write)
         const { index, startNs, endNs } = planned
+        planned.isDropped = this.faultRandom.chance(this.faults.dropsWrites)
         const verdict = this.config.onOperation?.({ index, kind, address, bytes, startNs, endNs })
         if (verdict === "drop" || !this.powered) return
         const { statistics, cells } = this
@@ -339,6 +431,14 @@ export class SpiNor {
     private checkAddress(address: number): void {
         if (address >= this.part.bytes)
             this.report(`address beyond the ${this.part.bytes} bytes of a ${this.part.name}`, address)
+    }
+
+    /** What a read with a 3-byte address does at the end of its 16 MB is not said: "executed within that region". */
+    private checkReach(address: number, bytes: number): void {
+        const addressed = addressBytes(this.code, this.mode)
+        const reached = (this.address % threeByteBytes) + (address - this.address) + bytes
+        if (this.isLarge && addressed === 3 && reached > threeByteBytes)
+            this.report("read over the end of the 16 MB that three address bytes reach", address)
     }
 
     private checkNotSuspended(address: number, bytes: number): void {

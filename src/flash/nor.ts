@@ -95,12 +95,16 @@ export class NorBank implements ElementBank {
             await this.port.transfer(mask, four, fourIn)
             // JEDEC JEP106 manufacturer in byte 1; byte 3 is log2 of the capacity (W25Q128JV §8.1.1)
             const log2 = fourIn[3]
-            if (fourIn[1] === 0xff || fourIn[1] === 0 || log2 < log2Min || log2 > log2Max) {
+            const id = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
+            // and the same once more: a card that was left in the middle of a read answers with its data
+            await this.port.transfer(mask, four, fourIn)
+            const again = (fourIn[1] << 16) | (fourIn[2] << 8) | fourIn[3]
+            if (again !== id || id >> 16 === 0xff || id >> 16 === 0 || log2 < log2Min || log2 > log2Max) {
                 this.alive &= ~mask
                 continue
             }
             pages[slot] = 1 << (log2 - 8)
-            ids[slot] = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
+            ids[slot] = id
             if (pages[slot] > nearPages) {
                 one[0] = cmdLeave4Byte
                 await this.port.transfer(mask, one, oneIn)

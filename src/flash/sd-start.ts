@@ -1,0 +1,120 @@
+// Brings SD cards from whatever state they are in to ready, with their CRC checks on.
+//
+// A card keeps its power when the node that drove it dies: it may be busy, in the middle of a block either way, or due to get one. So it is
+// clocked for longer than a block, which ends either; a block that is filled up so has a wrong CRC and is not written. Then CMD12, and if the
+// card still takes no command, CMD0 and all of the initialisation.
+
+import { platform } from "../platform"
+import { ElementPort } from "./bank"
+import {
+    at,
+    chunk,
+    cmdApp,
+    cmdCheckCrc,
+    cmdCondition,
+    cmdGoIdle,
+    cmdInitialise,
+    cmdOcr,
+    cmdStatus,
+    cmdStop,
+    command,
+    leave,
+    r1Idle,
+    readData,
+    readWhole,
+    waitReady,
+} from "./sd-link"
+
+/** 7.2.1: HCS, we know high capacity */
+const highCapacity = 0x40000000
+/** 4.3.13: 2.7 to 3.6 V, and a pattern that comes back */
+const condition = 0x1aa
+/** 4.2.3 */
+const initialiseMsMax = 1000
+const initialisePauseMs = 2
+const goIdleTriesMax = 4
+/** 7.3.3.2, ends a multiple write */
+const tokenStop = 0xfd
+
+export const cardAbsent = 0
+export const cardStarting = 1
+export const cardReady = 2
+
+/** Until it is ready for a command, or beginning to initialise itself. All within `busyMsMax` and a few answers. */
+export async function wakeCard(
+    port: ElementPort,
+    mask: number,
+    ones: Buffer,
+    scratch: Buffer,
+    busyMsMax: number,
+): Promise<number> {
+    ones.fillAt(0, ones.length, 0xff)
+    port.select(mask)
+    for (let i = 0; i < 3; i++) await port.exchange(ones, scratch)
+    let state = cardAbsent
+    if (await waitReady(port, busyMsMax)) {
+        ones[0] = tokenStop
+        await port.exchange(ones, scratch)
+        await leave(port, mask)
+        port.select(mask)
+        if (await waitReady(port, busyMsMax)) state = await answerOf(port, busyMsMax)
+    }
+    await leave(port, mask)
+    return state
+}
+
+async function answerOf(port: ElementPort, busyMsMax: number): Promise<number> {
+    await command(port, cmdStop, 0)
+    if (!(await waitReady(port, busyMsMax))) return cardAbsent
+    // clears what a former controller left unread
+    await command(port, cmdStatus, 0)
+    if ((await command(port, cmdCheckCrc, 1)) === 0) return cardReady
+    let tries = 0
+    while ((await command(port, cmdGoIdle, 0)) !== r1Idle) if (++tries >= goIdleTriesMax) return cardAbsent
+    // one that does not know CMD8 is of version 1, of standard capacity
+    if ((await command(port, cmdCondition, condition)) !== r1Idle) return cardAbsent
+    if (chunk[at + 3] !== 0x01 || chunk[at + 4] !== 0xaa) return cardAbsent
+    if ((await command(port, cmdCheckCrc, 1)) !== r1Idle) return cardAbsent
+    await initialise(port)
+    return cardStarting
+}
+
+/** The first begins it, each tells whether it is done. */
+async function initialise(port: ElementPort): Promise<number> {
+    await command(port, cmdApp, 0)
+    return await command(port, cmdInitialise, highCapacity)
+}
+
+/** Waits for the end of what `wakeCard` began. */
+export async function finishStart(port: ElementPort, mask: number): Promise<boolean> {
+    const deadline = platform.now() + initialiseMsMax
+    let answer = r1Idle
+    while (answer === r1Idle && platform.now() <= deadline) {
+        port.select(mask)
+        answer = await initialise(port)
+        await leave(port, mask)
+        if (answer === r1Idle) await platform.sleep(initialisePauseMs)
+    }
+    return answer === 0
+}
+
+/** Whether the card is addressed by block, as SDHC and SDXC are (OCR, 5.1: power up status and CCS). */
+export async function hasHighCapacity(port: ElementPort, mask: number): Promise<boolean> {
+    port.select(mask)
+    const answer = await command(port, cmdOcr, 0)
+    const ocr = chunk[at + 1]
+    await leave(port, mask)
+    return answer === 0 && (ocr & 0xc0) === 0xc0
+}
+
+/** Asks for a register of 16 bytes, to offset 4 of `register`. */
+export async function readRegister(
+    port: ElementPort,
+    mask: number,
+    cmd: number,
+    register: Buffer,
+    ones: Buffer,
+    scratch: Buffer,
+): Promise<boolean> {
+    return (await readData(port, mask, cmd, 0, register, ones, scratch)) === readWhole
+}

@@ -1,0 +1,231 @@
+// SDHC and SDXC cards in SPI mode, the other kind of element. Sections are those of the SD Physical Layer Simplified Specification, 4.10.
+//
+// Promises, beyond those of bank.ts:
+// - page n is the first half of block n, the other half is zeros: writing one page never rewrites another;
+// - before a page is begun on a card the one before is durable there: it was waited for, and the card's status asked;
+// - commands and data go with their CRCs, and the cards check them: a bit that tips on a wire never writes, least of all elsewhere;
+// - a page that cannot be read comes as bytes that are no page, and not blank.
+
+import { spiHz } from "../config"
+import { ElementBank, ElementPort } from "./bank"
+import { crc16OfBlock } from "./sd-crc"
+import {
+    allocateLink,
+    at,
+    chunk,
+    cmdCid,
+    cmdCsd,
+    cmdErase,
+    cmdEraseFirst,
+    cmdEraseLast,
+    cmdReadBlock,
+    cmdStatus,
+    cmdWriteBlock,
+    command,
+    leave,
+    readData,
+    readNothing,
+    readWhole,
+    waitReady,
+} from "./sd-link"
+import { cardReady, cardStarting, finishStart, hasHighCapacity, readRegister, wakeCard } from "./sd-start"
+
+/** 7.2.1: until they are initialised */
+const startHz = 400000
+/** 4 GB of the card, half of each block used; numbers of pages stay far from what a sign would change. */
+const pagesMax = 0x800000
+
+// 4.6.2.2: a write is done within 250, of SDXC within 500; an erase takes up to 250 for each allocation
+// unit. Those of real cards are of 512 KB and more; 16 KB is the least that can be told
+const writeMsMax = 500
+const erasePagesMax = 256
+const eraseMsMax = 2000
+
+// 7.3.3.1
+const responseMask = 0x1f
+const responseAccepted = 0x05
+/** Page buffers begin a block with it: ones, then the token (7.3.3.2) as fourth byte. */
+const lead = 0xfeffffff
+const writeTriesMax = 2
+/** What an unreadable page is filled with. */
+const unreadable = 0x5a
+
+/** What goes behind a page: zeros, CRC, and ones while the answer comes. */
+let tail: Buffer
+const crcAt = 256
+const responseAt = 258
+const tailBytes = 260
+/** Registers, behind four bytes. */
+let register: Buffer
+
+export class SdBank implements ElementBank {
+    alive: number
+    private busy: number
+    private port: ElementPort
+    private pageOut: Buffer
+    private pageIn: Buffer
+    pages: number[]
+    ids: number[]
+    strideBytes: number
+
+    constructor(port: ElementPort, pageOut: Buffer, pageIn: Buffer) {
+        this.alive = 0
+        this.busy = 0
+        this.port = port
+        this.pageOut = pageOut
+        this.pageIn = pageIn
+        this.pages = [0, 0, 0, 0, 0, 0]
+        this.ids = [0, 0, 0, 0, 0, 0]
+        this.strideBytes = 512
+    }
+
+    async identify(slots: number): Promise<number> {
+        const pages = this.pages
+        const ids = this.ids
+        const port = this.port
+        allocateLink()
+        this.alive = 0
+        this.busy = 0
+        for (let slot = 0; slot < pages.length; slot++) {
+            pages[slot] = 0
+            ids[slot] = 0
+        }
+        port.setClock(startHz)
+        try {
+            let starting = 0
+            let ready = 0
+            // 6.4.1: at least 74 clocks with no card selected
+            await leave(port, 0)
+            for (let slot = 0; slot < slots; slot++) {
+                const mask = 1 << slot
+                const state = await wakeCard(port, mask, this.pageOut, this.pageIn, eraseMsMax)
+                if (state === cardStarting) starting |= mask
+                if (state === cardReady) ready |= mask
+            }
+            // all of them initialise themselves at the same time
+            for (let slot = 0; slot < slots; slot++)
+                if (starting & (1 << slot) && (await finishStart(port, 1 << slot))) ready |= 1 << slot
+            for (let slot = 0; slot < slots; slot++) if (ready & (1 << slot)) await this.learn(slot)
+        } finally {
+            port.setClock(spiHz)
+        }
+        return this.alive
+    }
+
+    private async learn(slot: number): Promise<void> {
+        const port = this.port
+        const pageOut = this.pageOut
+        const pageIn = this.pageIn
+        const mask = 1 << slot
+        if (!tail) {
+            tail = Buffer.alloc(tailBytes)
+            register = Buffer.alloc(20)
+        }
+        if (!(await hasHighCapacity(port, mask))) return
+        if (!(await readRegister(port, mask, cmdCid, register, pageOut, pageIn))) return
+        const id = (register[4] << 16) | (register[5] << 8) | register[6]
+        if (!(await readRegister(port, mask, cmdCsd, register, pageOut, pageIn))) return
+        // CSD version 2.0, 5.3.3: C_SIZE, 22 bits, in units of 512 KB
+        if (register[4] >> 6 !== 1) return
+        const units = (((register[11] & 0x3f) << 16) | (register[12] << 8) | register[13]) + 1
+        this.pages[slot] = units >= pagesMax / 1024 ? pagesMax : units * 1024
+        this.ids[slot] = id
+        this.alive |= mask
+    }
+
+    async read(slot: number, page: number, buffer: Buffer): Promise<void> {
+        const mask = 1 << slot
+        if (this.busy & mask) await this.settle(mask)
+        let outcome = readNothing
+        if (this.alive & mask) {
+            outcome = await readData(this.port, mask, cmdReadBlock, page, buffer, this.pageOut, this.pageIn)
+            if (outcome === readNothing) this.alive &= ~mask
+        }
+        if (outcome !== readWhole) buffer.fillAt(4, buffer.length - 4, unreadable)
+    }
+
+    async program(mask: number, page: number, buffer: Buffer): Promise<void> {
+        // while the cards are still busy
+        const crc = crc16OfBlock(buffer)
+        tail[crcAt] = crc >> 8
+        tail[crcAt + 1] = crc & 0xff
+        tail.setAt(responseAt, "u16", 0xffff)
+        if (this.busy & mask) await this.settle(mask)
+        let rest = mask & this.alive
+        let slot = 0
+        while (rest) {
+            const bit = 1 << slot++
+            if (!(rest & bit)) continue
+            rest &= ~bit
+            this.busy |= bit
+            if (await this.writeBlock(bit, page, buffer)) continue
+            this.busy &= ~bit
+            this.alive &= ~bit
+        }
+    }
+
+    private async writeBlock(mask: number, page: number, buffer: Buffer): Promise<boolean> {
+        const port = this.port
+        const pageIn = this.pageIn
+        buffer.setAt(0, "i32", lead)
+        for (let i = 0; i < writeTriesMax; i++) {
+            let response = 0
+            port.select(mask)
+            if ((await command(port, cmdWriteBlock, page)) === 0) {
+                await port.exchange(buffer, pageIn)
+                await port.exchange(tail, pageIn)
+                response = pageIn[responseAt] & responseMask
+            }
+            if (response !== responseAccepted) await waitReady(port, writeMsMax)
+            await leave(port, mask)
+            if (response === responseAccepted) return true
+        }
+        return false
+    }
+
+    async erase(mask: number, firstPage: number, pages: number): Promise<void> {
+        const port = this.port
+        const end = firstPage + pages
+        for (let first = firstPage; first < end; first += erasePagesMax) {
+            const last = end - first > erasePagesMax ? first + erasePagesMax - 1 : end - 1
+            await this.settle(mask)
+            for (let slot = 0; slot < this.pages.length; slot++) {
+                const bit = 1 << slot
+                if (!(mask & this.alive & bit)) continue
+                this.busy |= bit
+                port.select(bit)
+                let answer = await command(port, cmdEraseFirst, first)
+                if (answer === 0) answer = await command(port, cmdEraseLast, last)
+                if (answer === 0) answer = await command(port, cmdErase, 0)
+                await leave(port, bit)
+                if (answer === 0) continue
+                this.busy &= ~bit
+                this.alive &= ~bit
+            }
+            await this.finish(mask, eraseMsMax)
+        }
+    }
+
+    async settle(mask: number): Promise<void> {
+        if (this.busy & mask) await this.finish(mask, writeMsMax)
+    }
+
+    /** A card that is busy for longer, or says that its write failed, leaves: the page it was given is gone. */
+    private async finish(mask: number, msMax: number): Promise<void> {
+        const port = this.port
+        let rest = this.busy & mask
+        let slot = 0
+        while (rest) {
+            const bit = 1 << slot++
+            if (!(rest & bit)) continue
+            rest &= ~bit
+            port.select(bit)
+            let isGood = await waitReady(port, msMax)
+            // R2, 7.3.2.3: the second byte's errors are those since it was last asked for
+            if (isGood) isGood = (await command(port, cmdStatus, 0)) === 0 && chunk[at + 1] === 0
+            await leave(port, bit)
+            this.busy &= ~bit
+            if (!isGood) this.alive &= ~bit
+        }
+    }
+}

@@ -1,0 +1,212 @@
+// The NOR bank over the models of the W25Q family.
+
+import assert from "node:assert/strict"
+import { pageBufferBytes } from "../../src/flash/bank"
+import { NorBank } from "../../src/flash/nor"
+import type { SpiNor } from "../../tools/sim/chips/spi-nor"
+import { contentOf, ElementBench, pageOf } from "./element-bench"
+
+function bankOn(bench: ElementBench): NorBank {
+    return new NorBank(bench, Buffer.alloc(pageBufferBytes), Buffer.alloc(pageBufferBytes))
+}
+
+async function readBack(bank: NorBank, slot: number, page: number): Promise<Buffer> {
+    const buffer = Buffer.alloc(pageBufferBytes)
+    await bank.read(slot, page, buffer)
+    return buffer.subarray(4)
+}
+
+const family = ["tiny", "W25Q80", "W25Q16JV", "W25Q32JV", "W25Q64JV", "W25Q128JV", "W25Q256JV"]
+const log2s = [16, 20, 21, 22, 23, 24, 25]
+
+describe("NOR bank", () => {
+    it("every size of the family is known by its JEDEC id, side by side with others [R17]", async () => {
+        for (let first = 0; first < family.length; first += 4) {
+            const bench = new ElementBench(family.slice(first, first + 4))
+            const bank = bankOn(bench)
+            const all = (1 << bench.slots.length) - 1
+            assert.equal(await bank.identify(bench.slots.length), all)
+            for (let slot = 0; slot < bench.slots.length; slot++) {
+                assert.equal(bank.pages[slot], 2 ** (log2s[first + slot] - 8), family[first + slot])
+                assert.equal(bank.ids[slot], 0xef4000 + log2s[first + slot])
+            }
+            assert.equal(bank.pages.length, 6)
+            assert.equal(bank.strideBytes, 256)
+            assert.deepEqual(bench.violations, [])
+        }
+    })
+
+    it("a program goes to all of its mask in one transfer, and reads back from each [R17]", async () => {
+        const bench = new ElementBench(["tiny", "tiny", "tiny", "tiny", "tiny", "tiny"])
+        const bank = bankOn(bench)
+        await bank.identify(6)
+        for (const [page, mask] of [0b11, 0b100, 0b101010, 0b111111, 0b1].entries()) {
+            bench.masks.length = 0
+            await bank.program(mask, page, pageOf(page))
+            assert.deepEqual(bench.masks.filter(m => m === mask).length >= 2, true)
+            await bank.settle(-1)
+            for (let slot = 0; slot < 6; slot++) {
+                const expected = mask & (1 << slot) ? contentOf(page) : Buffer.alloc(256, 0xff)
+                assert.ok((await readBack(bank, slot, page)).equals(expected), `page ${page} of slot ${slot}`)
+            }
+        }
+        assert.deepEqual(bench.violations, [])
+    })
+
+    it("only the elements that a command needs are waited for [R17]", async () => {
+        const bench = new ElementBench(["tiny", "tiny", "tiny"])
+        const bank = bankOn(bench)
+        await bank.identify(3)
+        await bank.erase(0b100, 0, 256)
+        const eraseEndNs = bench.slots[2]!.busyUntilNs!
+        for (let page = 0; page < 20; page++) await bank.program(0b11, page, pageOf(page))
+        await bank.settle(0b11)
+        assert.equal(bench.slots[0]!.isBusy(bench.nowNs), false)
+        assert.equal(bench.slots[1]!.isBusy(bench.nowNs), false)
+        assert.ok(bench.nowNs < eraseEndNs, "the third was not waited for")
+        assert.ok((await readBack(bank, 0, 19)).equals(contentOf(19)))
+        await bank.program(0b100, 3, pageOf(3))
+        assert.ok(bench.nowNs >= eraseEndNs)
+        await bank.settle(-1)
+        assert.ok((await readBack(bank, 2, 3)).equals(contentOf(3)))
+        assert.deepEqual(bench.violations, [])
+    })
+
+    it("settle returns with the slowest of its mask, one busy longer than the other either way [R17]", async () => {
+        for (const slow of [0, 1]) {
+            const bench = new ElementBench(["tiny", "tiny"])
+            const bank = bankOn(bench)
+            await bank.identify(2)
+            ;(bench.slots[slow] as SpiNor).setTiming("maximum")
+            await bank.program(3, 1, pageOf(1))
+            await bank.settle(3)
+            for (const element of bench.slots) assert.equal(element!.isBusy(bench.nowNs), false)
+            assert.equal(bank.alive, 3)
+            assert.deepEqual(bench.violations, [])
+        }
+    })
+
+    it("absent, silent at the probe, answering zeros: not alive, and the others are [R17] [R24]", async () => {
+        const bench = new ElementBench(["", "tiny", "", "tiny", "tiny", ""])
+        bench.slots[3]!.faults.silent = true
+        const bank = bankOn(bench)
+        assert.equal(await bank.identify(6), 0b10010)
+        assert.deepEqual([...bank.pages], [0, 256, 0, 0, 256, 0])
+        assert.equal(await bank.identify(4), 0b10)
+        assert.deepEqual([...bank.pages], [0, 256, 0, 0, 0, 0])
+        bench.floating = 0
+        assert.equal(await bank.identify(6), 0b10010)
+        const cards = new ElementBench(["sd-tiny", ""])
+        assert.equal(await bankOn(cards).identify(6), 0)
+    })
+
+    it("an element that goes silent while it programs leaves at once, the mirror's other goes on [R24]", async () => {
+        for (const gone of [0, 1]) {
+            const bench = new ElementBench(["tiny", "tiny"])
+            const bank = bankOn(bench)
+            await bank.identify(2)
+            await bank.program(3, 0, pageOf(0))
+            bench.slots[gone]!.faults.silent = true
+            const startNs = bench.nowNs
+            await bank.settle(-1)
+            assert.equal(bank.alive, 3 & ~(1 << gone))
+            assert.ok(bench.nowNs - startNs < 20e6)
+            await bank.program(3, 1, pageOf(1))
+            await bank.settle(-1)
+            assert.ok((await readBack(bank, 1 - gone, 1)).equals(contentOf(1)))
+            assert.equal(bank.alive, 3 & ~(1 << gone))
+        }
+    })
+
+    it("an element that stays busy leaves after three seconds, and is slept for [R24]", async () => {
+        const bench = new ElementBench(["tiny", "tiny"])
+        const bank = bankOn(bench)
+        await bank.identify(2)
+        await bank.program(3, 0, pageOf(0))
+        bench.slots[1]!.faults.staysBusy = true
+        const startNs = bench.nowNs
+        await bank.settle(-1)
+        assert.equal(bank.alive, 1)
+        assert.ok(bench.nowNs - startNs < 3.2e9)
+        assert.ok(bench.sleepsMs > 2900)
+        bench.slots[1]!.faults.staysBusy = false
+        assert.equal(await bank.identify(2), 3)
+    })
+
+    it("pages beyond 16 MB, in turn with others, on chips of both kinds: the register follows [R17]", async () => {
+        const bench = new ElementBench(["W25Q256JV", "W25Q128JV", "W25Q256JV"])
+        const bank = bankOn(bench)
+        await bank.identify(3)
+        const pages = [0x1ffff, 0, 0x10000, 0xffff, 0x12345]
+        for (const page of pages) {
+            await bank.program(0b101, page, pageOf(page))
+            if (page < 0x10000) await bank.program(0b010, page, pageOf(page))
+        }
+        for (const page of pages)
+            for (let slot = 0; slot < 3; slot++) {
+                if (slot === 1 && page >= 0x10000) continue
+                assert.ok((await readBack(bank, slot, page)).equals(contentOf(page)), `page ${page} of slot ${slot}`)
+                assert.ok(bench.stored(slot, page).equals(contentOf(page)))
+            }
+        await bank.erase(0b001, 0xff80, 0x100)
+        await bank.settle(-1)
+        assert.ok((await readBack(bank, 0, 0xffff)).equals(Buffer.alloc(256, 0xff)))
+        assert.ok((await readBack(bank, 0, 0x10000)).equals(Buffer.alloc(256, 0xff)))
+        assert.ok((await readBack(bank, 0, 0)).equals(contentOf(0)))
+        assert.ok((await readBack(bank, 2, 0xffff)).equals(contentOf(0xffff)))
+        assert.deepEqual(bench.violations, [])
+    })
+
+    it("a former controller left the register, or four-byte addresses: identify puts it right [R17] [R14]", async () => {
+        const bench = new ElementBench(["W25Q256JV"])
+        const bank = bankOn(bench)
+        await bank.identify(1)
+        await bank.program(1, 5, pageOf(5))
+        await bank.program(1, 0x10005, pageOf(6))
+        await bank.settle(-1)
+        const after = bankOn(bench)
+        await after.identify(1)
+        assert.ok((await readBack(after, 0, 5)).equals(contentOf(5)))
+        const enter = Buffer.from([0xb7])
+        await bench.transfer(1, enter, Buffer.alloc(1))
+        const last = bankOn(bench)
+        await last.identify(1)
+        assert.ok((await readBack(last, 0, 5)).equals(contentOf(5)))
+        assert.ok((await readBack(last, 0, 0x10005)).equals(contentOf(6)))
+        assert.deepEqual(bench.violations, [])
+    })
+
+    it("identify waits for the erase of a former controller [R17] [R14]", async () => {
+        const bench = new ElementBench(["tiny", "tiny"])
+        const bank = bankOn(bench)
+        await bank.identify(2)
+        await bank.erase(3, 0, 256)
+        const after = bankOn(bench)
+        assert.equal(await after.identify(2), 3)
+        assert.equal(bench.slots[0]!.isBusy(bench.nowNs), false)
+        assert.deepEqual(bench.violations, [])
+    })
+
+    it("erase takes the largest blocks that fit, and nothing beside them [R17]", async () => {
+        const bench = new ElementBench(["W25Q80"])
+        const bank = bankOn(bench)
+        await bank.identify(1)
+        for (const page of [0x6f, 0x70, 0x27f, 0x280]) await bank.program(1, page, pageOf(page))
+        await bank.settle(-1)
+        bench.operations.length = 0
+        await bank.erase(1, 0x70, 0x210)
+        await bank.settle(-1)
+        assert.deepEqual(
+            bench.operations.map(operation => [operation.address >> 8, operation.bytes >> 8]),
+            [
+                [0x70, 0x10],
+                [0x80, 0x80],
+                [0x100, 0x100],
+                [0x200, 0x80],
+            ],
+        )
+        assert.ok((await readBack(bank, 0, 0x6f)).equals(contentOf(0x6f)))
+        assert.ok((await readBack(bank, 0, 0x280)).equals(contentOf(0x280)))
+        assert.ok((await readBack(bank, 0, 0x27f)).equals(Buffer.alloc(256, 0xff)))
+    })
+})

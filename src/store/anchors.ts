@@ -132,10 +132,10 @@ export class Anchors {
     async findNewest(): Promise<boolean> {
         const sectors = this.sectors()
         let first = await this.newestSector(sectors)
-        if (first === 0 || (await this.read(first)) === 0) {
+        let newest = first ? await this.read(first) : 0
+        if (newest === 0) {
             // what a header said was not so: the whole of each first slot
             first = 0
-            let newest = 0
             for (let i = 1; i < sectors; i++) {
                 const sequence = await this.read(i * sectorPages)
                 if (sequence > newest) {
@@ -149,10 +149,9 @@ export class Anchors {
         let used = 0
         for (let i = sectorPages - 1; i > 0 && used === 0; i--) if (!(await this.isBlank(first + i))) used = i
         let at = used
-        while ((await this.read(first + at)) === 0) {
-            if (at === 0) return false
-            at--
-        }
+        // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
+        while (at > 0 && (await this.read(first + at)) <= newest) at--
+        if (at === 0) await this.read(first)
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
         this.epoch = buffer.getAt(atBody, "u32")

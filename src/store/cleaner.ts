@@ -41,7 +41,8 @@ export class Cleaner {
 
     /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
     refresh(segment: number): void {
-        if (this.victim || segment === this.log.segment || this.log.usageOf(segment) === 0) return
+        const log = this.log
+        if (this.victim || segment === log.segment || log.usageOf(segment) === 0 || log.isPinned(segment)) return
         this.victim = segment
         this.cursor = 0
     }
@@ -60,6 +61,7 @@ export class Cleaner {
         for (let segment = 1; segment < log.segments; segment++) {
             const usage = log.usageOf(segment)
             if (usage === 0 || usage >= least || segment === log.segment || segment === this.stuck) continue
+            if (log.isPinned(segment)) continue
             least = usage
             this.victim = segment
         }
@@ -68,8 +70,9 @@ export class Cleaner {
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
     async step(): Promise<boolean> {
         const log = this.log
-        if (!this.victim || this.victim === log.segment || log.usageOf(this.victim) === 0) this.pick()
-        const victim = this.victim
+        let victim = this.victim
+        if (!victim || victim === log.segment || log.usageOf(victim) === 0 || log.isPinned(victim)) this.pick()
+        victim = this.victim
         if (!victim) return false
         const segmentPages = log.array.segmentPages
         const scratch = this.scratch

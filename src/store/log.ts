@@ -44,6 +44,8 @@ const atLive = atBody + 24
 const atDeltas = atBody + 136
 const deltaCountMax = 25
 const usagePerPage = 118
+/** A bit for each segment there may be. */
+export const pinBytesMax = 32
 
 /** Told of a data page of the log's tail; `buffer` holds it during the call. */
 export type TailVisitor = (page: number, object: number, block: number, bytes: number, buffer: Buffer) => void
@@ -61,6 +63,8 @@ export class Log {
     live: number
     /** Segments nothing refers to, the present one left out. */
     freeSegments: number
+    /** Bit s: a snapshot keeps segment s, which is neither erased nor counted as free. */
+    pins: Buffer
     anchors: Anchors
     serial: number
     /** Pages from the last root to the next page; from before the segment's first page while it has no root. */
@@ -100,6 +104,7 @@ export class Log {
         this.erased = 0
         this.live = 0
         this.freeSegments = 0
+        this.pins = Buffer.alloc(pinBytesMax)
         this.weakPage = noPage
         this.entered = 0
         this.clearTail()
@@ -189,6 +194,41 @@ export class Log {
         return this.usage.getAt(segment * 2, "u16")
     }
 
+    /** Whether a snapshot keeps what is in a segment. */
+    isPinned(segment: number): boolean {
+        return (this.pins[segment >> 3] & (1 << (segment & 7))) !== 0
+    }
+
+    /** Counts the free segments anew, right after a commit or a mount: `pins` changed. */
+    recount(): void {
+        let free = 0
+        for (let segment = 1; segment < this.segments; segment++)
+            if (this.usage.getAt(segment << 1, "u16") === 0 && segment !== this.segment && !this.isPinned(segment))
+                free++
+        this.freeSegments = free
+    }
+
+    hasPins(): boolean {
+        for (let i = 0; i < pinBytesMax; i += 4) if (this.pins.getAt(i, "i32") !== 0) return true
+        return false
+    }
+
+    /** Pages that are not in use and cannot be used while the snapshots stay. */
+    pinnedPages(): number {
+        const pins = this.pins
+        let pages = 0
+        for (let i = 0; i < pinBytesMax; i++) {
+            const byte = pins[i]
+            if (byte === 0) continue
+            for (let bit = 0; bit < 8; bit++) {
+                const segment = i * 8 + bit
+                if (byte & (1 << bit) && segment !== this.segment)
+                    pages += this.array.segmentPages - this.usage.getAt(segment << 1, "u16")
+            }
+        }
+        return pages
+    }
+
     /** Counts pages as referred to (by > 0) or as no longer so. */
     account(page: number, by: number): void {
         const segment = (page / this.array.segmentPages) | 0
@@ -198,8 +238,8 @@ export class Log {
         this.usage.setAt(segment * 2, "u16", is)
         this.live += by
         if (was === 0) {
-            if (segment !== this.segment) this.freeSegments--
-        } else if (is === 0) {
+            if (segment !== this.segment && !this.isPinned(segment)) this.freeSegments--
+        } else if (is === 0 && !this.isPinned(segment)) {
             if (segment !== this.segment) this.freeSegments++
             this.freed.push(segment)
         }
@@ -339,7 +379,7 @@ export class Log {
         this.erased = 0
         this.entered++
         this.freeSegments--
-        if (this.usage.getAt(left * 2, "u16") === 0) this.freeSegments++
+        if (this.usage.getAt(left * 2, "u16") === 0 && !this.isPinned(left)) this.freeSegments++
         await this.writeAnchor()
     }
 
@@ -368,7 +408,7 @@ export class Log {
         let segment = this.segment
         for (let i = 1; i < segments; i++) {
             if (++segment >= segments) segment = 1
-            if (usage.getAt(segment * 2, "u16") !== 0) continue
+            if (usage.getAt(segment * 2, "u16") !== 0 || this.isPinned(segment)) continue
             if (segment === this.segment || segment === this.between || segment === rootSegment) continue
             if (this.freed.indexOf(segment) < 0) return segment
         }

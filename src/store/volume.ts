@@ -27,6 +27,7 @@ import { Labels } from "./label"
 import { Log } from "./log"
 import { bodyBytes, noPage } from "./page"
 import { storeResult } from "./sessions"
+import { badRequest } from "./status"
 import { NodeCache } from "./node-cache"
 import { Tree } from "./tree"
 import { Upload } from "./upload"
@@ -341,6 +342,20 @@ export class Volume {
         }
         await this.commit()
         return true
+    }
+
+    // --- the array: placeholders until rebuild and scrub are merged
+
+    async beginRebuild(_position: number, _slot: number, _flags: number): Promise<number> {
+        return badRequest
+    }
+
+    setScrub(_rowsPerSecond: number): number {
+        return badRequest
+    }
+
+    describeArray(_out: Buffer, _at: number): number {
+        return 0
     }
 
     // --- uploads

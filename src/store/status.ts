@@ -19,3 +19,6 @@ export const checksum = 15
 export const tooLarge = 16
 export const stale = 17
 export const vetoed = 18
+/** The element belongs to another array. */
+export const foreign = 19
+export const tooSmall = 20

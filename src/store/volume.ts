@@ -26,7 +26,9 @@ import {
 import { Labels } from "./label"
 import { Log } from "./log"
 import { bodyBytes, noPage } from "./page"
+import { dropProperties } from "./properties"
 import { storeResult } from "./sessions"
+import { loadPins } from "./snapshots"
 import { badRequest } from "./status"
 import { NodeCache } from "./node-cache"
 import { Tree } from "./tree"
@@ -42,6 +44,8 @@ const segmentPagesMin = 48
 const segmentsMin = 8
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
+/** The same, of removing a snapshot. */
+const removalPagesMax = 32
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
@@ -178,6 +182,7 @@ export class Volume {
     private async restore(): Promise<void> {
         this.cleaner.begin()
         this.tree.load()
+        await loadPins(this.tree, this.log)
         await this.findUploads()
         this.weakUpload = undefined
         const self = this
@@ -222,7 +227,7 @@ export class Volume {
         }
     }
 
-    private hasRuns(): boolean {
+    hasRuns(): boolean {
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object && this.uploads[i].hasRuns()) return true
         return false
     }
@@ -280,6 +285,24 @@ export class Volume {
         return log.available() >= keptSegments
     }
 
+    /**
+     * Whether so little is left that only removing a snapshot can help: what any other request writes would be lost to it, since what
+     * snapshots pin gives nothing back.
+     */
+    isHeldBySnapshots(): boolean {
+        return this.log.available() <= 1 && this.log.hasPins()
+    }
+
+    /** Whether removing a snapshot has the room it needs. */
+    takesRemoval(): boolean {
+        return this.log.available() > 0 || this.log.left() >= removalPagesMax
+    }
+
+    /** Whether a snapshot may be made: what it pins cannot be emptied any more, so there must be segments to go on with. */
+    takesSnapshot(): boolean {
+        return this.log.available() >= keptSegments + 2
+    }
+
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
@@ -300,7 +323,7 @@ export class Volume {
     /** Data pages that can still be taken, as near as can be told; for the figures a host sees. */
     freePages(): number {
         const log = this.log
-        const pages = (log.segments - 2 - keptSegments) * this.array.segmentPages - log.live
+        const pages = (log.segments - 2 - keptSegments) * this.array.segmentPages - log.live - log.pinnedPages()
         return pages > 0 ? pages : 0
     }
 
@@ -390,6 +413,7 @@ export class Volume {
 
     /** Drops an object no entry leads to any more: at once when it is small, else the rest is left for `reclaim`. */
     async drop(object: number): Promise<void> {
+        await dropProperties(this.tree, object)
         if (await this.shrink(object, 2)) {
             await this.tree.remove(object, 0)
             return

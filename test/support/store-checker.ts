@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
+import { propertiesOf, readSnapshot, snapshotRecord, type SnapshotRecord } from "./snapshot-checker"
 import type { StoreBench } from "./store-bench"
 
 const pageBytes = 256
@@ -37,6 +38,10 @@ export interface Figures {
     uploads: number
     orphans: number
     leafFill: number
+    /** By name: what each snapshot holds. */
+    snapshots: Map<string, Map<string, Buffer | "directory">>
+    /** By object. */
+    properties: Map<number, Map<string, string>>
 }
 
 interface Entry {
@@ -105,6 +110,8 @@ export function checkVolume(bench: StoreBench): Figures {
         uploads: 0,
         orphans: 0,
         leafFill: 0,
+        snapshots: new Map(),
+        properties: new Map(),
     }
     let leafBytes = 0
     let leaves = 0
@@ -191,6 +198,7 @@ export function checkVolume(bench: StoreBench): Figures {
     figures.objects = inodes.size
     assert.equal(inodes.get(1)?.type, 2, "the root directory")
     const names = new Set<string>()
+    const records: SnapshotRecord[] = []
     const blocks = new Map<number, number>()
     const contents = new Map<number, Buffer[]>()
     const children: { directory: number; name: string; object: number }[] = []
@@ -208,6 +216,21 @@ export function checkVolume(bench: StoreBench): Figures {
             assert.ok(inode && inode.flags === 2, `dropped object ${sub} has no such inode`)
             refer(sub, "the orphan list")
             figures.orphans++
+            continue
+        }
+        if (object === 4) {
+            const record = snapshotRecord(sub, value)
+            records.push(record)
+            assert.ok(!figures.snapshots.has(record.name), `snapshot ${record.name} is there twice`)
+            figures.snapshots.set(
+                record.name,
+                readSnapshot(record, segmentPages, page => read(page, `snapshot ${record.name}`)),
+            )
+            continue
+        }
+        if (object === 5) {
+            assert.ok(inodes.has(sub), `properties of ${sub}, which is not there`)
+            figures.properties.set(sub, propertiesOf(value))
             continue
         }
         const inode = inodes.get(object)
@@ -318,7 +341,9 @@ export function checkVolume(bench: StoreBench): Figures {
     let free = 0
     for (let i = 1; i < segments; i++) {
         assert.equal(log.usageOf(i), perSegment[i], `usage of segment ${i}`)
-        if (i !== log.segment && perSegment[i] === 0) free++
+        const isPinned = records.some(({ pins }) => pins[i >> 3] & (1 << (i & 7)))
+        assert.equal(log.isPinned(i), isPinned, `pin of segment ${i}`)
+        if (i !== log.segment && perSegment[i] === 0 && !isPinned) free++
     }
     assert.equal(log.freeSegments, free, "free segments")
     assert.equal(log.live, used.size, "pages in use")
@@ -337,6 +362,6 @@ function checkSessions(body: Buffer): void {
             assert.ok(!seen.has(session), "a session twice")
             seen.add(session)
         }
-        assert.ok(status <= 18, "status of a session")
+        assert.ok(status <= 20, "status of a session")
     }
 }

@@ -22,6 +22,8 @@ export const typeDirectory = 2
 export const flagUpload = 1
 /** In the orphan list. */
 export const flagDropped = 2
+/** Has extended properties, so that a listing tells which to ask. */
+export const flagProperties = 4
 
 export const inodeBytes = 20
 /** The first sub of a directory's entries, above its inode's. */
@@ -55,7 +57,7 @@ export class Directory {
     async load(object: number): Promise<boolean> {
         if (isList(object) || !(await this.tree.find(object, 0))) return false
         this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
-        return this.inode[1] === 0
+        return (this.inode[1] & ~flagProperties) === 0
     }
 
     /** Loads an inode whatever its flags. */

@@ -4,7 +4,7 @@
 // Promises: an object has at most one record, of at most 200 bytes; no name is in it twice and no value is empty; it goes when the object
 // does. What a name or a value means is the client's business.
 
-import { notFound, ok, tooLarge } from "./status"
+import { notFound, tooLarge } from "./status"
 import { Tree } from "./tree"
 
 /** Object whose entries are the properties, by object. */
@@ -19,7 +19,7 @@ export async function findProperties(tree: Tree, object: number): Promise<number
 /**
  * Sets a property, or removes it when its value is empty. The object must exist.
  * @param frame the name, `nameBytes` bytes at `at`, then the value up to `end`
- * @returns ok; notFound when what is to be removed is not there; tooLarge
+ * @returns the bytes its properties take then; or minus a status: notFound when what is to be removed is not there, tooLarge
  */
 export async function putProperty(
     tree: Tree,
@@ -50,9 +50,9 @@ export async function putProperty(
         next += whole
     }
     if (valueBytes === 0) {
-        if (!found) return notFound
+        if (!found) return -notFound
     } else {
-        if (used + 2 + nameBytes + valueBytes > propertyBytesMax) return tooLarge
+        if (used + 2 + nameBytes + valueBytes > propertyBytesMax) return -tooLarge
         record[used] = nameBytes
         record.blitAt(used + 1, frame, at, nameBytes)
         record[used + 1 + nameBytes] = valueBytes
@@ -61,16 +61,17 @@ export async function putProperty(
     }
     if (used === 0) await tree.remove(propertyList, object)
     else await tree.put(propertyList, object, record, 0, used)
-    return ok
+    return used
 }
 
-/** Gives what replaces an object its properties: RFC 4918 §9.7.1 keeps them over a PUT. */
-export async function copyProperties(tree: Tree, from: number, to: number): Promise<void> {
+/** Gives what replaces an object its properties: RFC 4918 §9.7.1 keeps them over a PUT. @returns whether there are any */
+export async function copyProperties(tree: Tree, from: number, to: number): Promise<boolean> {
     const bytes = await findProperties(tree, from)
-    if (bytes === 0) return
+    if (bytes === 0) return false
     const record = Buffer.alloc(bytes)
     record.blitAt(0, tree.leaf, tree.valueAt, bytes)
     await tree.put(propertyList, to, record, 0, bytes)
+    return true
 }
 
 export async function dropProperties(tree: Tree, object: number): Promise<void> {

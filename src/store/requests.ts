@@ -4,7 +4,16 @@
 // changes nothing and gives the first one's result.
 
 import { platform } from "../platform"
-import { flagUpload, nameBytesMax, nameIsGood, rootDirectory, typeDirectory, typeFile, uploadList } from "./directory"
+import {
+    flagProperties,
+    flagUpload,
+    nameBytesMax,
+    nameIsGood,
+    rootDirectory,
+    typeDirectory,
+    typeFile,
+    uploadList,
+} from "./directory"
 import { copyProperties, putProperty } from "./properties"
 import { dropSession, findSession, sequenceOf, statusOf, storeResult, valueOf } from "./sessions"
 import { loadPins, putSnapshot, removeSnapshot } from "./snapshots"
@@ -160,13 +169,14 @@ export class Requests {
 
     private async runLater(op: number, frame: Buffer, bytes: number, a: number): Promise<number> {
         const volume = this.volume
+        if (bytes < atArguments + 2) return badRequest
+        if (op === opScrub) return volume.setScrub(frame.getAt(atArguments, "u16"))
         if (bytes < atArguments + 4) return badRequest
         if (op === opSnapshotCreate) return await this.snapshot(a, frame, atArguments + 4, bytes - atArguments - 4)
         if (op === opSnapshotDelete) return await removeSnapshot(volume.tree, a)
         if (op === opSetProperty) return await this.setProperty(a, frame, bytes)
         if (op === opRebuild)
             return await volume.beginRebuild(frame[atArguments], frame[atArguments + 1], frame[atArguments + 2])
-        if (op === opScrub) return volume.setScrub(frame.getAt(atArguments, "u16"))
         return badRequest
     }
 
@@ -255,15 +265,13 @@ export class Requests {
         await upload.appendPartial(volume.log)
         await upload.putExtents(volume.tree, volume.log)
         const change = volume.changeNumber()
-        directory.setInode(typeFile, 0, size, mtime, change, parent)
+        const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
+        directory.setInode(typeFile, flags, size, mtime, change, parent)
         await directory.store(object)
         await volume.tree.remove(uploadList, object)
         await directory.putEntry(parent, key, object, typeFile, frame, at, bytes)
         await directory.touch(parent, mtime, change)
-        if (old) {
-            await copyProperties(volume.tree, old, object)
-            await volume.drop(old)
-        }
+        if (old) await volume.drop(old)
         upload.object = 0
         this.value = object
         return ok
@@ -351,8 +359,9 @@ export class Requests {
         const nameBytes = frame[at - 1]
         if (nameBytes === 0 || at + nameBytes > bytes) return badRequest
         if (!(await directory.load(object))) return notFound
-        const status = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
-        if (status !== ok || !(await directory.load(object))) return status
+        const left = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
+        if (left < 0) return -left
+        directory.inode[1] = left > 0 ? flagProperties : 0
         const mtime = frame.getAt(atArguments + 4, "u32")
         if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
         directory.inode.setAt(12, "u32", volume.changeNumber())

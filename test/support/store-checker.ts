@@ -229,7 +229,7 @@ export function checkVolume(bench: StoreBench): Figures {
             continue
         }
         if (object === 5) {
-            assert.ok(inodes.has(sub), `properties of ${sub}, which is not there`)
+            assert.equal(inodes.get(sub)?.flags, 4, `properties of ${sub}, which is not there or does not say so`)
             figures.properties.set(sub, propertiesOf(value))
             continue
         }
@@ -245,7 +245,7 @@ export function checkVolume(bench: StoreBench): Figures {
             assert.ok(found, `an entry of directory ${object} leads to ${child}, which is not there`)
             assert.equal(found.type, value[4], `type of ${child}`)
             assert.equal(found.parent, object, `parent of ${child}`)
-            assert.equal(found.flags, 0, `flags of ${child}`)
+            assert.equal(found.flags & ~4, 0, `flags of ${child}`)
             refer(child, `directory ${object}`)
             const full = `${object}/${name.toString("latin1")}`
             assert.ok(!names.has(full), `${full} is there twice`)
@@ -278,6 +278,7 @@ export function checkVolume(bench: StoreBench): Figures {
         blocks.set(object, block)
     }
     for (const inode of inodes.values()) {
+        if (inode.flags & 4) assert.ok(figures.properties.has(inode.object), `${inode.object} has no properties`)
         if (inode.object === 1) continue
         assert.ok(referred.has(inode.object), `object ${inode.object} is not in any directory or list`)
         if (inode.type === 2) assert.equal(inode.size, 0)

@@ -15,6 +15,7 @@ class Read {
     tag = -1
     hosted: Hosted
     object = 0
+    snapshot = 0
     offset = 0
     end = 0
     /** What is to be told before the read ends. */
@@ -42,7 +43,8 @@ export class Reads {
     /** A `read` frame. A refusal is told by the next frame of its tag. */
     begin(hosted: Hosted, frame: Buffer, status: number): void {
         const tag = frame[5]
-        const length = frame.getAt(16, "u32")
+        // the highest byte is the snapshot's number
+        const length = frame.getAt(16, "u32") & 0xffffff
         let slot = -1
         for (let i = 0; i < readsMax; i++) {
             const read = this.reads[i]
@@ -61,6 +63,7 @@ export class Reads {
         read.tag = tag
         read.hosted = hosted
         read.object = frame.getAt(8, "u32")
+        read.snapshot = frame[19]
         read.offset = frame.getAt(12, "u32")
         read.end = read.offset + (length > 65536 ? 65536 : length)
         read.status = status
@@ -94,7 +97,7 @@ export class Reads {
         let status = read.status
         const volume = read.hosted.volume
         if (status === ok && !read.opened) {
-            status = await reader.open(volume, read.object)
+            status = await reader.open(volume, read.object, read.snapshot)
             read.opened = true
         }
         const frame = Buffer.alloc(frameBytesMax)

@@ -5,6 +5,7 @@
 
 import { firmwareVersion, protocolVersion, windowBlocks } from "../config"
 import { platform } from "../platform"
+import { queryArray, queryLookup, queryNode, querySnapshots, queryStatfs, queryUpload } from "../store/queries"
 import { opCommit, opMask, silent } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload } from "../store/upload"
@@ -35,13 +36,6 @@ const commandsPerStep = 8
 const stepsWithoutRest = 16
 
 const flagTellNow = 1
-
-const queryLookup = 1
-const queryGetattr = 2
-const queryReaddir = 3
-const queryStatfs = 4
-const queryUpload = 5
-const queryNode = 6
 
 export class Worker {
     private node: NodeServer
@@ -308,25 +302,16 @@ export class Worker {
                 out[answerHeadBytes + 20] = node.number
                 out[answerHeadBytes + 21] = replyFlags(node)
                 length = 22
-            } else if (bytes < 16) status = badRequest
-            else if (op === queryLookup)
-                status = await queries.lookup(object, frame, 16, bytes - 16, out, answerHeadBytes)
-            else if (op === queryGetattr) status = await queries.getattr(object, out, answerHeadBytes)
-            else if (op === queryReaddir)
-                status = await queries.readdir(
-                    object,
-                    frame.getAt(16, "u32"),
-                    out,
-                    answerHeadBytes,
-                    answerBytesMax - answerHeadBytes,
-                )
+            } else if (op === queryArray) length = hosted.volume.repair.describe(out, answerHeadBytes)
+            else if (bytes < 16) status = badRequest
+            else if (op === querySnapshots) status = await queries.snapshots(object, out, answerHeadBytes)
             else if (op === queryUpload) {
                 const upload = hosted.volume.uploadOf(object)
                 if (upload && object) {
                     out.setAt(answerHeadBytes, "u32", upload.bytes())
                     length = 4
                 } else status = noUpload
-            } else status = badRequest
+            } else status = await queries.ask(op, frame, bytes, out, answerHeadBytes)
             if (length === 0) length = queries.bytes
             if (status !== ok && op !== queryLookup) length = 0
         }

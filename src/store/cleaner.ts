@@ -74,8 +74,9 @@ export class Cleaner {
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
     async step(): Promise<boolean> {
         const log = this.log
-        if (!this.victim || this.victim === log.segment || log.usageOf(this.victim) === 0) this.pick()
-        const victim = this.victim
+        let victim = this.victim
+        if (!victim || victim === log.segment || !log.usage.isMovable(victim)) this.pick()
+        victim = this.victim
         if (!victim) return false
         const segmentPages = log.array.segmentPages
         const scratch = this.scratch

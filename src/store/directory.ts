@@ -13,12 +13,17 @@ export const uploadList = 2
 /** Object whose entries are objects no name leads to any more, their pages not yet given back. */
 export const orphanList = 3
 
+/** Objects from here on are files and directories. */
+const firstObject = 16
+
 export const typeFile = 1
 export const typeDirectory = 2
 /** Not committed yet. */
 export const flagUpload = 1
 /** In the orphan list. */
 export const flagDropped = 2
+/** Has extended properties, so that a listing tells which to ask. */
+export const flagProperties = 4
 
 export const inodeBytes = 20
 /** The first sub of a directory's entries, above its inode's. */
@@ -50,9 +55,9 @@ export class Directory {
 
     /** @returns false when there is no such object, it is an upload nobody committed, or it was dropped */
     async load(object: number): Promise<boolean> {
-        if (object === uploadList || object === orphanList || !(await this.tree.find(object, 0))) return false
+        if (isList(object) || !(await this.tree.find(object, 0))) return false
         this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
-        return this.inode[1] === 0
+        return (this.inode[1] & ~flagProperties) === 0
     }
 
     /** Loads an inode whatever its flags. */
@@ -140,7 +145,7 @@ export class Directory {
 
     /** Finds the entry at a key. @returns false when there is none */
     async findEntry(directory: number, key: number): Promise<boolean> {
-        if (key < firstEntry || !(await this.tree.find(directory, key))) return false
+        if (key < firstEntry || isList(directory) || !(await this.tree.find(directory, key))) return false
         this.loadEntry()
         return true
     }
@@ -168,6 +173,11 @@ export class Directory {
         entry.blitAt(entryHeadBytes, name, at, bytes)
         await this.tree.put(directory, key, entry, 0, entryHeadBytes + bytes)
     }
+}
+
+/** Whether an object is one of the store's own lists, whose records are no inodes and no entries. */
+function isList(object: number): boolean {
+    return object < firstObject && object !== rootDirectory
 }
 
 /** 1 to 2^23 - 1; by bits, because `%` of a number above 2^31 is negative on a board. */

@@ -2,11 +2,28 @@
 
 import { firstEntry } from "./directory"
 import { bodyBytes } from "./page"
-import { badName, notFound, ok } from "./status"
+import { findProperties } from "./properties"
+import { enterSnapshot, leaveSnapshot, listSnapshots } from "./snapshots"
+import { badName, badRequest, ioError, notFound, ok } from "./status"
 import { Volume } from "./volume"
 
 const attributeBytes = 18
 const entryHeadBytes = 5
+export const queryLookup = 1
+export const queryGetattr = 2
+export const queryReaddir = 3
+export const queryStatfs = 4
+export const queryUpload = 5
+export const queryNode = 6
+export const queryArray = 7
+export const querySnapshots = 8
+export const queryProperties = 9
+
+// a `query` frame
+const atSnapshot = 10
+const atObject = 12
+const atPath = 16
+
 /** In the count of a page of a directory: there is no more. */
 const lastPage = 0x80
 
@@ -18,6 +35,40 @@ export class Queries {
     constructor(volume: Volume) {
         this.volume = volume
         this.bytes = 0
+    }
+
+    /**
+     * Answers a question about files, in the volume or in the snapshot the frame names.
+     * @param frame at least 16 bytes; what is behind `bytes` is 0
+     */
+    async ask(op: number, frame: Buffer, bytes: number, out: Buffer, at: number): Promise<number> {
+        const snapshot = frame.getAt(atSnapshot, "u16")
+        if (snapshot === 0) return await this.answer(op, frame, bytes, out, at)
+        const tree = this.volume.tree
+        if ((await enterSnapshot(tree, snapshot)) === 0) {
+            // of a path no name was found
+            out[at] = 0
+            this.bytes = 1
+            return notFound
+        }
+        try {
+            return await this.answer(op, frame, bytes, out, at)
+        } catch (e) {
+            // damage there is none of the volume's, which need not be mounted anew
+            console.log("! snapshot " + e)
+            return ioError
+        } finally {
+            leaveSnapshot(tree, this.volume.log)
+        }
+    }
+
+    private async answer(op: number, frame: Buffer, bytes: number, out: Buffer, at: number): Promise<number> {
+        const object = frame.getAt(atObject, "u32")
+        if (op === queryLookup) return await this.lookup(object, frame, atPath, bytes - atPath, out, at)
+        if (op === queryGetattr) return await this.getattr(object, out, at)
+        if (op === queryReaddir) return await this.readdir(object, frame.getAt(atPath, "u32"), out, at, out.length - at)
+        if (op === queryProperties) return await this.properties(object, out, at)
+        return badRequest
     }
 
     /** Writes the attributes of the inode last loaded. */
@@ -101,6 +152,21 @@ export class Queries {
         }
         out[at] = count | last
         this.bytes = used
+        return ok
+    }
+
+    private async properties(object: number, out: Buffer, at: number): Promise<number> {
+        const volume = this.volume
+        if (!(await volume.directory.load(object))) return notFound
+        const bytes = await findProperties(volume.tree, object)
+        if (bytes > 0) out.blitAt(at, volume.tree.leaf, volume.tree.valueAt, bytes)
+        this.bytes = bytes
+        return ok
+    }
+
+    async snapshots(cookie: number, out: Buffer, at: number): Promise<number> {
+        const volume = this.volume
+        this.bytes = await listSnapshots(volume.tree, volume.log, cookie, out, at, out.length - at)
         return ok
     }
 

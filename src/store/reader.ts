@@ -1,15 +1,21 @@
 // Reads a file's bytes in order, remembering the extent it is in so that the tree is asked once per extent and not once per page; but
-// no longer than until the next commit, which may have moved the extent.
+// no longer than until the next commit, which may have moved the extent. Those of a snapshot stay where they are as long as it is there.
 
 import { atBody, atBlock, atOwner, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
 import { typeDirectory } from "./directory"
+import { commitOfSnapshot, enterSnapshot, leaveSnapshot } from "./snapshots"
 import { Volume } from "./volume"
+
+const damaged = -2
 
 export class Reader {
     size: number
     private object: number
     private volume: Volume
+    /** 0 = the volume itself; and the commit it is of. */
+    private snapshot: number
+    private snapshotCommit: number
     private buffer: Buffer
     /** Block in the buffer, or -1. */
     private block: number
@@ -25,16 +31,56 @@ export class Reader {
         this.size = 0
     }
 
-    /** @returns ok, notFound or isDirectory */
-    async open(volume: Volume, object: number): Promise<number> {
+    /** @returns ok, notFound, isDirectory or ioError */
+    async open(volume: Volume, object: number, snapshot: number): Promise<number> {
         this.volume = volume
         this.object = object
         this.block = -1
         this.left = 0
+        this.snapshot = snapshot
+        if (snapshot === 0) return await this.load()
+        const tree = volume.tree
+        this.snapshotCommit = await enterSnapshot(tree, snapshot)
+        if (this.snapshotCommit === 0) return notFound
+        try {
+            return await this.load()
+        } catch (e) {
+            console.log("! snapshot " + e)
+            return ioError
+        } finally {
+            leaveSnapshot(tree, volume.log)
+        }
+    }
+
+    private async load(): Promise<number> {
+        const volume = this.volume
+        const object = this.object
         if (!(await volume.directory.load(object))) return notFound
         if (volume.directory.inode[0] === typeDirectory) return isDirectory
         this.size = volume.directory.inode.getAt(4, "u32")
         return ok
+    }
+
+    /** Page of a block, `left` set; -1 when the snapshot is gone, or `damaged`. */
+    private async pageInSnapshot(block: number): Promise<number> {
+        const volume = this.volume
+        const tree = volume.tree
+        // a commit since may have removed the snapshot, but not moved what it holds
+        if (this.left > 0 && block === this.nextBlock)
+            return (await commitOfSnapshot(tree, this.snapshot)) === this.snapshotCommit ? this.nextPage : -1
+        const commit = await enterSnapshot(tree, this.snapshot)
+        if (commit === 0) return -1
+        let page = -1
+        try {
+            if (commit === this.snapshotCommit) page = await volume.pageOf(this.object, block)
+            this.left = volume.extentLeft
+        } catch (e) {
+            console.log("! snapshot " + e)
+            page = damaged
+        } finally {
+            leaveSnapshot(tree, volume.log)
+        }
+        return page
     }
 
     /**
@@ -51,9 +97,14 @@ export class Reader {
                 const commit = volume.log.commitNumber()
                 let page = this.nextPage
                 if (this.left <= 0 || block !== this.nextBlock || commit !== this.commit) {
-                    page = await volume.pageOf(this.object, block)
-                    if (page < 0) return notFound
-                    this.left = volume.extentLeft
+                    if (this.snapshot === 0) {
+                        page = await volume.pageOf(this.object, block)
+                        if (page < 0) return notFound
+                        this.left = volume.extentLeft
+                    } else {
+                        page = await this.pageInSnapshot(block)
+                        if (page < 0) return page === damaged ? ioError : notFound
+                    }
                     this.commit = commit
                 }
                 this.left--

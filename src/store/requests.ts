@@ -4,8 +4,19 @@
 // changes nothing and gives the first one's result.
 
 import { platform } from "../platform"
-import { flagUpload, nameBytesMax, nameIsGood, rootDirectory, typeDirectory, typeFile, uploadList } from "./directory"
-import { dropSession, findSession, sequenceOf, statusOf, valueOf } from "./sessions"
+import {
+    flagProperties,
+    flagUpload,
+    nameBytesMax,
+    nameIsGood,
+    rootDirectory,
+    typeDirectory,
+    typeFile,
+    uploadList,
+} from "./directory"
+import { copyProperties, putProperty } from "./properties"
+import { dropSession, findSession, sequenceOf, statusOf, storeResult, valueOf } from "./sessions"
+import { loadPins, putSnapshot, removeSnapshot } from "./snapshots"
 import {
     badName,
     badRequest,
@@ -34,6 +45,11 @@ export const opAbort = 6
 export const opRename = 7
 export const opRemove = 8
 export const opSetattr = 9
+export const opSnapshotCreate = 10
+export const opSnapshotDelete = 11
+export const opSetProperty = 12
+export const opRebuild = 13
+export const opScrub = 14
 
 const atSession = 8
 const atSequence = 12
@@ -87,20 +103,41 @@ export class Requests {
             }
             if (sequence !== last + 1) return silent
         }
-        const givesBack = op === opRemove || op === opAbort || op === opBye || op === opHello
-        if (!(await volume.prepare(givesBack))) {
-            // the result is stored, or the session's next request would never be in order
-            if (known >= 0) await volume.commitResult(session, sequence, noSpace, 0)
-            return noSpace
+        const removesSnapshot = op === opSnapshotDelete
+        const givesBack =
+            op === opRemove || op === opAbort || op === opBye || op === opHello || removesSnapshot || op === opScrub
+        const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
+        if (!hasRoom || volume.isHeldBySnapshots()) {
+            if (!removesSnapshot) return await this.runWithoutRoom(op, session, sequence, known)
+            if (!volume.takesRemoval()) return noSpace
         }
         if (op === opBye) {
             dropSession(root, session)
             await volume.commit()
             return ok
         }
-        const status = await this.run(op, frame, bytes, session)
+        const status =
+            op < opSnapshotCreate
+                ? await this.run(op, frame, bytes, session)
+                : await this.runLater(op, frame, bytes, frame.getAt(atArguments, "u32"))
         if (status !== ok) this.value = 0
         await volume.commitResult(session, sequence, status, this.value)
+        if (op === opSnapshotCreate || removesSnapshot) await loadPins(volume.tree, volume.log)
+        return status
+    }
+
+    /** On a full volume the result is stored all the same, or the session's next request would never be in order. */
+    private async runWithoutRoom(op: number, session: number, sequence: number, known: number): Promise<number> {
+        const volume = this.volume
+        const root = volume.log.root
+        if (!volume.isHeldBySnapshots()) {
+            if (known >= 0) await volume.commitResult(session, sequence, noSpace, 0)
+            return noSpace
+        }
+        // a session is known in RAM only until the next commit: a host that finds it gone says hello again
+        const status = op === opHello || op === opBye ? ok : noSpace
+        if (op === opBye) dropSession(root, session)
+        else if (known >= 0 || op === opHello) storeResult(root, session, sequence, status, 0)
         return status
     }
 
@@ -127,6 +164,19 @@ export class Requests {
         if (op === opRemove) return await this.remove(a, b, c, d)
         if (op === opCommit) return await this.commit(a, b, c, d, frame, atArguments + 16, bytes - atArguments - 16)
         if (op === opRename) return await this.rename(a, b, c, d, frame, bytes)
+        return badRequest
+    }
+
+    private async runLater(op: number, frame: Buffer, bytes: number, a: number): Promise<number> {
+        const volume = this.volume
+        if (bytes < atArguments + 2) return badRequest
+        if (op === opScrub) return await volume.repair.scrub(frame.getAt(atArguments, "u16"))
+        if (bytes < atArguments + 4) return badRequest
+        if (op === opSnapshotCreate) return await this.snapshot(a, frame, atArguments + 4, bytes - atArguments - 4)
+        if (op === opSnapshotDelete) return await removeSnapshot(volume.tree, a)
+        if (op === opSetProperty) return await this.setProperty(a, frame, bytes)
+        if (op === opRebuild)
+            return await volume.repair.rebuild(frame[atArguments], frame[atArguments + 1], frame[atArguments + 2])
         return badRequest
     }
 
@@ -215,7 +265,8 @@ export class Requests {
         await upload.appendPartial(volume.log)
         await upload.putExtents(volume.tree, volume.log)
         const change = volume.changeNumber()
-        directory.setInode(typeFile, 0, size, mtime, change, parent)
+        const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
+        directory.setInode(typeFile, flags, size, mtime, change, parent)
         await directory.store(object)
         await volume.tree.remove(uploadList, object)
         await directory.putEntry(parent, key, object, typeFile, frame, at, bytes)
@@ -286,6 +337,34 @@ export class Requests {
         if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
         directory.inode.setAt(8, "u32", mtime)
         directory.inode.setAt(12, "u32", this.volume.changeNumber())
+        await directory.store(object)
+        return ok
+    }
+
+    private async snapshot(mtime: number, frame: Buffer, at: number, bytes: number): Promise<number> {
+        const volume = this.volume
+        if (volume.hasRuns()) await volume.commit()
+        if (!volume.takesSnapshot()) return noSpace
+        const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)
+        if (number < 0) return -number
+        this.value = number
+        return ok
+    }
+
+    private async setProperty(object: number, frame: Buffer, bytes: number): Promise<number> {
+        const volume = this.volume
+        const directory = volume.directory
+        const at = atArguments + 9
+        if (bytes < at) return badRequest
+        const nameBytes = frame[at - 1]
+        if (nameBytes === 0 || at + nameBytes > bytes) return badRequest
+        if (!(await directory.load(object))) return notFound
+        const left = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
+        if (left < 0) return -left
+        directory.inode[1] = left > 0 ? flagProperties : 0
+        const mtime = frame.getAt(atArguments + 4, "u32")
+        if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
+        directory.inode.setAt(12, "u32", volume.changeNumber())
         await directory.store(object)
         return ok
     }

@@ -60,6 +60,12 @@ export class Tree {
         this.height = this.log.treeHeight()
     }
 
+    /** Shows the tree below another top node, an earlier one: to be read only, between two operations. */
+    view(page: number, height: number): void {
+        this.top = page
+        this.height = height
+    }
+
     // --- reading
 
     /** Positions at the key. @returns whether it exists */

@@ -80,6 +80,16 @@ export class Usage {
         return this.counts.getAt(segment * 2, "u16")
     }
 
+    isUsed(segment: number): boolean {
+        const count = this.of(segment)
+        return count !== 0 && count !== retired
+    }
+
+    hasPins(): boolean {
+        for (let i = 0; i < this.pins.length; i += 4) if (this.pins.getAt(i, "i32") !== 0) return true
+        return false
+    }
+
     isPinned(segment: number): boolean {
         return (this.pins[segment >> 3] & (1 << (segment & 7))) !== 0
     }
@@ -91,8 +101,7 @@ export class Usage {
 
     /** Whether it holds anything that a mount may look for: all but free and retired segments. */
     holds(segment: number): boolean {
-        const count = this.counts.getAt(segment * 2, "u16")
-        return (count !== 0 && count !== retired) || this.isPinned(segment)
+        return this.isUsed(segment) || this.isPinned(segment)
     }
 
     private touch(segment: number): void {
@@ -184,8 +193,7 @@ export class Usage {
 
     /** Whether it holds pages that may be moved elsewhere to gain it. */
     isMovable(segment: number): boolean {
-        const count = this.of(segment)
-        return count !== 0 && count !== retired && !this.isPinned(segment)
+        return this.isUsed(segment) && !this.isPinned(segment)
     }
 
     /** Greatest less least wear of the segments that are not retired. */

@@ -27,8 +27,10 @@ import {
 import { Labels } from "./label"
 import { Log } from "./log"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
+import { dropProperties } from "./properties"
 import { Repair } from "./repair"
 import { storeResult } from "./sessions"
+import { loadPins, pagesKept } from "./snapshots"
 import { NodeCache } from "./node-cache"
 import { Tree } from "./tree"
 import { Upload } from "./upload"
@@ -45,6 +47,8 @@ const segmentsMin = 8
 const segmentPagesMax = 32768
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
+/** The same, of removing a snapshot. */
+const removalPagesMax = 32
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
@@ -247,6 +251,7 @@ export class Volume {
     private async restore(): Promise<void> {
         this.cleaner.begin()
         this.tree.load()
+        await loadPins(this.tree, this.log)
         await this.findUploads()
         const self = this
         const rowPages = this.array.rowPages
@@ -289,7 +294,7 @@ export class Volume {
         }
     }
 
-    private hasRuns(): boolean {
+    hasRuns(): boolean {
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object && this.uploads[i].hasRuns()) return true
         return false
     }
@@ -347,6 +352,24 @@ export class Volume {
         return log.available() >= keptSegments
     }
 
+    /**
+     * Whether so little is left that only removing a snapshot can help: what any other request writes would be lost to it, since what
+     * snapshots pin gives nothing back.
+     */
+    isHeldBySnapshots(): boolean {
+        return this.log.available() <= 1 && this.log.usage.hasPins()
+    }
+
+    /** Whether removing a snapshot has the room it needs. */
+    takesRemoval(): boolean {
+        return this.log.available() > 0 || this.log.room() >= removalPagesMax
+    }
+
+    /** Whether a snapshot may be made: what it pins cannot be emptied any more, so there must be segments to go on with. */
+    takesSnapshot(): boolean {
+        return this.log.available() >= keptSegments + 2
+    }
+
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
@@ -367,7 +390,9 @@ export class Volume {
     /** Data pages that can still be taken, as near as can be told; for the figures a host sees. */
     freePages(): number {
         const log = this.log
-        const pages = (log.segments - 2 - keptSegments) * this.array.segmentPages - log.usage.live
+        const usage = log.usage
+        const segments = log.segments - 2 - keptSegments - usage.retiredCount()
+        const pages = segments * this.array.segmentPages - usage.live - pagesKept(log, usage.pins)
         return pages > 0 ? pages : 0
     }
 
@@ -452,6 +477,7 @@ export class Volume {
 
     /** Drops an object no entry leads to any more: at once when it is small, else the rest is left for `reclaim`. */
     async drop(object: number): Promise<void> {
+        await dropProperties(this.tree, object)
         if (await this.shrink(object, 2)) {
             await this.tree.remove(object, 0)
             return

@@ -2,57 +2,16 @@ import assert from "node:assert/strict"
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
-import { PassThrough, Readable } from "node:stream"
-import { JacdacBus } from "../../tools/bridge/bus"
-import type { World } from "../../tools/bridge/cli/context"
 import { diagnose } from "../../tools/bridge/cli/diagnosis"
-import { run } from "../../tools/bridge/cli/program"
 import { TwinfilerError } from "../../tools/bridge/error"
 import { bytes } from "./bench"
-import { FakeCabinet } from "./fake-node"
-import { seeded, VirtualClock } from "./virtual-clock"
-
-interface Outcome {
-    exitCode: number
-    out: string
-    err: string
-}
-
-class Bench {
-    readonly clock = new VirtualClock()
-    readonly cabinet = new FakeCabinet(this.clock, seeded(1))
-    hasBus = true
-    input: Buffer = Buffer.alloc(0)
-    stop = new AbortController()
-
-    async run(...args: string[]): Promise<Outcome> {
-        const stdout = new PassThrough()
-        const stderr = new PassThrough()
-        const world: World = {
-            stdin: Readable.from([this.input]),
-            stdout,
-            stderr,
-            env: {},
-            isTerminal: false,
-            clock: this.clock,
-            random: seeded(2),
-            now: () => 1_700_000_000,
-            openBus: async () => {
-                if (!this.hasBus) throw new TwinfilerError("noBus", "no bus")
-                return new JacdacBus(this.cabinet, { clock: this.clock, random: seeded(3) })
-            },
-            signal: this.stop.signal,
-        }
-        const exitCode = await this.clock.drive(run(args, world))
-        return { exitCode, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") }
-    }
-}
+import { CliBench } from "./cli-bench"
 
 describe("command line", () => {
-    let bench: Bench
+    let bench: CliBench
     let dir: string
     beforeEach(async () => {
-        bench = new Bench()
+        bench = new CliBench()
         dir = await fs.mkdtemp(path.join(os.tmpdir(), "twinfiler-"))
     })
     afterEach(() => fs.rm(dir, { recursive: true, force: true }))

@@ -2,6 +2,7 @@
  * A volume in memory that keeps the promises of PROTOCOL.md: sessions with their last result, uploads by offset,
  * directories. It counts every execution, so that a test can see one that ran twice.
  */
+import { FakeArray } from "./fake-array"
 import type { Command } from "../../tools/bridge/protocol/commands"
 import { encodeAttributes, type Attributes } from "../../tools/bridge/protocol/answers"
 import type { StatusName } from "../../tools/bridge/protocol/numbers"
@@ -10,6 +11,7 @@ export interface FakeObject {
     attributes: Attributes
     data: Buffer
     entries: Map<number, { name: string; object: number }>
+    properties: Map<string, Buffer>
 }
 type Request = Extract<Command, { kind: "request" }>
 type Query = Extract<Command, { kind: "query" }>
@@ -21,7 +23,9 @@ export interface Result {
 export class FakeVolume {
     epoch = 1
     bytesFree = 4_000_000
-    readonly objects = new Map<number, FakeObject>()
+    objects = new Map<number, FakeObject>()
+    readonly snapshots = new Map<number, { name: string; mtime: number; objects: Map<number, FakeObject> }>()
+    readonly array = new FakeArray()
     readonly uploads = new Map<number, Buffer[]>()
     readonly sessions = new Map<number, { sequence: number; result: Result }>()
     /** How often each `session:sequence` was executed. */
@@ -65,6 +69,20 @@ export class FakeVolume {
     }
 
     query(query: Query): { status: StatusName; payload: Buffer } {
+        const { objects } = this
+        try {
+            if ("snapshot" in query && query.snapshot) {
+                const snapshot = this.snapshots.get(query.snapshot)
+                if (!snapshot) return { status: "notFound", payload: Buffer.of(0) }
+                this.objects = snapshot.objects
+            }
+            return this.answer(query)
+        } finally {
+            this.objects = objects
+        }
+    }
+
+    private answer(query: Query): { status: StatusName; payload: Buffer } {
         switch (query.op) {
             case "lookup":
                 return this.lookup(query.directory, query.path)
@@ -77,6 +95,7 @@ export class FakeVolume {
                 return this.readdir(query.directory, query.cookie)
             case "statfs": {
                 const payload = Buffer.alloc(22)
+                payload.writeUInt16LE(236, 8)
                 payload.writeUInt32LE(8_000_000, 0)
                 payload.writeUInt32LE(this.bytesFree, 4)
                 payload[10] = 2
@@ -90,9 +109,59 @@ export class FakeVolume {
                 payload.writeUInt32LE(held, 0)
                 return { status: "ok", payload }
             }
+            case "array":
+                return { status: "ok", payload: this.array.figures() }
+            case "snapshots":
+                return { status: "ok", payload: this.listSnapshots(query.cookie) }
+            case "properties": {
+                const object = this.objects.get(query.object)
+                if (!object) return { status: "notFound", payload: Buffer.alloc(0) }
+                return { status: "ok", payload: recordOf(object.properties) }
+            }
             default:
                 return { status: "badRequest", payload: Buffer.alloc(0) }
         }
+    }
+
+    private listSnapshots(cookie: number): Buffer {
+        const rest = [...this.snapshots].filter(([number]) => number > cookie).sort(([one], [other]) => one - other)
+        // one at a time, so that every list has several pages
+        const parts = rest.slice(0, 1).map(([number, { name, mtime }]) => {
+            const head = Buffer.alloc(10)
+            head[0] = number
+            head.writeUInt32LE(mtime, 1)
+            head.writeUInt32LE(10, 5)
+            head[9] = Buffer.byteLength(name)
+            return Buffer.concat([head, Buffer.from(name)])
+        })
+        return Buffer.concat([Buffer.of(parts.length | (rest.length <= 1 ? 0x80 : 0)), ...parts])
+    }
+
+    private snapshot(name: string, mtime: number): Result {
+        if ([...this.snapshots.values()].some(one => one.name === name)) return { status: "exists", value: 0 }
+        if (this.snapshots.size >= 8) return { status: "tooLarge", value: 0 }
+        const number = 200 - this.snapshots.size
+        const objects = new Map(
+            [...this.objects].map(([number, { attributes, data, entries, properties }]) => [
+                number,
+                { attributes: { ...attributes }, data, entries: new Map(entries), properties: new Map(properties) },
+            ]),
+        )
+        this.snapshots.set(number, { name, mtime, objects })
+        return { status: "ok", value: number }
+    }
+
+    private setProperty(number: number, name: string, value: Buffer): Result {
+        const object = this.objects.get(number)
+        if (!object) return { status: "notFound", value: 0 }
+        const properties = new Map(object.properties)
+        if (value.length) properties.set(name, value)
+        else if (!properties.delete(name)) return { status: "notFound", value: 0 }
+        if (recordOf(properties).length > 200) return { status: "tooLarge", value: 0 }
+        object.properties = properties
+        object.attributes.flags = properties.size ? 4 : 0
+        object.attributes.change++
+        return { status: "ok", value: 0 }
     }
 
     /** The file's bytes by path, for a test to compare. */
@@ -130,6 +199,11 @@ export class FakeVolume {
                 if (existing) this.drop(directory, existing.key)
                 this.uploads.delete(request.upload)
                 this.add(request.upload, "file", Buffer.concat(blocks), request.mtime)
+                const made = this.objects.get(request.upload)!
+                if (existing?.object.properties.size) {
+                    made.properties = existing.object.properties
+                    made.attributes.flags = 4
+                }
                 directory.entries.set(this.nextKey++, { name: request.name, object: request.upload })
                 return { status: "ok", value: request.upload }
             }
@@ -153,6 +227,21 @@ export class FakeVolume {
                 this.drop(directory, request.key)
                 return { status: "ok", value: 0 }
             }
+            case "snapshotCreate":
+                return this.snapshot(request.name, request.mtime)
+            case "snapshotDelete":
+                return this.snapshots.delete(request.number) ? { status: "ok", value: 0 } : fail("notFound")
+            case "setProperty":
+                return this.setProperty(
+                    request.object,
+                    Buffer.from(request.property).toString("latin1"),
+                    Buffer.from(request.value),
+                )
+            case "rebuild":
+                return this.array.rebuild(request.position, request.slot, request.flags)
+            case "scrub":
+                this.array.scrubRate = request.rowsPerSecond
+                return { status: "ok", value: 0 }
             default:
                 return { status: "ok", value: 0 }
         }
@@ -160,7 +249,7 @@ export class FakeVolume {
 
     private add(object: number, type: "file" | "directory", data: Buffer, mtime: number): void {
         const attributes = { type, flags: 0, object, size: data.length, mtime, change: 1 }
-        this.objects.set(object, { attributes, data, entries: new Map() })
+        this.objects.set(object, { attributes, data, entries: new Map(), properties: new Map() })
     }
 
     private drop(directory: FakeObject, key: number): void {
@@ -213,4 +302,11 @@ export class FakeVolume {
         const isEnd = parts.length === rest.length
         return { status: "ok", payload: Buffer.concat([Buffer.of(parts.length | (isEnd ? 0x80 : 0)), ...parts]) }
     }
+}
+
+function recordOf(properties: Map<string, Buffer>): Buffer {
+    const parts = [...properties].map(([name, value]) =>
+        Buffer.concat([Buffer.of(name.length), Buffer.from(name, "latin1"), Buffer.of(value.length), value]),
+    )
+    return Buffer.concat(parts)
 }

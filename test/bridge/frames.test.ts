@@ -47,6 +47,29 @@ const requests = fc.oneof(
     }),
     record({ ...head, op: fc.constant("remove" as const), directory: u32, key: u32, object: u32, mtime: u32 }),
     record({ ...head, op: fc.constant("setattr" as const), object: u32, mtime: u32 }),
+    record({ ...head, op: fc.constant("snapshotCreate" as const), mtime: u32, name }),
+    record({ ...head, op: fc.constant("snapshotDelete" as const), number: u32 }),
+    record({
+        ...head,
+        op: fc.constant("setProperty" as const),
+        object: u32,
+        mtime: u32,
+        property: bytesOf(1, 100),
+        value: bytesOf(0, 100),
+    }),
+    record({ ...head, op: fc.constant("rebuild" as const), position: u8, slot: u8, flags: u8 }),
+    record({ ...head, op: fc.constant("scrub" as const), rowsPerSecond: u16 }),
+)
+const snapshot = fc.integer({ min: 1, max: 0xff })
+const where = { volume: u8, epoch: u16, tag: u16 }
+const queries = fc.oneof(
+    record({ ...where, op: fc.constant("lookup" as const), directory: u32, path: name, snapshot }),
+    record({ ...where, op: fc.constant("lookup" as const), directory: u32, path: name }),
+    record({ ...where, op: fc.constantFrom("getattr" as const, "properties" as const), object: u32, snapshot }),
+    record({ ...where, op: fc.constant("readdir" as const), directory: u32, cookie: u32, snapshot }),
+    record({ ...where, op: fc.constantFrom("statfs" as const, "array" as const, "node" as const) }),
+    record({ ...where, op: fc.constant("upload" as const), upload: u32 }),
+    record({ ...where, op: fc.constant("snapshots" as const), cookie: u32 }),
 )
 const notices: fc.Arbitrary<Notice> = fc.oneof(
     record({
@@ -149,6 +172,41 @@ describe("frames", () => {
             "0101" + "0200" + "0300" + "0000" + "04000000" + "612f62",
         )
         assert.equal(
+            protocol
+                .encodeQuery({ volume: 1, epoch: 2, tag: 3 }, { op: "properties", object: 4, snapshot: 5 })
+                .subarray(4)
+                .toString("hex"),
+            "0109" + "0200" + "0300" + "0500" + "04000000",
+        )
+        assert.equal(
+            protocol
+                .encodeRead({ volume: 1, tag: 2, epoch: 3, object: 4, offset: 5, length: 65_536, snapshot: 7 })
+                .subarray(4)
+                .toString("hex"),
+            "0102" + "0300" + "04000000" + "05000000" + "00000107",
+        )
+        const requestHead = { volume: 1, epoch: 0, session: 2, sequence: 3 }
+        const argumentsOf = (body: protocol.RequestBody) =>
+            protocol
+                .encodeRequest(requestHead, body)
+                .subarray(5)
+                .toString("hex")
+                .replace(/^(..).{20}/, "$1 ")
+        assert.equal(argumentsOf({ op: "snapshotCreate", mtime: 4, name: "é" }), "0a 04000000" + "c3a9")
+        assert.equal(argumentsOf({ op: "snapshotDelete", number: 4 }), "0b 04000000")
+        assert.equal(
+            argumentsOf({
+                op: "setProperty",
+                object: 4,
+                mtime: 5,
+                property: Buffer.from("ab"),
+                value: Buffer.from("c"),
+            }),
+            "0c 04000000" + "05000000" + "02" + "6162" + "63",
+        )
+        assert.equal(argumentsOf({ op: "rebuild", position: 255, slot: 2, flags: 3 }), "0d ff020300")
+        assert.equal(argumentsOf({ op: "scrub", rowsPerSecond: 0x102 }), "0e 0201")
+        assert.equal(
             protocol.encodeControl({ verb: "giveback", flags: 1, tag: 0x0203 }).subarray(4).toString("hex"),
             "0201" + "0302",
         )
@@ -184,6 +242,15 @@ describe("frames", () => {
                 assert.deepEqual(decoded, { kind: "request", ...request })
             }),
             { seed: 1 },
+        )
+        fc.assert(
+            fc.property(queries, query => {
+                const { volume, epoch, tag, ...body } = query
+                const frame = protocol.encodeQuery({ volume, epoch, tag }, body)
+                const decoded = protocol.decodeCommand(protocol.commandCodes.query, frame)
+                assert.deepEqual(decoded, { kind: "query", ...query })
+            }),
+            { seed: 6 },
         )
         fc.assert(
             fc.property(notices, notice => {
@@ -241,6 +308,9 @@ const payloadDecoders = [
     protocol.decodeUpload,
     protocol.decodeNode,
     protocol.decodeFoundCount,
+    protocol.decodeSnapshots,
+    protocol.decodeProperties,
+    protocol.decodeArray,
 ] as ((payload: Buffer) => unknown)[]
 
 /** Flips bits, cuts, or extends; never returns the same frame. Leaves four bytes for the check. */

@@ -260,7 +260,7 @@ describe("store: requests", function () {
         const out = Buffer.alloc(236)
         const root = bench.volume.log.root
         for (let i = 0; i < 10_000; i++) {
-            const op = 1 + random.int(9)
+            const op = 1 + random.int(14)
             const { frame } = host.client.frame(
                 op,
                 random.int(20),
@@ -287,6 +287,7 @@ describe("store: requests", function () {
                 await queries.lookup(frame.readUInt32LE(16) % 40, frame, 16, n, out, 12)
                 await queries.readdir(frame.readUInt32LE(16) % 40, frame.readUInt32LE(20), out, 12, 224)
                 await queries.getattr(frame.readUInt32LE(16) % 40, out, 12)
+                await queries.ask(1 + random.int(9), frame, Math.max(bytes, 16), out, 12)
             }
             if (i % 250 === 0) checkVolume(bench)
         }

@@ -194,9 +194,9 @@ export class StoreBench implements ElementPort {
         this.powered = false
     }
 
-    async readFile(object: number): Promise<Buffer> {
+    async readFile(object: number, snapshot = 0): Promise<Buffer> {
         const reader = new Reader(Buffer.alloc(pageBufferBytes))
-        const opened = await reader.open(this.volume, object)
+        const opened = await reader.open(this.volume, object, snapshot)
         if (opened !== 0) throw new Error(`object ${object} cannot be read: status ${opened}`)
         const out = Buffer.alloc(reader.size)
         const status = await reader.read(0, reader.size, out, 0)

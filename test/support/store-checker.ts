@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
+import { propertiesOf, readSnapshot, snapshotRecord, type SnapshotRecord } from "./snapshot-checker"
 import type { StoreBench } from "./store-bench"
 
 const pageBytes = 256
@@ -37,6 +38,10 @@ export interface Figures {
     uploads: number
     orphans: number
     leafFill: number
+    /** By name: what each snapshot holds. */
+    snapshots: Map<string, Map<string, Buffer | "directory">>
+    /** By object. */
+    properties: Map<number, Map<string, string>>
 }
 
 interface Entry {
@@ -121,6 +126,8 @@ export function checkVolume(bench: StoreBench): Figures {
         uploads: 0,
         orphans: 0,
         leafFill: 0,
+        snapshots: new Map(),
+        properties: new Map(),
     }
     let leafBytes = 0
     let leaves = 0
@@ -207,6 +214,7 @@ export function checkVolume(bench: StoreBench): Figures {
     figures.objects = inodes.size
     assert.equal(inodes.get(1)?.type, 2, "the root directory")
     const names = new Set<string>()
+    const records: SnapshotRecord[] = []
     const blocks = new Map<number, number>()
     const contents = new Map<number, Buffer[]>()
     const children: { directory: number; name: string; object: number }[] = []
@@ -226,6 +234,21 @@ export function checkVolume(bench: StoreBench): Figures {
             figures.orphans++
             continue
         }
+        if (object === 4) {
+            const record = snapshotRecord(sub, value)
+            records.push(record)
+            assert.ok(!figures.snapshots.has(record.name), `snapshot ${record.name} is there twice`)
+            figures.snapshots.set(
+                record.name,
+                readSnapshot(record, segmentPages, page => read(page, `snapshot ${record.name}`)),
+            )
+            continue
+        }
+        if (object === 5) {
+            assert.equal(inodes.get(sub)?.flags, 4, `properties of ${sub}, which is not there or does not say so`)
+            figures.properties.set(sub, propertiesOf(value))
+            continue
+        }
         const inode = inodes.get(object)
         assert.ok(inode, `object ${object} has no inode`)
         if (inode.type === 2) {
@@ -238,7 +261,7 @@ export function checkVolume(bench: StoreBench): Figures {
             assert.ok(found, `an entry of directory ${object} leads to ${child}, which is not there`)
             assert.equal(found.type, value[4], `type of ${child}`)
             assert.equal(found.parent, object, `parent of ${child}`)
-            assert.equal(found.flags, 0, `flags of ${child}`)
+            assert.equal(found.flags & ~4, 0, `flags of ${child}`)
             refer(child, `directory ${object}`)
             const full = `${object}/${name.toString("latin1")}`
             assert.ok(!names.has(full), `${full} is there twice`)
@@ -271,6 +294,7 @@ export function checkVolume(bench: StoreBench): Figures {
         blocks.set(object, block)
     }
     for (const inode of inodes.values()) {
+        if (inode.flags & 4) assert.ok(figures.properties.has(inode.object), `${inode.object} has no properties`)
         if (inode.object === 1) continue
         assert.ok(referred.has(inode.object), `object ${inode.object} is not in any directory or list`)
         if (inode.type === 2) assert.equal(inode.size, 0)

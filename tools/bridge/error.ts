@@ -14,6 +14,7 @@ export type HostCode =
     | "timeout" // a node controls the volume or should, but no answer came in time
     | "unknownOutcome" // a request may or may not have been executed
     | "replaced" // the file was replaced or removed while it was read
+    | "readOnly" // it lies in a snapshot
     | "aborted" // the caller asked to stop
     | "closed" // the client was closed
 

@@ -1,6 +1,6 @@
 /** Verbs that change names: mkdir, mv, rm. */
 import type { Command } from "commander"
-import { showPath } from "../client"
+import { checkChangeable, showPath } from "../client"
 import { TwinfilerError } from "../error"
 import { noteDegraded, type Context } from "./context"
 import { parseRemote, type RemotePath } from "./paths"
@@ -67,6 +67,7 @@ async function moveOne(context: Context, from: RemotePath, to: RemotePath, repla
             ...context.change,
             replace,
         })
+    checkChangeable(from.text, from.names)
     // Between volumes: copied whole, then removed; cut in between, both are there.
     const transfers = new Transfers(context, { recursive: true, replace })
     await transfers.copyTo(from, { ...to, isDirectory: false })
@@ -79,6 +80,7 @@ async function rm(context: Context, command: Command): Promise<void> {
     const removed: string[] = []
     for (const path of await remotes(context, command)) {
         if (path.names.length === 0) throw new TwinfilerError("usage", `${path.text}: a volume cannot be removed`)
+        checkChangeable(path.text, path.names)
         const entry = force
             ? await context.client.find(path.volume, path.names.join("/"), context.call)
             : await context.client.stat(path.volume, path.names.join("/"), context.call)

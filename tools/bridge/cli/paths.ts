@@ -54,6 +54,14 @@ export function parseRemoteOrRoot(text: string): RemotePath | undefined {
     return { kind: "remote", volume: parseLetter(letter, "volume"), names, text, isDirectory }
 }
 
+/** A whole volume: `a`, or `:/a`. Throws `usage`. */
+export function parseVolume(text: string): number {
+    if (!isRemote(text)) return parseLetter(text, "volume")
+    const path = parseRemote(text)
+    if (path.names.length) throw new TwinfilerError("usage", `${text}: give a volume, like a`)
+    return path.volume
+}
+
 /** `a` is 0. Throws `usage`. */
 export function parseLetter(text: string, what: "volume" | "node"): number {
     const number = text.length === 1 ? text.charCodeAt(0) - 97 : -1

@@ -4,16 +4,18 @@
  */
 import { Command, CommanderError } from "commander"
 import { exitCodes, isError, TwinfilerError } from "../error"
+import { addArrayVerbs } from "./array"
 import { addChangeVerbs } from "./change"
 import { withCommonOptions, type World } from "./context"
 import { addLookVerbs } from "./look"
 import { addNodeVerbs } from "./node"
 import { addServeVerb } from "./serve"
+import { addPropertyVerbs, addSnapshotVerbs } from "./snapshot"
 import { addTransferVerbs } from "./transfer"
-import { verbAdder } from "./verb"
+import { verbAdder, type AddVerbs } from "./verb"
 
 const helpEnd = `
-Remote paths look like :/a/dir/file; :/ is the list of volumes.
+Remote paths look like :/a/dir/file; :/ is the list of volumes, :/a/.snapshots/NAME a snapshot.
 Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 done but degraded, 5 no node reachable, 6 checksum, 7 no space.`
 
 /** `extra` commands (such as `sim`) are added as they are; they end with `process.exitCode`. */
@@ -29,10 +31,16 @@ export async function run(args: readonly string[], world: World, extra: Command[
             writeOut: text => void world.stdout.write(text),
             writeErr: text => void world.stderr.write(text),
         })
-    const verb = verbAdder(program, world, code => (exitCode = code))
+    const ended = (code: number) => (exitCode = code)
+    const verb = verbAdder(program, world, ended)
+    const verbs: AddVerbs = (name, description) =>
+        verbAdder(program.command(name).description(description).enablePositionalOptions(), world, ended)
     addLookVerbs(verb)
     addTransferVerbs(verb)
     addChangeVerbs(verb)
+    addSnapshotVerbs(verbs)
+    addPropertyVerbs(verbs)
+    addArrayVerbs(verb, verbs)
     addNodeVerbs(verb)
     addServeVerb(verb)
     for (const command of extra) program.addCommand(command)

@@ -74,6 +74,10 @@ export class Transfers {
         if (target.kind === "remote") await client.mkdirs(target.volume, target.names.join("/"), change)
         else if (target.kind === "local") await fs.mkdir(target.path, { recursive: true })
         if (from.kind === "remote") {
+            if (target.kind === "remote") {
+                const entry = await client.stat(from.volume, from.names.join("/"), call)
+                await this.copyProperties(from, entry, target)
+            }
             const names: string[] = []
             for await (const { name } of client.list(from.volume, from.names.join("/"), call)) names.push(name)
             for (const name of names) await this.copyEntry(into(from, name), into(target, name), depth)
@@ -130,13 +134,23 @@ export class Transfers {
         const mtime =
             source.kind === "remote" ? source.entry.mtime : source.kind === "local" ? source.mtime : context.world.now()
         const stream = source.kind === "stream" ? this.read(source) : () => this.read(source)
-        const { bytes } = await context.client.put(target.volume, target.names.join("/"), stream, {
+        const path = target.names.join("/")
+        const { bytes } = await context.client.put(target.volume, path, stream, {
             signal: context.world.signal,
             mtime,
             replace: this.options.replace,
             onProgress,
         })
+        if (source.kind === "remote") await this.copyProperties(source.at, source.entry, target)
         return bytes
+    }
+
+    private async copyProperties(from: RemotePath, entry: FoundEntry, to: RemotePath): Promise<void> {
+        await this.context.client.copyProperties(
+            { volume: from.volume, entry, path: from.names.join("/") },
+            { volume: to.volume, path: to.names.join("/") },
+            this.context.change,
+        )
     }
 
     private async get(

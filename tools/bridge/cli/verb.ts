@@ -13,6 +13,9 @@ export interface Verb {
 
 export type AddVerb = (name: string, description: string, describe: (command: Command) => Command) => Verb
 
+/** A family of verbs under a common word; returns what adds to it. */
+export type AddVerbs = (name: string, description: string) => AddVerb
+
 /** Adds verbs to `program`; the exit code of the one that ran is told to `ended`. */
 export function verbAdder(program: Command, world: World, ended: (exitCode: number) => void): AddVerb {
     return (name, description, describe) => {

@@ -11,6 +11,7 @@ import { staleRetryMax } from "./limits"
 import type { CallOptions } from "./queries"
 import type { Session } from "./session"
 import { statusError } from "./statuses"
+import { checkChangeable } from "./snapshots"
 import { showPath, type Tree } from "./tree"
 
 export interface ChangeOptions extends CallOptions {
@@ -51,6 +52,7 @@ export class Changes {
     async mkdir(volume: number, path: string, options: ChangeOptions): Promise<number> {
         const names = splitPath(path)
         if (names.length === 0) throw statusError("exists", showPath(volume, names))
+        checkChangeable(showPath(volume, names), names)
         const parent = await this.parent(volume, names, options)
         return this.mkdirIn(volume, parent, names, options)
     }
@@ -58,6 +60,7 @@ export class Changes {
     /** Makes a directory and those above it; returns its object. What exists as a directory is fine. */
     async mkdirs(volume: number, path: string, options: ChangeOptions): Promise<number> {
         const names = splitPath(path)
+        checkChangeable(showPath(volume, names), names)
         let directory = rootObject
         for (let depth = 1; depth <= names.length; depth++) {
             const part = names.slice(0, depth)
@@ -73,6 +76,7 @@ export class Changes {
         const names = splitPath(path)
         const subject = showPath(volume, names)
         if (names.length === 0) throw new TwinfilerError("badRequest", `${subject}: a volume cannot be removed`)
+        checkChangeable(subject, names)
         await this.untilFresh(async () => {
             const { directory, key, object } = await this.tree.lookup(volume, names, options)
             const body = { op: "remove", directory, key, object, mtime: options.mtime } as const
@@ -94,6 +98,8 @@ export class Changes {
         const subject = `${showPath(volume, fromNames)} to ${showPath(volume, toNames)}`
         if (fromNames.length === 0 || toNames.length === 0)
             throw new TwinfilerError("badRequest", `${subject}: a volume cannot be moved or replaced`)
+        checkChangeable(showPath(volume, fromNames), fromNames)
+        checkChangeable(showPath(volume, toNames), toNames)
         const isInside = toNames.length > fromNames.length && fromNames.every((name, index) => name === toNames[index])
         if (isInside) throw new TwinfilerError("badRequest", `${subject}: a directory cannot be moved into itself`)
         await this.untilFresh(async () => {
@@ -113,6 +119,7 @@ export class Changes {
     /** Sets the modification time of a file or directory. */
     async setMtime(volume: number, path: string, options: ChangeOptions): Promise<void> {
         const names = splitPath(path)
+        checkChangeable(showPath(volume, names), names)
         const { object } = await this.tree.lookup(volume, names, options)
         const body = { op: "setattr", object, mtime: options.mtime } as const
         await this.run(volume, body, showPath(volume, names), options, async () => false)

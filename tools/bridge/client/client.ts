@@ -7,17 +7,21 @@
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { sleep } from "../bus/clock"
 import { isError } from "../error"
-import type { FoundEntry, ListedEntry, NodeFigures, VolumeFigures } from "../protocol/answers"
+import type { FoundEntry, ListedEntry, NodeFigures, SnapshotFigures, VolumeFigures } from "../protocol/answers"
+import type { ArrayFigures } from "../protocol/array-figures"
 import { serviceFlags } from "../protocol/numbers"
 import type { ByteSource } from "./block-source"
+import { Arrays, type RebuildOptions } from "./arrays"
 import { Changes, type ChangeOptions } from "./changes"
 import { download } from "./download"
 import { noNodeError } from "./exchange"
 import { downloadRestartMax, roleWaitMs, settleMs } from "./limits"
 import { Link, type LinkOptions } from "./link"
 import type { NodeView } from "./nodes"
+import { Properties, type ObjectProperties, type PackedProperties } from "./properties"
 import { control, type CallOptions, type ControlResult } from "./queries"
 import { Session } from "./session"
+import { listSnapshots, SnapshotChanges } from "./snapshots"
 import { statusError } from "./statuses"
 import { showPath, Tree } from "./tree"
 import { Uploads, type PutOptions, type PutResult } from "./upload"
@@ -51,6 +55,9 @@ export class TwinfilerClient {
     private readonly tree: Tree
     private readonly changes: Changes
     private readonly uploads: Uploads
+    private readonly snapshotChanges: SnapshotChanges
+    private readonly properties: Properties
+    private readonly arrays: Arrays
     private readonly sessions = new Map<number, Session>()
     /** When the first node was found. */
     private readyMs?: number
@@ -61,6 +68,9 @@ export class TwinfilerClient {
         this.link = new Link(bus, options)
         this.tree = new Tree(this.link)
         this.changes = new Changes(this.tree, session)
+        this.snapshotChanges = new SnapshotChanges(this.link, this.changes)
+        this.properties = new Properties(this.link, this.tree, this.changes)
+        this.arrays = new Arrays(this.link, this.changes)
         this.uploads = new Uploads(this.link, this.tree, this.changes, session)
     }
 
@@ -196,7 +206,7 @@ export class TwinfilerClient {
     /** The bytes of the very file that `entry` (from stat or list) describes; throws `replaced` when it is gone. */
     read(
         volume: number,
-        entry: { type: "file" | "directory"; object: number; size: number },
+        entry: { type: "file" | "directory"; object: number; size: number; snapshot?: number },
         options: RangeOptions & { path?: string } = {},
     ): AsyncGenerator<Uint8Array> {
         const subject = showPath(
@@ -206,7 +216,82 @@ export class TwinfilerClient {
         if (entry.type !== "file") throw statusError("isDirectory", subject)
         const start = Math.min(options.offset ?? 0, entry.size)
         const end = Math.min(entry.size, start + (options.length ?? entry.size))
-        return download(this.link, { volume, object: entry.object, start, end, subject }, options)
+        const { object, snapshot } = entry
+        return download(this.link, { volume, object, snapshot, start, end, subject }, options)
+    }
+
+    /** The oldest first. Their files are read below `.snapshots/NAME` at the volume's root. */
+    snapshots(volume: number, options: CallOptions = {}): Promise<SnapshotFigures[]> {
+        return listSnapshots(this.link, volume, options)
+    }
+
+    /** Keeps the volume as it is now, under a name; returns its number. Throws `exists`, `noSpace`, `tooLarge`. */
+    createSnapshot(volume: number, name: string, options: ChangeOptions): Promise<number> {
+        return this.snapshotChanges.create(volume, name, options)
+    }
+
+    /** Throws `notFound`. */
+    deleteSnapshot(volume: number, name: string, options: CallOptions = {}): Promise<void> {
+        return this.snapshotChanges.delete(volume, name, options)
+    }
+
+    /** Extended properties of a file or directory. */
+    propertiesOf(volume: number, path: string, options: CallOptions = {}): Promise<ObjectProperties> {
+        return this.properties.get(volume, path, options)
+    }
+
+    /** The same of an entry that was looked up or listed: asks only when it has any. */
+    propertiesOfEntry(
+        volume: number,
+        entry: { object: number; flags: number; snapshot?: number },
+        path: string,
+        options: CallOptions = {},
+    ): Promise<ObjectProperties> {
+        return this.properties.ofEntry(volume, entry, showPath(volume, splitPath(path)), options)
+    }
+
+    /** Sets a plain property; undefined removes it. Throws `tooLarge` beyond 200 bytes an object. */
+    setProperty(
+        volume: number,
+        path: string,
+        name: string,
+        value: string | undefined,
+        options: ChangeOptions,
+    ): Promise<void> {
+        return this.properties.set(volume, path, name, value, options)
+    }
+
+    /** Replaces the properties of WebDAV clients, all at once. */
+    setPackedProperties(
+        volume: number,
+        path: string,
+        properties: PackedProperties,
+        options: ChangeOptions,
+    ): Promise<void> {
+        return this.properties.setPacked(volume, path, properties, options)
+    }
+
+    /** Makes the properties of `to` those of `from`, an entry that was looked up or listed. */
+    copyProperties(
+        from: { volume: number; entry: { object: number; flags: number; snapshot?: number }; path: string },
+        to: { volume: number; path: string },
+        options: ChangeOptions,
+    ): Promise<void> {
+        return this.properties.copy(from, to, options)
+    }
+
+    array(volume: number, options: CallOptions = {}): Promise<ArrayFigures> {
+        return this.arrays.figures(volume, options)
+    }
+
+    /** Begins to rebuild an element; `array` tells how far it is. */
+    rebuild(volume: number, options: RebuildOptions = {}): Promise<void> {
+        return this.arrays.rebuild(volume, options)
+    }
+
+    /** Reads all rows again and again, so many a second; 0 stops. */
+    scrub(volume: number, rowsPerSecond: number, options: CallOptions = {}): Promise<void> {
+        return this.arrays.scrub(volume, rowsPerSecond, options)
     }
 
     /** `node` is to take its partner's volume. Throws `vetoed` with the reason; a dry run changes nothing. */

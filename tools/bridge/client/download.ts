@@ -22,6 +22,8 @@ import { statusError } from "./statuses"
 export interface DownloadTarget {
     volume: number
     object: number
+    /** The snapshot it is read from. */
+    snapshot?: number
     /** First byte, and the one after the last. */
     start: number
     end: number
@@ -183,7 +185,12 @@ class Reader {
         const node = this.link.nodes.controllerOf(volume)
         if (!node) return // the timer comes back to it
         const epoch = this.link.nodes.epochOf(volume)
-        this.link.bus.send(node.node, commandCodes.read, encodeRead({ volume, tag, epoch, object, offset, length }))
+        const snapshot = length ? this.target.snapshot : undefined
+        this.link.bus.send(
+            node.node,
+            commandCodes.read,
+            encodeRead({ volume, tag, epoch, object, offset, length, snapshot }),
+        )
     }
 
     private receive(ask: Ask, data: Data): void {

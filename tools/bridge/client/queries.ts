@@ -18,6 +18,8 @@ import type { Link } from "./link"
 export interface CallOptions {
     timeoutMs?: number
     signal?: AbortSignal
+    /** `busy` is an answer, not a reason to try again. */
+    isBusyFinal?: boolean
 }
 
 /**

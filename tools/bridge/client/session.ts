@@ -44,7 +44,7 @@ export class Session {
             try {
                 return await this.runInTurn(body, subject, options)
             } catch (error) {
-                if (!isError(error, "busy") || clock.now() + waitMs > end) throw error
+                if (!isError(error, "busy") || options.isBusyFinal || clock.now() + waitMs > end) throw error
                 await sleep(clock, waitMs)
             }
         }

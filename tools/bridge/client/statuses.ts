@@ -21,6 +21,8 @@ const advice: Record<Exclude<StatusName, "ok">, string> = {
     tooLarge: "is too large",
     stale: "was changed by another client meanwhile: try again",
     vetoed: "the node refuses",
+    foreign: "the element belongs to another array",
+    tooSmall: "the element is too small",
 }
 
 /** `subject` is what it was about, as the user named it. */

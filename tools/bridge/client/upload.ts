@@ -13,6 +13,7 @@ import { Gate } from "./gate"
 import { uploadRestartMax, uploadsPerVolumeMax } from "./limits"
 import type { Link } from "./link"
 import type { Session } from "./session"
+import { checkChangeable } from "./snapshots"
 import { statusError } from "./statuses"
 import { showPath, type Tree } from "./tree"
 import { sendBlocks } from "./upload-window"
@@ -78,6 +79,7 @@ export class Uploads {
     private async checkTarget(volume: number, names: readonly string[], options: PutOptions): Promise<number> {
         const subject = showPath(volume, names)
         if (names.length === 0) throw statusError("isDirectory", subject)
+        checkChangeable(subject, names)
         const existing = await this.tree.find(volume, names, options)
         if (existing?.type === "directory") throw statusError("isDirectory", subject)
         if (existing && options.replace === false) throw statusError("exists", subject)

@@ -15,6 +15,16 @@ export interface Attributes {
     mtime: number
     /** Raised whenever the object changes. */
     change: number
+    /** The snapshot it is seen in; none in the volume itself. */
+    snapshot?: number
+}
+export interface SnapshotFigures {
+    number: number
+    name: string
+    /** When it was made, seconds since 1970. */
+    mtime: number
+    /** Pages that deleting it, and no other, would give back at most. */
+    pagesHeld: number
 }
 /** An entry as a lookup finds it; directory and key are 0 for a root. */
 export interface FoundEntry extends Attributes {
@@ -136,6 +146,45 @@ export function decodeStatfs(payload: Buffer): VolumeFigures {
         controller: payload[20],
         flags: payload[21],
     }
+}
+
+/** A page of the list of snapshots. */
+export function decodeSnapshots(payload: Buffer): { end: boolean; snapshots: SnapshotFigures[] } {
+    need(payload, 1)
+    const snapshots: SnapshotFigures[] = []
+    let at = 1
+    for (let index = 0; index < (payload[0] & ~lastPageBit); index++) {
+        need(payload, at + 10)
+        const nameEnd = at + 10 + payload[at + 9]
+        need(payload, nameEnd)
+        snapshots.push({
+            number: payload[at],
+            mtime: payload.readUInt32LE(at + 1),
+            pagesHeld: payload.readUInt32LE(at + 5),
+            name: payload.toString("utf8", at + 10, nameEnd),
+        })
+        at = nameEnd
+    }
+    const end = (payload[0] & lastPageBit) !== 0
+    if (!end && snapshots.length === 0) bad("a page of the list of snapshots")
+    return { end, snapshots }
+}
+
+/** An object's extended properties, names as latin1 so that any bytes make a key. */
+export function decodeProperties(payload: Buffer): Map<string, Buffer> {
+    const properties = new Map<string, Buffer>()
+    for (let at = 0; at < payload.length;) {
+        const nameEnd = at + 1 + payload[at]
+        need(payload, nameEnd + 1)
+        const valueEnd = nameEnd + 1 + payload[nameEnd]
+        need(payload, valueEnd)
+        properties.set(
+            payload.toString("latin1", at + 1, nameEnd),
+            Buffer.from(payload.subarray(nameEnd + 1, valueEnd)),
+        )
+        at = valueEnd
+    }
+    return properties
 }
 
 export function decodeUpload(payload: Buffer): number {

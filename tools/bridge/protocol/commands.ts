@@ -44,6 +44,14 @@ export type RequestBody =
       }
     | { op: "remove"; directory: number; key: number; object: number; mtime: number }
     | { op: "setattr"; object: number; mtime: number }
+    | { op: "snapshotCreate"; mtime: number; name: string }
+    | { op: "snapshotDelete"; number: number }
+    /** An empty value removes the property; mtime 0 leaves the object's. */
+    | { op: "setProperty"; object: number; mtime: number; property: Uint8Array; value: Uint8Array }
+    | { op: "rebuild"; position: number; slot: number; flags: number }
+    | { op: "scrub"; rowsPerSecond: number }
+
+type OddBody = Extract<RequestBody, { op: OddOp }>
 
 export interface RequestHead {
     volume: number
@@ -54,12 +62,18 @@ export interface RequestHead {
 }
 
 export type QueryBody =
-    | { op: "lookup"; directory: number; path: string }
-    | { op: "getattr"; object: number }
-    | { op: "readdir"; directory: number; cookie: number }
-    | { op: "statfs" }
+    | ({ op: "lookup"; directory: number; path: string } & InSnapshot)
+    | ({ op: "getattr"; object: number } & InSnapshot)
+    | ({ op: "readdir"; directory: number; cookie: number } & InSnapshot)
+    | ({ op: "properties"; object: number } & InSnapshot)
+    | { op: "statfs" | "array" | "node" }
     | { op: "upload"; upload: number }
-    | { op: "node" }
+    | { op: "snapshots"; cookie: number }
+
+/** Which snapshot is asked; the volume itself when there is none. */
+export interface InSnapshot {
+    snapshot?: number
+}
 
 export interface WriteCommand {
     volume: number
@@ -75,6 +89,7 @@ export interface ReadCommand {
     object: number
     offset: number
     length: number
+    snapshot?: number
 }
 export interface QueryHead {
     volume: number
@@ -94,8 +109,13 @@ export type Command =
     | ({ kind: "query" } & QueryHead & QueryBody)
     | ({ kind: "control" } & ControlCommand)
 
+/** Requests whose arguments are not words alone. */
+type OddOp = "setProperty" | "rebuild" | "scrub"
+type WordOp = Exclude<RequestOp, OddOp>
+const isOdd = (op: RequestOp): op is OddOp => op === "setProperty" || op === "rebuild" || op === "scrub"
+
 /** The u32 arguments of each request, in order; a name takes the rest; `flags` 1 is the highest bit of the op. */
-const requestFields: Record<RequestOp, { words: string[]; flags: boolean; name: boolean }> = {
+const requestFields: Record<WordOp, { words: string[]; flags: boolean; name: boolean }> = {
     hello: { words: [], flags: false, name: false },
     bye: { words: [], flags: false, name: false },
     mkdir: { words: ["directory", "mtime"], flags: false, name: true },
@@ -105,25 +125,53 @@ const requestFields: Record<RequestOp, { words: string[]; flags: boolean; name: 
     rename: { words: ["directory", "key", "object", "newDirectory", "mtime"], flags: true, name: true },
     remove: { words: ["directory", "key", "object", "mtime"], flags: false, name: false },
     setattr: { words: ["object", "mtime"], flags: false, name: false },
+    snapshotCreate: { words: ["mtime"], flags: false, name: true },
+    snapshotDelete: { words: ["number"], flags: false, name: false },
 }
 const requestHeadBytes = 16
 const mayReplaceBit = 0x80
 const queryHeadBytes = 12
 
 export function encodeRequest(head: RequestHead, body: RequestBody): Buffer {
+    if (isOdd(body.op)) return sealRequest(head, requestOps[body.op], oddArguments(body as OddBody))
     const { words, flags, name } = requestFields[body.op]
     const values = body as unknown as Record<string, number | string>
     const text = name ? Buffer.from(values.name as string) : undefined
-    const frame = Buffer.alloc(requestHeadBytes + 4 * words.length + (text?.length ?? 0))
+    const args = Buffer.alloc(4 * words.length + (text?.length ?? 0))
+    let at = 0
+    for (const word of words) at = args.writeUInt32LE(values[word] as number, at)
+    text?.copy(args, at)
+    return sealRequest(head, requestOps[body.op] | (flags && (values.flags as number) & 1 ? mayReplaceBit : 0), args)
+}
+
+function sealRequest(head: RequestHead, op: number, args: Buffer): Buffer {
+    const frame = Buffer.alloc(requestHeadBytes + args.length)
     frame.writeUInt8(head.volume, 4)
-    frame.writeUInt8(requestOps[body.op] | (flags && (values.flags as number) & 1 ? mayReplaceBit : 0), 5)
+    frame.writeUInt8(op, 5)
     frame.writeUInt16LE(head.epoch & 0xffff, 6)
     frame.writeUInt32LE(head.session, 8)
     frame.writeUInt32LE(head.sequence, 12)
-    let at = requestHeadBytes
-    for (const word of words) at = frame.writeUInt32LE(values[word] as number, at)
-    text?.copy(frame, at)
+    args.copy(frame, requestHeadBytes)
     return sealCommand(frame)
+}
+
+function oddArguments(body: OddBody): Buffer {
+    switch (body.op) {
+        case "rebuild":
+            return Buffer.of(body.position, body.slot, body.flags, 0)
+        case "scrub": {
+            const args = Buffer.alloc(2)
+            args.writeUInt16LE(body.rowsPerSecond)
+            return args
+        }
+        case "setProperty": {
+            const args = Buffer.alloc(9)
+            args.writeUInt32LE(body.object, 0)
+            args.writeUInt32LE(body.mtime, 4)
+            args.writeUInt8(body.property.length, 8)
+            return Buffer.concat([args, body.property, body.value])
+        }
+    }
 }
 
 export function encodeWrite(block: WriteCommand): Buffer {
@@ -144,6 +192,7 @@ export function encodeRead(read: ReadCommand): Buffer {
     frame.writeUInt32LE(read.object, 8)
     frame.writeUInt32LE(read.offset, 12)
     frame.writeUInt32LE(read.length, 16)
+    frame.writeUInt8(read.snapshot ?? 0, 19)
     return sealCommand(frame)
 }
 
@@ -154,16 +203,21 @@ export function encodeQuery(head: QueryHead, body: QueryBody): Buffer {
             ? [body.directory]
             : body.op === "getattr"
               ? [body.object]
-              : body.op === "readdir"
-                ? [body.directory, body.cookie]
-                : body.op === "upload"
-                  ? [body.upload]
-                  : []
+              : body.op === "properties"
+                ? [body.object]
+                : body.op === "readdir"
+                  ? [body.directory, body.cookie]
+                  : body.op === "upload"
+                    ? [body.upload]
+                    : body.op === "snapshots"
+                      ? [body.cookie]
+                      : []
     const frame = Buffer.alloc(queryHeadBytes + 4 * words.length + (path?.length ?? 0))
     frame.writeUInt8(head.volume, 4)
     frame.writeUInt8(queryOps[body.op], 5)
     frame.writeUInt16LE(head.epoch & 0xffff, 6)
     frame.writeUInt16LE(head.tag, 8)
+    if ("snapshot" in body) frame.writeUInt16LE(body.snapshot ?? 0, 10)
     let at = queryHeadBytes
     for (const word of words) at = frame.writeUInt32LE(word, at)
     path?.copy(frame, at)
@@ -200,7 +254,7 @@ export function decodeCommand(code: number, bytes: Uint8Array): Command {
         }
         case commandCodes.read: {
             if (frame.length !== 20) bad("a read's length")
-            const length = frame.readUInt32LE(16)
+            const length = frame.readUIntLE(16, 3)
             if (length > readBytesMax) bad("the range of a read")
             return {
                 kind: "read",
@@ -210,6 +264,7 @@ export function decodeCommand(code: number, bytes: Uint8Array): Command {
                 object: frame.readUInt32LE(8),
                 offset: frame.readUInt32LE(12),
                 length,
+                ...inSnapshot(frame[19]),
             }
         }
         case commandCodes.query:
@@ -227,6 +282,10 @@ function decodeRequest(frame: Buffer): Command {
     const op = nameOf(requestOps, frame[5] & ~mayReplaceBit)
     const mayReplace = (frame[5] & mayReplaceBit) !== 0
     if (!op || frame.length < requestHeadBytes) return bad("a request")
+    if (isOdd(op)) {
+        if (mayReplace) bad("a request that cannot replace")
+        return { kind: "request", ...requestHead(frame), ...oddBody(op, frame.subarray(requestHeadBytes)) }
+    }
     const { words, flags, name } = requestFields[op]
     const fixedBytes = requestHeadBytes + 4 * words.length
     const nameBytes = frame.length - fixedBytes
@@ -236,31 +295,65 @@ function decodeRequest(frame: Buffer): Command {
     words.forEach((word, index) => (body[word] = frame.readUInt32LE(requestHeadBytes + 4 * index)))
     if (flags) body.flags = mayReplace ? 1 : 0
     if (name) body.name = frame.toString("utf8", fixedBytes)
+    return { kind: "request", ...requestHead(frame), ...(body as unknown as RequestBody) }
+}
+
+function requestHead(frame: Buffer): RequestHead {
     return {
-        kind: "request",
         volume: frame[4],
         epoch: frame.readUInt16LE(6),
         session: frame.readUInt32LE(8),
         sequence: frame.readUInt32LE(12),
-        ...(body as unknown as RequestBody),
     }
 }
+
+function oddBody(op: OddOp, args: Buffer): OddBody {
+    if (op === "rebuild") {
+        if (args.length !== 4) bad("a request's length")
+        return { op, position: args[0], slot: args[1], flags: args[2] }
+    }
+    if (op === "scrub") {
+        if (args.length !== 2) bad("a request's length")
+        return { op, rowsPerSecond: args.readUInt16LE(0) }
+    }
+    if (args.length < 10 || args[8] === 0 || args.length < 9 + args[8]) bad("a request's length")
+    return {
+        op,
+        object: args.readUInt32LE(0),
+        mtime: args.readUInt32LE(4),
+        property: args.subarray(9, 9 + args[8]),
+        value: args.subarray(9 + args[8]),
+    }
+}
+
+const inSnapshot = (snapshot: number): InSnapshot => (snapshot ? { snapshot } : {})
 
 function decodeQuery(frame: Buffer): Command {
     const op: QueryOp | undefined = nameOf(queryOps, frame[5])
     if (!op || frame.length < queryHeadBytes) return bad("a query")
     const words = (frame.length - queryHeadBytes) >> 2
-    const wanted = op === "readdir" ? 2 : op === "statfs" || op === "node" ? 0 : 1
+    const wanted = op === "readdir" ? 2 : op === "statfs" || op === "array" || op === "node" ? 0 : 1
     if (words < wanted || (op !== "lookup" && frame.length !== queryHeadBytes + 4 * wanted)) bad("a query's length")
     const head = { volume: frame[4], epoch: frame.readUInt16LE(6), tag: frame.readUInt16LE(8) }
+    const where = inSnapshot(frame.readUInt16LE(10))
     const word = (index: number) => frame.readUInt32LE(queryHeadBytes + 4 * index)
     switch (op) {
         case "lookup":
-            return { kind: "query", ...head, op, directory: word(0), path: frame.toString("utf8", queryHeadBytes + 4) }
+            return {
+                kind: "query",
+                ...head,
+                op,
+                directory: word(0),
+                path: frame.toString("utf8", queryHeadBytes + 4),
+                ...where,
+            }
         case "getattr":
-            return { kind: "query", ...head, op, object: word(0) }
+        case "properties":
+            return { kind: "query", ...head, op, object: word(0), ...where }
         case "readdir":
-            return { kind: "query", ...head, op, directory: word(0), cookie: word(1) }
+            return { kind: "query", ...head, op, directory: word(0), cookie: word(1), ...where }
+        case "snapshots":
+            return { kind: "query", ...head, op, cookie: word(0) }
         case "upload":
             return { kind: "query", ...head, op, upload: word(0) }
         default:

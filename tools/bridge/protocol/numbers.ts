@@ -23,6 +23,10 @@ export const readsPerNodeMax = 4
 /** Offsets and sizes are u32. */
 export const fileBytesMax = 0xffff_ffff
 export const rootObject = 1
+export const snapshotNameBytesMax = 100
+export const snapshotsMax = 8
+/** All extended properties of one object, as they lie in their record. */
+export const propertyBytesMax = 200
 
 /** Service commands, host to node. */
 export const commandCodes = { write: 0x80, request: 0x81, read: 0x82, query: 0x83, control: 0x84 } as const
@@ -41,10 +45,25 @@ export const requestOps = {
     rename: 7,
     remove: 8,
     setattr: 9,
+    snapshotCreate: 10,
+    snapshotDelete: 11,
+    setProperty: 12,
+    rebuild: 13,
+    scrub: 14,
 } as const
 export type RequestOp = keyof typeof requestOps
 
-export const queryOps = { lookup: 1, getattr: 2, readdir: 3, statfs: 4, upload: 5, node: 6 } as const
+export const queryOps = {
+    lookup: 1,
+    getattr: 2,
+    readdir: 3,
+    statfs: 4,
+    upload: 5,
+    node: 6,
+    array: 7,
+    snapshots: 8,
+    properties: 9,
+} as const
 export type QueryOp = keyof typeof queryOps
 
 export const controlVerbs = { takeover: 1, giveback: 2 } as const
@@ -70,12 +89,18 @@ export const statusNames = [
     "tooLarge",
     "stale",
     "vetoed",
+    "foreign",
+    "tooSmall",
 ] as const
 export type StatusName = (typeof statusNames)[number]
 
 export const writeFlags = { tellProgress: 1 } as const
 export const replaceFlag = 1
 export const dryRunFlag = 1
+/** Of a rebuild: it may overwrite what is foreign or stale; it drops the position's present element first. */
+export const rebuildFlags = { force: 1, replace: 2 } as const
+/** For a rebuild's position or slot: the node chooses. */
+export const anyPlace = 0xff
 /** Flags of reply, progress, data and answer. */
 export const serviceFlags = { unprotected: 1, degraded: 2 } as const
 export const beatFlags = {

@@ -18,6 +18,7 @@ const httpErrors: Partial<Record<ErrorCode, new (message: string) => Error>> = {
     isDirectory: ForbiddenError,
     notEmpty: ForbiddenError,
     badName: ForbiddenError,
+    readOnly: ForbiddenError,
     usage: BadRequestError,
     noSpace: InsufficientStorageError,
     tooLarge: InsufficientStorageError,

@@ -5,6 +5,7 @@
 import type { Lock, Resource, User } from "nephele"
 import { ForbiddenError, MethodNotSupportedError, ResourceExistsError, ResourceTreeNotCompleteError } from "nephele"
 import { Readable } from "node:stream"
+import type { ObjectProperties, PackedProperties } from "../client"
 import { isError, TwinfilerError } from "../error"
 import type { Attributes } from "../protocol/answers"
 import { volumeLetter } from "../protocol/numbers"
@@ -96,10 +97,32 @@ export class FileResource implements Resource {
                     () => this.client.read(source.volume, this.attributes, { path: source.names.join("/") }),
                     { mtime: this.now() },
                 )
+            await this.client.copyProperties(
+                { volume: source.volume, entry: this.attributes, path: source.names.join("/") },
+                { volume: target.volume, path },
+                { mtime: this.now() },
+            )
         } catch (error) {
             throw this.treeError(error, target.names)
         }
         this.adapter.view.forget()
+    }
+
+    /** What the volume keeps for it besides its content; nothing for the list of volumes. */
+    async storedProperties(): Promise<ObjectProperties> {
+        const place = this.place()
+        if (!place) return { plain: new Map(), packed: {} }
+        return this.client.propertiesOfEntry(place.volume, this.attributes, place.names.join("/"))
+    }
+
+    async setPacked(properties: PackedProperties): Promise<void> {
+        const place = this.place()
+        if (!place) throw new ForbiddenError("The list of volumes cannot be changed.")
+        const path = place.names.join("/")
+        await this.client.setPackedProperties(place.volume, path, properties, { mtime: this.now() })
+        this.adapter.view.forget()
+        // its ETag changed, and what it says of its properties
+        this.attributes = await this.client.stat(place.volume, path)
     }
 
     /** Of a file only, unless move.ts takes the whole directory at once. */

@@ -11,6 +11,7 @@ import type { TwinfilerClient } from "../client"
 import { TwinfilerError } from "../error"
 import { TwinfilerAdapter } from "./adapter"
 import { CopyAndMove } from "./move"
+import { refuseInSnapshots } from "./read-only"
 import { TreeView, type ViewOptions } from "./tree-view"
 
 export interface WebdavOptions extends ViewOptions {
@@ -48,6 +49,7 @@ export async function startWebdav(client: TwinfilerClient, options: WebdavOption
         }
         next()
     })
+    app.use(refuseInSnapshots(options.volume === undefined ? 1 : 0))
     app.use(
         nephele(
             {

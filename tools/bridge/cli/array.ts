@@ -1,0 +1,217 @@
+/**
+ * Verbs about the elements of an array: array show, replace, rebuild, and scrub. The node does the work; waiting for it only looks, so
+ * that Ctrl-C leaves it running.
+ */
+import type { Command } from "commander"
+import { sleep } from "../bus/clock"
+import { exitCodes, isError, TwinfilerError } from "../error"
+import type { ArrayFigures, SlotFigures } from "../protocol/array-figures"
+import { volumeLetter } from "../protocol/numbers"
+import type { Context } from "./context"
+import { parseVolume } from "./paths"
+import { startProgress, type Progress } from "./progress"
+import type { AddVerb, AddVerbs } from "./verb"
+
+const pollMs = 1_000
+const positionMax = 5
+const slotMax = 31
+const rateDefault = 50
+const rateMax = 65_535
+
+interface RebuildCliOptions {
+    slot?: number
+    force?: boolean
+    wait?: boolean
+}
+
+export function addArrayVerbs(verb: AddVerb, verbs: AddVerbs): void {
+    const array = verbs("array", "the elements (chips or cards) a volume is made of")
+    array("show", "show the elements and what is under way", command =>
+        command.argument("[volume]", "like a; all unless given"),
+    ).does(show)
+    const options = (command: Command) =>
+        command
+            .option("--slot <n>", "the slot of the element to use (default: the node finds one)", text =>
+                parseNumber(text, "--slot", slotMax),
+            )
+            .option("--force", "overwrite an element that holds another array or was left out of this one")
+            .option("--wait", "wait until it is done; Ctrl-C leaves it running")
+    array("rebuild", "rebuild the element that is missing, while the volume is served", command =>
+        options(command.argument("<volume>", "like a").argument("[position]", "its position, like 1")),
+    ).does((context, command) => rebuild(context, command, false))
+    array("replace", "drop an element that is there and rebuild it onto another", command =>
+        options(command.argument("<volume>", "like a").argument("<position>", "its position, like 1")),
+    ).does((context, command) => rebuild(context, command, true))
+    verb("scrub", "read all of an array again and again, and repair what is damaged", command =>
+        command
+            .argument("<volume>", "like a")
+            .option("--rate <n>", `rows a second (default ${rateDefault})`, text =>
+                parseNumber(text, "--rate", rateMax),
+            )
+            .option("--stop", "stop it")
+            .option("--wait", "wait until all was read once; Ctrl-C leaves it running"),
+    ).does(scrub)
+}
+
+function parseNumber(text: string, what: string, max: number): number {
+    const number = /^\d{1,5}$/.test(text) ? Number(text) : -1
+    if (number < 0 || number > max) throw new TwinfilerError("usage", `${what} ${text}: give a number from 0 to ${max}`)
+    return number
+}
+
+async function volumeOf(context: Context, command: Command): Promise<number> {
+    const volume = parseVolume(command.processedArgs[0] as string)
+    await context.checkVolume(volume)
+    return volume
+}
+
+// --- show
+
+async function show(context: Context, command: Command): Promise<void> {
+    const [text] = command.processedArgs as [string | undefined]
+    if (text === undefined) await context.settle()
+    const volumes = text === undefined ? context.client.volumes() : [await volumeOf(context, command)]
+    const arrays: ({ volume: string } & ArrayFigures)[] = []
+    for (const volume of volumes)
+        arrays.push({ volume: volumeLetter(volume), ...(await context.client.array(volume, context.call)) })
+    if (arrays.some(isIncomplete)) context.exitCode = exitCodes.degraded
+    context.show({ arrays }, () => arrays.flatMap(array => lines(array.volume, array)))
+}
+
+function isIncomplete({ elements, members }: ArrayFigures): boolean {
+    return members.length < elements
+}
+
+function lines(letter: string, array: ArrayFigures): string[] {
+    const { elements, kind, members, joining, scrub, segments, wear } = array
+    const state = isIncomplete(array) ? `${elements - members.length} of ${elements} missing` : "complete"
+    const out = [`array ${letter}: ${kind} of ${elements}, ${state}`]
+    for (const slot of array.slots) out.push(`  slot ${slot.slot}: ${slotText(slot)}`)
+    if (joining !== undefined)
+        out.push(`  rebuilding position ${joining}: ${array.segmentsLeft} of ${segments} segments left`)
+    else if (isIncomplete(array)) out.push(`! \`twinfiler array rebuild ${letter}\` rebuilds what is missing`)
+    out.push(
+        `  scrub: ${scrub.running ? `running, at segment ${scrub.segment} of ${segments}` : "off"}, ` +
+            `${scrub.passes} passes, ${scrub.badPages} bad pages found, ${scrub.repaired} segments repaired`,
+        `  wear: ${wear.base} to ${wear.base + wear.spread} erases a segment, ${array.retiredSegments} segments retired`,
+    )
+    return out
+}
+
+const stateTexts: Record<SlotFigures["state"], string> = {
+    empty: "empty",
+    member: "in use",
+    rebuilding: "being rebuilt",
+    stale: "left out: it fell behind",
+    blank: "blank, may be used",
+    foreign: "holds another array",
+    failed: "failed",
+}
+
+function slotText({ state, position, kind, badPages, pages }: SlotFigures): string {
+    if (state === "empty") return stateTexts.empty
+    return [
+        position === undefined ? undefined : `position ${position}`,
+        kind === "none" ? undefined : kind.toUpperCase(),
+        `${pages} pages`,
+        stateTexts[state],
+        badPages ? `${badPages}${badPages === 255 ? " or more" : ""} bad pages` : undefined,
+    ]
+        .filter(Boolean)
+        .join(", ")
+}
+
+// --- rebuild
+
+async function rebuild(context: Context, command: Command, replace: boolean): Promise<void> {
+    const volume = await volumeOf(context, command)
+    const letter = volumeLetter(volume)
+    const text = command.processedArgs[1] as string | undefined
+    const position = text === undefined ? undefined : parseNumber(text, "position", positionMax)
+    const { slot, force, wait } = command.optsWithGlobals() as RebuildCliOptions
+    try {
+        await context.client.rebuild(volume, { ...context.call, position, slot, force, replace })
+    } catch (error) {
+        // then it is that one which is waited for
+        if (!wait || replace || !isError(error, "busy")) throw error
+    }
+    if (!wait) {
+        const array = await context.client.array(volume, context.call)
+        context.show({ volume: letter, ...array }, () =>
+            context.options.quiet
+                ? []
+                : [`the rebuild has begun; \`twinfiler array rebuild ${letter} --wait\` shows how far it is`],
+        )
+        return
+    }
+    const array = await watch(context, volume, `rebuild ${letter}`, "the rebuild goes on", array =>
+        array.joining === undefined ? undefined : array.segments - array.segmentsLeft,
+    )
+    const isDone = position === undefined ? !isIncomplete(array) : array.members.includes(position)
+    if (!isDone)
+        throw new TwinfilerError(
+            "ioError",
+            `volume ${letter}: the rebuild ended before it was done; \`twinfiler array show ${letter}\` says what is there`,
+        )
+    context.show({ volume: letter, ...array }, () => (context.options.quiet ? [] : [`array ${letter} is rebuilt`]))
+}
+
+// --- scrub
+
+async function scrub(context: Context, command: Command): Promise<void> {
+    const { rate, stop, wait } = command.optsWithGlobals() as { rate?: number; stop?: boolean; wait?: boolean }
+    if (stop && (wait || rate !== undefined)) throw new TwinfilerError("usage", "scrub: --stop goes alone")
+    if (rate === 0) throw new TwinfilerError("usage", "scrub: --rate 0 reads nothing; --stop stops it")
+    const volume = await volumeOf(context, command)
+    const letter = volumeLetter(volume)
+    const before = await context.client.array(volume, context.call)
+    await context.client.scrub(volume, stop ? 0 : (rate ?? rateDefault), context.call)
+    let array: ArrayFigures | undefined
+    if (wait) {
+        array = await watch(context, volume, `scrub ${letter}`, "the scrub goes on", ({ scrub }) =>
+            scrub.running && scrub.passes === before.scrub.passes ? scrub.segment : undefined,
+        )
+        if (array.scrub.passes === before.scrub.passes)
+            throw new TwinfilerError("ioError", `volume ${letter}: the scrub was stopped before all was read`)
+    } else array = await context.client.array(volume, context.call)
+    const { badPages, repaired } = array.scrub
+    const found = badPages - before.scrub.badPages
+    const shown = { volume: letter, scrub: array.scrub, badPagesFound: found }
+    context.show(shown, () => {
+        if (context.options.quiet) return []
+        if (stop) return [`scrub of ${letter} stopped`]
+        if (!wait) return [`scrub of ${letter} runs; \`twinfiler array show ${letter}\` shows how far it is`]
+        return [`all of ${letter} was read: ${found} bad pages, ${repaired - before.scrub.repaired} segments repaired`]
+    })
+}
+
+/** Looks each second, with a progress bar, until `doneOf` says undefined. Ctrl-C leaves what is watched running, and says so. */
+async function watch(
+    context: Context,
+    volume: number,
+    label: string,
+    goesOn: string,
+    doneOf: (array: ArrayFigures) => number | undefined,
+): Promise<ArrayFigures> {
+    const { signal, clock } = context.world
+    let progress: Progress | undefined
+    try {
+        for (;;) {
+            const array = await context.client.array(volume, context.call)
+            const done = doneOf(array)
+            if (done === undefined) return array
+            progress ??= startProgress(context, label, array.segments)
+            progress.at(done)
+            await sleep(clock, pollMs)
+            if (signal.aborted) throw new TwinfilerError("aborted", `${label}: stopped waiting`)
+        }
+    } catch (error) {
+        progress?.stop()
+        progress = undefined
+        if (isError(error, "aborted"))
+            context.note(`${goesOn}; \`twinfiler array show ${volumeLetter(volume)}\` shows how far it is`)
+        throw error
+    } finally {
+        progress?.stop()
+    }
+}

@@ -1,0 +1,85 @@
+/** The array of a volume: what it is made of, rebuilding an element, scrubbing. What is begun goes on without the client. */
+import { isError, TwinfilerError } from "../error"
+import { decodeArray, type ArrayFigures } from "../protocol/array-figures"
+import { anyPlace, rebuildFlags, volumeLetter } from "../protocol/numbers"
+import type { Changes } from "./changes"
+import type { Link } from "./link"
+import { query, type CallOptions } from "./queries"
+import { statusError } from "./statuses"
+
+export interface RebuildOptions extends CallOptions {
+    /** The missing one unless said otherwise. */
+    position?: number
+    /** The slot of the element to use; the node finds one unless it is said. */
+    slot?: number
+    /** It may overwrite an element of another array, or one that was left out. */
+    force?: boolean
+    /** The element that is there is dropped first. */
+    replace?: boolean
+}
+
+export class Arrays {
+    constructor(
+        private readonly link: Link,
+        private readonly changes: Changes,
+    ) {}
+
+    async figures(volume: number, options: CallOptions = {}): Promise<ArrayFigures> {
+        const subject = `array of volume ${volumeLetter(volume)}`
+        const answer = await query(this.link, { volume }, { op: "array" }, subject, options)
+        if (answer.status !== "ok") throw statusError(answer.status, subject)
+        return decodeArray(answer.payload)
+    }
+
+    /** Begins a rebuild. Throws `exists` (nothing is missing), `notFound`, `foreign`, `tooSmall`, `busy`, `noSpace`. */
+    async rebuild(volume: number, options: RebuildOptions = {}): Promise<void> {
+        const { position, slot, force, replace } = options
+        const subject = `array of volume ${volumeLetter(volume)}`
+        const flags = (force ? rebuildFlags.force : 0) | (replace ? rebuildFlags.replace : 0)
+        const body = { op: "rebuild", position: position ?? anyPlace, slot: slot ?? anyPlace, flags } as const
+        try {
+            await this.changes.run(volume, body, subject, { ...options, isBusyFinal: true }, async () => {
+                return (await this.figures(volume, options)).joining !== undefined
+            })
+        } catch (error) {
+            throw explained(error, volume)
+        }
+    }
+
+    /** Rows a second, 0 to stop. */
+    async scrub(volume: number, rowsPerSecond: number, options: CallOptions = {}): Promise<void> {
+        const subject = `scrub of volume ${volumeLetter(volume)}`
+        await this.changes.run(volume, { op: "scrub", rowsPerSecond }, subject, options, async () => false)
+    }
+}
+
+function explained(error: unknown, volume: number): unknown {
+    const letter = volumeLetter(volume)
+    const say = (code: TwinfilerError["code"], text: string) => new TwinfilerError(code, `volume ${letter}: ${text}`)
+    if (isError(error, "exists"))
+        return say(
+            "exists",
+            `all elements of the array are there: nothing to rebuild; \`twinfiler array replace ${letter} POSITION\` exchanges one`,
+        )
+    if (isError(error, "notFound"))
+        return say(
+            "notFound",
+            "no element is there to rebuild onto: put an empty one into a free slot, or name a slot with --slot; " +
+                `\`twinfiler array show ${letter}\` lists them`,
+        )
+    if (isError(error, "foreign"))
+        return say(
+            "foreign",
+            "the element holds another array, or was left out of this one: give --force to overwrite what is on it",
+        )
+    if (isError(error, "tooSmall"))
+        return say("tooSmall", "the element is smaller than the array's: use one at least as large")
+    if (isError(error, "busy"))
+        return say(
+            "busy",
+            `a rebuild is under way already: \`twinfiler array rebuild ${letter} --wait\` shows how far it is`,
+        )
+    if (isError(error, "noSpace"))
+        return say("noSpace", "the volume is too full to begin a rebuild: delete files or a snapshot first")
+    return error
+}

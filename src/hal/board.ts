@@ -4,13 +4,23 @@
 
 import * as ds from "@devicescript/core"
 import { GPIOMode } from "@devicescript/core"
-import "@devicescript/gpio"
 import { pins } from "@dsboard/pico_node"
-import { spi } from "@devicescript/spi"
 import { ElementPort } from "../flash/nor"
 import { spiHz } from "../config"
 
-type NativeSpi = { spiXfer(tx: Buffer, rx: Buffer): Promise<void> }
+// natives of the runtime; the libraries that declare them bring functions of their own (docs/decisions/0006)
+declare module "@devicescript/core" {
+    interface PinBase {
+        setMode(mode: GPIOMode): void
+    }
+    interface InputPin {
+        value: number
+    }
+}
+type NativeSpi = {
+    spiConfigure(miso: number, mosi: number, sck: number, mode: number, hz: number): void
+    spiXfer(tx: Buffer, rx: Buffer): Promise<void>
+}
 const native = ds as any as NativeSpi
 
 const high = GPIOMode.OutputHigh
@@ -79,7 +89,7 @@ export function startBoard(): number {
     for (let i = 0; i < selects.length; i++) selects[i].setMode(high)
     const others: ds.IOPin[] = [pins.F0, pins.F1, pins.F2, pins.F3, pins.F4, pins.F5]
     for (let i = 0; i < others.length; i++) others[i].setMode(high)
-    spi.configure({ miso: pins.MISO, mosi: pins.MOSI, sck: pins.SCK, hz: spiHz, mode: 0 })
+    native.spiConfigure(pins.MISO.gpio, pins.MOSI.gpio, pins.SCK.gpio, 0, spiHz)
     return pins.NODE.value ? 1 : 0
 }
 

@@ -1,5 +1,6 @@
 // One node of a pair: wires the board's pins, the bus and the server together. No decision is taken here.
 
+import "./names"
 import * as ds from "@devicescript/core"
 import { homeSelects, partnerSelects, readLines, setHold, setOwn, setPartnerReset, startBoard } from "./hal/board"
 import { boardPlatform, FiberSignal } from "./hal/platform"

@@ -1,9 +1,10 @@
 // One node of a pair: wires the board's pins, the bus and the server together. No decision is taken here.
 
+import "./names"
 import * as ds from "@devicescript/core"
-import { Server, startServer } from "@devicescript/server"
 import { homeSelects, partnerSelects, readLines, setHold, setOwn, setPartnerReset, startBoard } from "./hal/board"
 import { boardPlatform, FiberSignal } from "./hal/platform"
+import { announce, answerControl, serviceIndex } from "./hal/service"
 import { usePlatform } from "./platform"
 import { Control, Lines } from "./server/control"
 import { Listener } from "./server/listener"
@@ -17,52 +18,44 @@ usePlatform(boardPlatform)
 const workerSignal = new FiberSignal()
 const node = new NodeServer(number, homeSelects, partnerSelects, workerSignal)
 const lines: Lines = {
-    read: () => readLines(),
-    setOwn: on => setOwn(on),
-    setHold: on => setHold(on),
-    setPartnerReset: on => setPartnerReset(on),
-    restart: () => ds.reboot(),
+    read: readLines,
+    setOwn: setOwn,
+    setHold: setHold,
+    setPartnerReset: setPartnerReset,
+    restart: ds.reboot,
 }
 const control = new Control(node, lines)
 const worker = new Worker(node, control)
 control.worker = worker
 const listener = new Listener(node, control)
 
-class FileServer extends Server {
-    constructor() {
-        super(ds.Twinfiler.spec)
-    }
-}
-
 type PacketHandler = (pkt: ds.Packet) => Promise<void>
 type Native = { _onServerPacket: PacketHandler }
 type Listening = { _onPacket: PacketHandler }
 
-const server = new FileServer()
-// a role for this node's own service takes it, so that the next one can only find the partner's
-const self = new ds.Twinfiler(startServer(server, { roleName: "self" }))
-// it hears every command to this node once more; they are taken by `_onServerPacket`
-;(self as any as Listening)._onPacket = async () => {}
+// a role for this node's own service takes it, so that the next one can only find the partner's; it hears every command to this node
+// once more; they are taken by `_onServerPacket`
+const self = new ds.Twinfiler("self[app:0]") as any as Listening
 const peer = new ds.Twinfiler("peer")
 const host = new ds.TwinfilerHost("host")
+self._onPacket = async () => {}
 
-node.serviceIndex = server.serviceIndex
+node.serviceIndex = serviceIndex
 
-const native = ds as any as Native
-const serveOthers = native._onServerPacket
-const index = server.serviceIndex
 const inbox = node.inbox
+// by another name of `ds`: what is set on `ds` itself is left out unless something calls it
+const native = ds as any as Native
 native._onServerPacket = async (pkt: ds.Packet) => {
-    // an exception in a handler restarts the program, and a hostile packet finds one: the stock handlers throw for some
+    // an exception in a handler restarts the program, and a hostile packet might find one
     try {
         if (!pkt) return
-        if (pkt.serviceIndex !== index) {
-            await serveOthers(pkt)
+        if (pkt.serviceIndex !== serviceIndex) {
+            if (pkt.serviceIndex === 0) await answerControl(pkt)
             return
         }
         const command = pkt.serviceCommand
         if (command >= noticeBase) listener.notice(command, pkt.payload)
-        else if (pkt.isCommand) {
+        else {
             node.heardBus = true
             inbox.push(command, pkt.payload)
             if (inbox.count === 1) workerSignal.notify()
@@ -76,32 +69,23 @@ native._onServerPacket = async (pkt: ds.Packet) => {
 const ownId = ds.deviceIdentifier("server")
 node.deviceId = Buffer.from(ownId, "hex")
 let peerIsSelf = false
-const listenPeer = peer as any as Listening
-const bindPeer = listenPeer._onPacket
-listenPeer._onPacket = async (pkt: ds.Packet) => {
+// what the stock handlers do is for registers and events, which these services do not have
+;(peer as any as Listening)._onPacket = async (pkt: ds.Packet) => {
     try {
         if (pkt && pkt.isCommand && pkt.serviceCommand) {
             if (!peerIsSelf) listener.toPartner(pkt.serviceCommand, pkt.payload)
-        } else {
-            if (pkt && pkt.serviceCommand === 0) peerIsSelf = pkt.deviceIdentifier === ownId
-            await bindPeer(pkt)
-        }
+        } else if (pkt && pkt.serviceCommand === 0) peerIsSelf = pkt.deviceIdentifier === ownId
         node.recording = peer.isBound && !peerIsSelf
     } catch (e) {
         node.badChecks++
     }
 }
-
-const listenHost = host as any as Listening
-const bindHost = listenHost._onPacket
-listenHost._onPacket = async (pkt: ds.Packet) => {
+;(host as any as Listening)._onPacket = async (pkt: ds.Packet) => {
     try {
-        if (pkt && pkt.isCommand && pkt.serviceCommand) listener.notice(pkt.serviceCommand, pkt.payload)
-        else {
-            // the host announces itself: the bus is there, whatever the partner does
-            if (pkt) node.heardBus = true
-            await bindHost(pkt)
-        }
+        if (!pkt) return
+        if (pkt.isCommand && pkt.serviceCommand) listener.notice(pkt.serviceCommand, pkt.payload)
+        // the host announces itself: the bus is there, whatever the partner does
+        else node.heardBus = true
     } catch (e) {
         node.badChecks++
     }
@@ -128,5 +112,6 @@ node.outbox.addCarrier(toHost)
 console.log("twinfiler node " + number)
 node.outbox.run.start(toPeer)
 node.outbox.run.start(toHost)
+announce.start()
 control.run.start()
 worker.run.start()

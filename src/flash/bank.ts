@@ -11,11 +11,15 @@
 export interface ElementPort {
     /** One transfer, the selects of `mask` low from its start to its end. */
     transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void>
-    /** For a command of several exchanges: `select`, `exchange`s, `deselect`. */
+}
+
+/** The same where a command takes several exchanges, as with cards. */
+export interface CardPort extends ElementPort {
+    /** Sets the selects of `mask` low, or high again. */
     select(mask: number): void
+    deselect(mask: number): void
     /** One transfer with the selects as they are. */
     exchange(tx: Buffer, rx: Buffer): Promise<void>
-    deselect(mask: number): void
     setClock(hz: number): void
 }
 

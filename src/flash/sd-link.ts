@@ -5,7 +5,7 @@
 // `enter` and `leave` the card is selected, and after `leave` it has let go of the line: other elements share it.
 
 import { platform } from "../platform"
-import { ElementPort } from "./bank"
+import { CardPort } from "./bank"
 import { crc7 } from "./sd-crc"
 
 // A command's first byte, and above it that byte's CRC-7 (tables 7-3, 7-4)
@@ -60,14 +60,14 @@ export function allocateLink(): void {
     idle.fillAt(0, chunkBytes, 0xff)
 }
 
-export async function leave(port: ElementPort, mask: number): Promise<void> {
+export async function leave(port: CardPort, mask: number): Promise<void> {
     port.deselect(mask)
     // 7.5: a card lets go of the line within 8 clocks of its select's rise
     await port.exchange(idle, chunk)
 }
 
 /** The card is selected and not busy. @returns R1 */
-export async function command(port: ElementPort, cmd: number, argument: number): Promise<number> {
+export async function command(port: CardPort, cmd: number, argument: number): Promise<number> {
     out.setAt(
         0,
         "i32",
@@ -86,7 +86,7 @@ export async function command(port: ElementPort, cmd: number, argument: number):
 }
 
 /** Waits until the selected card's line is high. A card that is gone looks ready, too: its next answer will be missing. */
-export async function waitReady(port: ElementPort, msMax: number): Promise<boolean> {
+export async function waitReady(port: CardPort, msMax: number): Promise<boolean> {
     let polls = 0
     let deadline = 0
     while (true) {
@@ -101,7 +101,7 @@ export async function waitReady(port: ElementPort, msMax: number): Promise<boole
 }
 
 /** Waits for the token of a block of data, whose first bytes may stand behind it in `chunk`. @returns the token; 0 = none came */
-async function waitToken(port: ElementPort): Promise<number> {
+async function waitToken(port: CardPort): Promise<number> {
     let polls = 0
     let deadline = 0
     at++
@@ -133,7 +133,7 @@ export const readNothing = 2
  * @param scratch another
  */
 export async function readData(
-    port: ElementPort,
+    port: CardPort,
     mask: number,
     cmd: number,
     argument: number,

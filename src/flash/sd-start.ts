@@ -5,7 +5,7 @@
 // card still takes no command, CMD0 and all of the initialisation.
 
 import { platform } from "../platform"
-import { ElementPort } from "./bank"
+import { CardPort } from "./bank"
 import {
     at,
     chunk,
@@ -42,7 +42,7 @@ export const cardReady = 2
 
 /** Until it is ready for a command, or beginning to initialise itself. All within `busyMsMax` and a few answers. */
 export async function wakeCard(
-    port: ElementPort,
+    port: CardPort,
     mask: number,
     ones: Buffer,
     scratch: Buffer,
@@ -63,7 +63,7 @@ export async function wakeCard(
     return state
 }
 
-async function answerOf(port: ElementPort, busyMsMax: number): Promise<number> {
+async function answerOf(port: CardPort, busyMsMax: number): Promise<number> {
     await command(port, cmdStop, 0)
     if (!(await waitReady(port, busyMsMax))) return cardAbsent
     // clears what a former controller left unread
@@ -80,13 +80,13 @@ async function answerOf(port: ElementPort, busyMsMax: number): Promise<number> {
 }
 
 /** The first begins it, each tells whether it is done. */
-async function initialise(port: ElementPort): Promise<number> {
+async function initialise(port: CardPort): Promise<number> {
     await command(port, cmdApp, 0)
     return await command(port, cmdInitialise, highCapacity)
 }
 
 /** Waits for the end of what `wakeCard` began. */
-export async function finishStart(port: ElementPort, mask: number): Promise<boolean> {
+export async function finishStart(port: CardPort, mask: number): Promise<boolean> {
     const deadline = platform.now() + initialiseMsMax
     let answer = r1Idle
     while (answer === r1Idle && platform.now() <= deadline) {
@@ -99,7 +99,7 @@ export async function finishStart(port: ElementPort, mask: number): Promise<bool
 }
 
 /** Whether the card is addressed by block, as SDHC and SDXC are (OCR, 5.1: power up status and CCS). */
-export async function hasHighCapacity(port: ElementPort, mask: number): Promise<boolean> {
+export async function hasHighCapacity(port: CardPort, mask: number): Promise<boolean> {
     port.select(mask)
     const answer = await command(port, cmdOcr, 0)
     const ocr = chunk[at + 1]
@@ -109,7 +109,7 @@ export async function hasHighCapacity(port: ElementPort, mask: number): Promise<
 
 /** Asks for a register of 16 bytes, to offset 4 of `register`. */
 export async function readRegister(
-    port: ElementPort,
+    port: CardPort,
     mask: number,
     cmd: number,
     register: Buffer,

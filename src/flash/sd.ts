@@ -7,7 +7,7 @@
 // - a page that cannot be read comes as bytes that are no page, and not blank.
 
 import { spiHz } from "../config"
-import { ElementBank, ElementPort } from "./bank"
+import { ElementBank, CardPort } from "./bank"
 import { crc16OfBlock } from "./sd-crc"
 import {
     allocateLink,
@@ -61,14 +61,14 @@ let register: Buffer
 export class SdBank implements ElementBank {
     alive: number
     private busy: number
-    private port: ElementPort
+    private port: CardPort
     private pageOut: Buffer
     private pageIn: Buffer
     pages: number[]
     ids: number[]
     strideBytes: number
 
-    constructor(port: ElementPort, pageOut: Buffer, pageIn: Buffer) {
+    constructor(port: CardPort, pageOut: Buffer, pageIn: Buffer) {
         this.alive = 0
         this.busy = 0
         this.port = port

@@ -4,13 +4,23 @@
 
 import * as ds from "@devicescript/core"
 import { GPIOMode } from "@devicescript/core"
-import "@devicescript/gpio"
 import { pins } from "@dsboard/pico_node"
-import { spi } from "@devicescript/spi"
 import { ElementPort } from "../flash/bank"
 import { spiHz } from "../config"
 
-type NativeSpi = { spiXfer(tx: Buffer, rx: Buffer): Promise<void> }
+// natives of the runtime; the libraries that declare them bring functions of their own (docs/decisions/0006)
+declare module "@devicescript/core" {
+    interface PinBase {
+        setMode(mode: GPIOMode): void
+    }
+    interface InputPin {
+        value: number
+    }
+}
+type NativeSpi = {
+    spiConfigure(miso: number, mosi: number, sck: number, mode: number, hz: number): void
+    spiXfer(tx: Buffer, rx: Buffer): Promise<void>
+}
 const native = ds as any as NativeSpi
 
 const high = GPIOMode.OutputHigh
@@ -64,7 +74,7 @@ export class Selects implements ElementPort {
         }
     }
 
-    private drive(mask: number, level: number): void {
+    drive(mask: number, level: number): void {
         const rest = this.rest
         if (mask & 1) this.first.setMode(level)
         if (mask & 2) this.second.setMode(level)
@@ -76,27 +86,11 @@ export class Selects implements ElementPort {
             i++
         }
     }
-
-    select(mask: number): void {
-        this.drive(mask, low)
-    }
-
-    async exchange(tx: Buffer, rx: Buffer): Promise<void> {
-        await native.spiXfer(tx, rx)
-    }
-
-    deselect(mask: number): void {
-        this.drive(mask, high)
-    }
-
-    setClock(hz: number): void {
-        setSpiClock(hz)
-    }
 }
 
 /** Both arrays are on the same pins. */
-function setSpiClock(hz: number): void {
-    spi.configure({ miso: pins.MISO, mosi: pins.MOSI, sck: pins.SCK, hz, mode: 0 })
+export function setSpiClock(hz: number): void {
+    native.spiConfigure(pins.MISO.gpio, pins.MOSI.gpio, pins.SCK.gpio, 0, hz)
 }
 
 export const homeSelects = new Selects(pins.E0, pins.E1, [pins.E2, pins.E3, pins.E4, pins.E5])

@@ -6,10 +6,8 @@ import { Platform, Signal } from "../platform"
 type Digest = { digest(key: Buffer, algorithm: string, parts: Buffer[]): Buffer }
 
 export const boardPlatform: Platform = {
-    now: () => ds.millis(),
-    sleep: async (ms: number) => {
-        await ds.sleep(ms)
-    },
+    now: ds.millis,
+    sleep: ds.sleep,
     sha256: (parts: Buffer[]) => (Buffer as any as Digest).digest(undefined, "sha256", parts),
     random: () => (Math.random() * 0x7fffffff) | 0,
 }

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { functionBytesOf, functionLimitBytes } from "../project/image"
 import { inScratchFolder, projectRoot, runCli, tagVersion, writeWhole } from "./devs-cli"
 
 export interface ProgramSources {
@@ -51,8 +52,16 @@ export function compileProgram(sources: ProgramSources): Uint8Array {
         writeFileSync(join(folder, "package.json"), packageJson(sources))
         if (!existsSync(join(folder, "devsconfig.json"))) writeFileSync(join(folder, "devsconfig.json"), "{}\n")
         tagVersion(folder, sources.version)
-        runCli(folder, ["build", sources.entry])
-        return readFileSync(join(folder, ".devicescript", "bin", "bytecode.devs"))
+        const path = join(folder, ".devicescript", "bin", "bytecode.devs")
+        try {
+            runCli(folder, ["build", sources.entry])
+        } catch (e) {
+            // the compiler has written what its verifier refuses
+            const bytes = existsSync(path) ? functionBytesOf(readFileSync(path)) : 0
+            if (bytes <= functionLimitBytes) throw e
+            throw new Error(`functions end at byte ${bytes}, after ${functionLimitBytes}: see docs/decisions/0006`)
+        }
+        return readFileSync(path)
     })
 }
 

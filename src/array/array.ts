@@ -185,11 +185,6 @@ export class ElementArray {
 
     // --- rows
 
-    /** Position that holds a row's parity; -1 in a mirror. */
-    parityPosition(row: number): number {
-        return this.rowPages === 1 ? -1 : row % this.elements
-    }
-
     /** Page of the log that a position holds in a row; -1 = the row's parity. */
     pageAt(position: number, row: number): number {
         if (this.rowPages === 1) return row

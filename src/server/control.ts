@@ -254,7 +254,7 @@ export class Control {
         other.serving = false
         this.node.reads.drop(other)
         try {
-            await other.volume.checkpoint()
+            await other.volume.commit()
             await other.volume.array.settle()
         } catch (e) {
             // what was acknowledged is on the array; the partner's mount finds it

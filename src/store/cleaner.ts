@@ -63,7 +63,7 @@ export class Cleaner {
         this.victim = 0
         this.cursor = 0
         for (let segment = 1; segment < log.segments; segment++) {
-            const usage = log.usageOf(segment)
+            const usage = log.usage.of(segment)
             if (usage === 0 || usage >= least || segment === log.segment || segment === this.stuck) continue
             if (log.usage.isPinned(segment)) continue
             least = usage
@@ -82,7 +82,7 @@ export class Cleaner {
         const scratch = this.scratch
         let moves = 0
         let looks = 0
-        while (moves < movesMax && looks < looksMax && this.cursor < segmentPages && log.usageOf(victim) > 0) {
+        while (moves < movesMax && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
             const page = victim * segmentPages + this.cursor
             this.cursor++
             looks++
@@ -110,7 +110,7 @@ export class Cleaner {
         }
         // the root page itself moves with the commit
         if (this.cursor >= segmentPages) {
-            if (log.usageOf(victim) > 1) this.stuck = victim
+            if (log.usage.of(victim) > 1) this.stuck = victim
             this.victim = 0
         }
         return true

@@ -29,43 +29,34 @@ export const noPosition = 0xff
 const magic = 0x4e495754
 const sectorPages = 16
 
-// one entry for each slot: array id u32, position u8, generation u8, state u8, elements u8
-const seenBytes = 8
-
 export class Labels {
     arrayId: number
     private array: ElementArray
     private buffer: Buffer
     private volume: number
-    private seen: Buffer
+    // what each slot's label says; the state is one of the above
+    states: Buffer
+    positions: Buffer
+    generations: Buffer
+    private ids: Buffer
+    /** Elements of the array it belongs to. */
+    private shapes: Buffer
 
     constructor(array: ElementArray, buffer: Buffer, volume: number) {
         this.array = array
         this.buffer = buffer
         this.volume = volume
         this.arrayId = 0
-        this.seen = Buffer.alloc(slotsMax * seenBytes)
-    }
-
-    stateOf(slot: number): number {
-        return this.seen[slot * seenBytes + 6]
-    }
-
-    positionOf(slot: number): number {
-        return this.seen[slot * seenBytes + 4]
-    }
-
-    generationOf(slot: number): number {
-        return this.seen[slot * seenBytes + 5]
+        this.states = Buffer.alloc(slotsMax)
+        this.positions = Buffer.alloc(slotsMax)
+        this.generations = Buffer.alloc(slotsMax)
+        this.ids = Buffer.alloc(slotsMax * 4)
+        this.shapes = Buffer.alloc(slotsMax)
     }
 
     /** Whether an element of this array, be it stale, sits in a slot. */
     isOwn(slot: number): boolean {
-        return this.seen.getAt(slot * seenBytes, "u32") === this.arrayId && this.positionOf(slot) !== noPosition
-    }
-
-    note(slot: number, state: number): void {
-        this.seen[slot * seenBytes + 6] = state
+        return this.idOf(slot) === this.arrayId && this.positions[slot] !== noPosition
     }
 
     /**
@@ -78,13 +69,13 @@ export class Labels {
         let labels = 0
         for (let slot = 0; slot < slotsMax; slot++) {
             await this.look(slot)
-            const state = this.stateOf(slot)
+            const state = this.states[slot]
             if (state !== slotBlank && state !== slotEmpty) labels++
         }
         if (labels === 0) return true
         let leader = -1
         for (let slot = 0; slot < slotsMax; slot++) {
-            if (this.stateOf(slot) !== slotMember || !this.isEnough(slot)) continue
+            if (this.states[slot] !== slotMember || !this.isEnough(slot)) continue
             if (leader < 0) leader = slot
             else if (this.idOf(slot) !== this.idOf(leader)) return false
         }
@@ -93,31 +84,31 @@ export class Labels {
 
     /** Id of the array an element says it belongs to, or 0. */
     idOf(slot: number): number {
-        return this.seen.getAt(slot * seenBytes, "u32")
+        return this.ids.getAt(slot * 4, "u32")
     }
 
     /** Notes what the label in a slot says. */
     async look(slot: number): Promise<void> {
         const buffer = this.buffer
-        const at = slot * seenBytes
-        const seen = this.seen
-        seen.fillAt(at, seenBytes, 0)
-        seen[at + 4] = noPosition
+        const states = this.states
+        states[slot] = slotEmpty
+        this.ids.setAt(slot * 4, "u32", 0)
+        this.positions[slot] = noPosition
         if (!(this.array.bank.alive & (1 << slot))) return
         await this.array.bank.read(slot, 0, buffer)
-        seen[at + 6] = slotBlank
+        states[slot] = slotBlank
         if (!pageIsGood(buffer, 0) || buffer[atType] !== typeLabel || buffer.getAt(atBody, "u32") !== magic) return
-        seen[at + 6] = slotForeign
+        states[slot] = slotForeign
         const elements = buffer[atBody + 8]
         const position = buffer[atBody + 7]
         if (buffer.getAt(atBody + 4, "u16") !== formatVersion || buffer[atBody + 6] !== this.volume) return
         if (elements < 2 || elements > slotsMax || position >= elements) return
         if (buffer.getAt(atBody + 16, "u16") !== this.array.bank.strideBytes) return
-        seen.setAt(at, "u32", buffer.getAt(atOwner, "u32"))
-        seen[at + 4] = position
-        seen[at + 5] = buffer[atBody + 18]
-        seen[at + 6] = buffer[atBody + 9] === stateLeftOut ? slotStale : slotMember
-        seen[at + 7] = elements
+        this.ids.setAt(slot * 4, "u32", buffer.getAt(atOwner, "u32"))
+        this.positions[slot] = position
+        this.generations[slot] = buffer[atBody + 18]
+        this.shapes[slot] = elements
+        states[slot] = buffer[atBody + 9] === stateLeftOut ? slotStale : slotMember
     }
 
     /** Whether the elements of one array that answer, those without a label counted with them, may be enough to read it. */
@@ -125,15 +116,15 @@ export class Labels {
         let positions = 0
         let count = 0
         for (let slot = 0; slot < slotsMax; slot++) {
-            const state = this.stateOf(slot)
-            const bit = 1 << this.positionOf(slot)
+            const state = this.states[slot]
+            const bit = 1 << this.positions[slot]
             if (state === slotBlank) count++
             else if (state === slotMember && this.idOf(slot) === this.idOf(leader) && !(positions & bit)) {
                 positions |= bit
                 count++
             }
         }
-        return count >= this.seen[leader * seenBytes + 7] - 1
+        return count >= this.shapes[leader] - 1
     }
 
     private async follow(leader: number): Promise<boolean> {
@@ -144,16 +135,16 @@ export class Labels {
         array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
         let members = 0
         for (let slot = 0; slot < slotsMax; slot++) {
-            const state = this.stateOf(slot)
+            const state = this.states[slot]
             if (state !== slotMember && state !== slotStale) continue
             if (this.idOf(slot) !== this.arrayId) {
-                this.note(slot, slotForeign)
+                this.states[slot] = slotForeign
                 continue
             }
             if (state === slotStale) continue
-            const position = this.positionOf(slot)
+            const position = this.positions[slot]
             const other = array.slots[position]
-            if (other >= 0 && this.generationOf(other) > this.generationOf(slot)) continue
+            if (other >= 0 && this.generations[other] > this.generations[slot]) continue
             array.slots[position] = slot
             members |= 1 << position
         }
@@ -166,9 +157,9 @@ export class Labels {
         const array = this.array
         let positions = 0
         for (let slot = 0; slot < slotsMax; slot++) {
-            const position = this.positionOf(slot)
-            if (this.stateOf(slot) !== slotMember || position === noPosition) continue
-            if (this.generationOf(slot) !== generations[position]) continue
+            const position = this.positions[slot]
+            if (this.states[slot] !== slotMember || position === noPosition) continue
+            if (this.generations[slot] !== generations[position]) continue
             array.slots[position] = slot
             positions |= 1 << position
         }
@@ -183,11 +174,10 @@ export class Labels {
 
     /** An element takes a position: its own slot's when it lost its label, another's place in a rebuild. */
     adopt(slot: number, position: number, generation: number): void {
-        const at = slot * seenBytes
-        this.seen.setAt(at, "u32", this.arrayId)
-        this.seen[at + 4] = position
-        this.seen[at + 5] = generation
-        this.seen[at + 6] = slotMember
+        this.ids.setAt(slot * 4, "u32", this.arrayId)
+        this.positions[slot] = position
+        this.generations[slot] = generation
+        this.states[slot] = slotMember
         this.array.slots[position] = slot
     }
 
@@ -207,9 +197,9 @@ export class Labels {
     async leaveOut(epoch: number): Promise<void> {
         const array = this.array
         for (let slot = 0; slot < slotsMax; slot++) {
-            if (this.stateOf(slot) !== slotMember || array.writes(slot)) continue
-            await this.writeOne(slot, this.positionOf(slot), this.generationOf(slot), stateLeftOut, epoch)
-            this.note(slot, slotStale)
+            if (this.states[slot] !== slotMember || array.writes(slot)) continue
+            await this.writeOne(slot, this.positions[slot], this.generations[slot], stateLeftOut, epoch)
+            this.states[slot] = slotStale
         }
     }
 

@@ -67,10 +67,12 @@ export class Log {
     /** The segment left last, until somebody looked after it; 0 = none. */
     left: number
     private scratch: Buffer
-    private erased: number
+    /** The segment that is erased already and will be entered next, or 0. */
+    erased: number
     // the tail outside the present segment, as the anchor has it
     private rootTail: number
-    private between: number
+    /** Not 0: the tail lies in as many segments as an anchor can name, and a commit must precede further data. */
+    between: number
     private betweenTail: number
     private tailBefore: number
     /** Told before a segment's pages are erased, so that caches forget them. */
@@ -136,11 +138,6 @@ export class Log {
         return this.array.segmentPages - this.next
     }
 
-    /** Segments that may be entered now. */
-    available(): number {
-        return this.usage.available()
-    }
-
     /** Pages a mount would read behind the last root. */
     tailPages(): number {
         return this.since - 1 + this.tailBefore
@@ -155,11 +152,6 @@ export class Log {
             this.between === 0 &&
             this.usage.available() >= segments
         )
-    }
-
-    /** Whether the tail lies in as many segments as an anchor can name: a commit must precede further data. */
-    tailIsFull(): boolean {
-        return this.between !== 0
     }
 
     /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
@@ -185,10 +177,6 @@ export class Log {
         if (((page / rowPages) | 0) !== this.array.closedRow) return
         this.next += rowPages - column
         this.since += rowPages - column
-    }
-
-    usageOf(segment: number): number {
-        return this.usage.of(segment)
     }
 
     /** Counts pages as referred to (by > 0) or as no longer so. */
@@ -335,7 +323,7 @@ export class Log {
 
     /** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
     async changeSegment(): Promise<boolean> {
-        if (this.available() === 0) return false
+        if (this.usage.available() === 0) return false
         await this.enterSegment()
         return true
     }
@@ -367,11 +355,6 @@ export class Log {
     private findFree(): number {
         if (this.erased) return this.erased
         return this.usage.choose(this.between, (this.rootPage / this.array.segmentPages) | 0)
-    }
-
-    /** The segment erased ahead is not erased on every element any more. */
-    forgetErased(): void {
-        this.erased = 0
     }
 
     /** Records where the log is, and who holds it. */

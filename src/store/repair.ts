@@ -12,7 +12,7 @@
 import { ElementArray } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { noPosition, slotBlank, slotEmpty, slotFailed, slotForeign, slotJoining, slotMember, slotStale } from "./label"
+import { noPosition, slotBlank, slotEmpty, slotFailed, slotJoining, slotMember, slotStale } from "./label"
 import { pageIsBlank, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { badRequest, busy, exists, foreign, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
@@ -23,6 +23,7 @@ const rowsPerStep = 8
 const segmentsPerAnchor = 8
 export const flagForce = 1
 export const flagReplace = 2
+const describedBytes = 32 + slotsMax * 12
 const kindMirror = 1
 const kindParity = 2
 
@@ -74,10 +75,6 @@ export class Repair {
         this.retiring = 0
     }
 
-    isRebuilding(): boolean {
-        return this.array.joining >= 0
-    }
-
     /** One bounded step, if there is anything to do now. @returns false when there is not */
     async step(nowMs: number): Promise<boolean> {
         const log = this.volume.log
@@ -112,7 +109,7 @@ export class Repair {
         const volume = this.volume
         if (rowsPerSecond && this.rate === 0) {
             // what is in the present segment is looked through as well
-            if (volume.log.available() === 0) return noSpace
+            if (volume.log.usage.available() === 0) return noSpace
             await volume.commit()
             await volume.log.changeSegment()
             this.next = 1
@@ -203,7 +200,7 @@ export class Repair {
             return false
         }
         if (usage.of(segment) > 0) {
-            if (volume.log.available() === 0) return false
+            if (volume.log.usage.available() === 0) return false
             if (!(await volume.empty(segment))) this.retiring = 0
             return true
         }
@@ -264,7 +261,7 @@ export class Repair {
         this.copied = 0
         array.use(array.members | (1 << position), -1)
         await this.volume.log.writeAnchor()
-        this.volume.labels.note(array.slots[position], slotMember)
+        this.volume.labels.states[array.slots[position]] = slotMember
         if (this.again) this.look(this.again)
     }
 
@@ -295,7 +292,7 @@ export class Repair {
         if (slot >= slotsMax) return badRequest
         const status = this.judge(slot, flags, isMember && slot === array.slots[position])
         if (status !== ok) return status
-        if (log.available() === 0) return noSpace
+        if (log.usage.available() === 0) return noSpace
         await volume.commit()
         if (isMember) await array.drop(position)
         const generations = log.anchors.generations
@@ -307,7 +304,7 @@ export class Repair {
         volume.labels.adopt(slot, position, generation)
         for (let s = 1; s < log.segments; s++) array.setAway(s, log.holds(s))
         array.use(array.members, position)
-        log.forgetErased()
+        log.erased = 0
         log.anchors.leaveSector()
         this.begin()
         // its anchor makes it so; the segment entered is erased on the new element too
@@ -328,8 +325,8 @@ export class Repair {
         const labels = this.volume.labels
         const own = this.array.slots[position]
         if (!isMember && own >= 0 && this.mayTake(own)) return own
-        if (!isMember && labels.stateOf(position) === slotBlank && !this.array.writes(position)) return position
-        for (let slot = 0; slot < slotsMax; slot++) if (labels.stateOf(slot) === slotBlank && this.mayTake(slot)) return slot
+        if (!isMember && labels.states[position] === slotBlank && !this.array.writes(position)) return position
+        for (let slot = 0; slot < slotsMax; slot++) if (labels.states[slot] === slotBlank && this.mayTake(slot)) return slot
         for (let slot = 0; slot < slotsMax; slot++) if (this.mayTake(slot)) return slot
         return -1
     }
@@ -338,13 +335,13 @@ export class Repair {
     private mayTake(slot: number): boolean {
         const labels = this.volume.labels
         if (this.array.writes(slot)) return false
-        const state = labels.stateOf(slot)
+        const state = labels.states[slot]
         return state === slotBlank || ((state === slotStale || state === slotMember) && labels.isOwn(slot))
     }
 
     private judge(slot: number, flags: number, isSame: boolean): number {
         const array = this.array
-        const state = this.volume.labels.stateOf(slot)
+        const state = this.volume.labels.states[slot]
         if (array.writes(slot) && !isSame) return badRequest
         if (array.bank.pages[slot] === 0) return notFound
         if (array.bank.pages[slot] < array.rows) return tooSmall
@@ -358,42 +355,42 @@ export class Repair {
         const log = this.volume.log
         const labels = this.volume.labels
         const usage = log.usage
-        let left = 0
-        for (let s = 1; s < log.segments; s++) if (array.isAway(s)) left++
+        const bank = array.bank
+        out.fillAt(at, describedBytes, 0)
+        for (let s = 1; s < log.segments; s++) if (array.isAway(s)) out[at + 14]++
         out[at] = array.elements
         out[at + 1] = array.rowPages === 1 ? kindMirror : kindParity
         out[at + 2] = array.members
-        out[at + 3] = array.joining < 0 ? noPosition : array.joining
+        out[at + 3] = array.joining & 0xff
         out.setAt(at + 4, "u16", array.segmentRows)
         out.setAt(at + 6, "u16", log.segments)
         out.setAt(at + 8, "u32", array.rows)
-        out.setAt(at + 12, "u16", usage.retiredCount())
-        out.setAt(at + 14, "u16", left)
-        out[at + 16] = this.rate ? 1 : 0
-        out[at + 17] = 0
-        out.setAt(at + 18, "u16", this.rate ? this.next : 0)
-        out.setAt(at + 20, "u16", this.passes & 0xffff)
-        out.setAt(at + 22, "u16", this.found & 0xffff)
-        out.setAt(at + 24, "u16", this.repaired & 0xffff)
-        out[at + 26] = slotsMax
-        out[at + 27] = usage.spread()
-        out.setAt(at + 28, "u32", usage.wearBase)
-        const bank = array.bank
-        for (let slot = 0; slot < slotsMax; slot++) {
-            const p = at + 32 + slot * 12
-            const here = bank.pages[slot] !== 0
-            const position = labels.positionOf(slot)
-            let state = labels.stateOf(slot)
-            if (here && !(bank.alive & (1 << slot))) state = slotFailed
-            else if (array.writes(slot)) state = position === array.joining ? slotJoining : slotMember
-            else if (state === slotMember) state = labels.isOwn(slot) ? slotStale : slotForeign
-            out[p] = state
-            out[p + 1] = position
-            out[p + 2] = here ? (bank.strideBytes === 256 ? 1 : 2) : 0
-            out[p + 3] = this.badPages[slot]
-            out.setAt(p + 4, "u32", bank.ids[slot])
-            out.setAt(p + 8, "u32", bank.pages[slot])
+        out.setAt(at + 12, "u16", usage.retiredCount)
+        if (this.rate) {
+            out[at + 16] = 1
+            out.setAt(at + 18, "u16", this.next)
         }
-        return 32 + slotsMax * 12
+        out.setAt(at + 20, "u16", this.passes)
+        out.setAt(at + 22, "u16", this.found)
+        out.setAt(at + 24, "u16", this.repaired)
+        out[at + 26] = slotsMax
+        out.setAt(at + 28, "u32", usage.wearBase)
+        at += 32
+        for (let slot = 0; slot < slotsMax; slot++) {
+            const pages = bank.pages[slot]
+            const position = labels.positions[slot]
+            let state = labels.states[slot]
+            if (pages && !(bank.alive & (1 << slot))) state = slotFailed
+            else if (array.writes(slot)) state = position === array.joining ? slotJoining : slotMember
+            else if (state === slotMember) state = slotStale
+            out[at] = state
+            out[at + 1] = position
+            if (pages) out[at + 2] = bank.strideBytes >> 8
+            out[at + 3] = this.badPages[slot]
+            out.setAt(at + 4, "u32", bank.ids[slot])
+            out.setAt(at + 8, "u32", pages)
+            at += 12
+        }
+        return describedBytes
     }
 }

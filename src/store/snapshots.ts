@@ -210,8 +210,8 @@ export function pagesKept(log: Log, pins: Buffer): number {
         if (byte === 0) continue
         for (let bit = 0; bit < 8; bit++) {
             const segment = i * 8 + bit
-            if (byte & (1 << bit) && segment !== log.segment && log.usageOf(segment) !== retired)
-                pages += log.array.segmentPages - log.usageOf(segment)
+            if (byte & (1 << bit) && segment !== log.segment && log.usage.of(segment) !== retired)
+                pages += log.array.segmentPages - log.usage.of(segment)
         }
     }
     return pages

@@ -16,6 +16,7 @@ export const retired = 0xffff
 /** A segment in use that was erased so much less often than the one chosen is to be emptied. */
 const wearSpreadMax = 3
 const wearMax = 250
+const rebaseBy = 125
 
 export class Usage {
     segments: number
@@ -30,6 +31,8 @@ export class Usage {
     counts: Buffer
     wear: Buffer
     wearBase: number
+    /** Segments that are not used any more. */
+    retiredCount: number
     /** A segment in use that has rested too long, or 0. */
     cold: number
     /** Segments that are not as the usage pages say; and the one added or asked for last. */
@@ -137,23 +140,23 @@ export class Usage {
     /** A segment was erased. */
     erased(segment: number): void {
         if (this.wear[segment] >= wearMax) this.rebase()
-        if (this.wear[segment] < wearMax) this.wear[segment] += 1
+        this.wear[segment] += 1
         this.touch(segment)
     }
 
+    /** Takes half of what may be counted off all: levelling keeps them nearer to each other than that. */
     private rebase(): void {
-        let least = wearMax
-        for (let i = 1; i < this.segments; i++) if (this.wear[i] < least && this.of(i) !== retired) least = this.wear[i]
-        for (let i = 1; i < this.segments; i++) this.wear[i] = this.wear[i] > least ? this.wear[i] - least : 0
-        this.wearBase += least
+        const wear = this.wear
+        for (let i = 1; i < this.segments; i++) wear[i] = wear[i] > rebaseBy ? wear[i] - rebaseBy : 0
+        this.wearBase += rebaseBy
         this.isRebased = true
     }
 
     /** An empty segment is not to be used any more. */
     retire(segment: number): void {
         this.counts.setAt(segment * 2, "u16", retired)
-        if (segment !== this.current && !this.isPinned(segment)) this.freeSegments--
         this.touch(segment)
+        this.recount()
     }
 
     /**
@@ -194,25 +197,6 @@ export class Usage {
     /** Whether it holds pages that may be moved elsewhere to gain it. */
     isMovable(segment: number): boolean {
         return this.isUsed(segment) && !this.isPinned(segment)
-    }
-
-    /** Greatest less least wear of the segments that are not retired. */
-    spread(): number {
-        let least = 255
-        let most = 0
-        for (let i = 1; i < this.segments; i++) {
-            if (this.of(i) === retired) continue
-            const worn = this.wear[i]
-            if (worn < least) least = worn
-            if (worn > most) most = worn
-        }
-        return most > least ? most - least : 0
-    }
-
-    retiredCount(): number {
-        let count = 0
-        for (let i = 1; i < this.segments; i++) if (this.of(i) === retired) count++
-        return count
     }
 
     // --- as it lies on flash
@@ -264,23 +248,15 @@ export class Usage {
     recount(): void {
         const counts = this.counts
         const segments = this.segments
+        const hasPins = this.hasPins()
         let free = 0
-        // two at a time: a mount is what a failover waits for
-        for (let i = 0; i < segments; i += 2) {
-            const both = counts.getAt(i << 1, "i32")
-            if (both === 0) free += 2
-            else if ((both & 0xffff) === 0 || both >>> 16 === 0) free++
+        this.retiredCount = 0
+        for (let i = 1; i < segments; i++) {
+            const count = counts.getAt(i << 1, "u16")
+            if (count === 0) {
+                if (i !== this.current && !(hasPins && this.isPinned(i))) free++
+            } else if (count === retired) this.retiredCount++
         }
-        // past the end, when their number is odd
-        if (segments & 1) free--
-        const pins = this.pins
-        for (let i = 0; i < pins.length; i++) {
-            if (pins[i] === 0) continue
-            for (let s = i * 8; s < i * 8 + 8; s++) if (s && s < segments && this.isPinned(s) && this.of(s) === 0) free--
-        }
-        // neither the reserved segment nor the present one can be entered
-        free--
-        if (this.of(this.current) === 0 && !this.isPinned(this.current)) free--
         this.freeSegments = free
     }
 }

@@ -328,12 +328,7 @@ export class Volume {
         await this.tree.flush()
         await this.log.commitRoot()
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) this.uploads[i].settled()
-        if (this.log.available() < cleanBelow || this.log.usage.cold) this.orphans = true
-    }
-
-    /** Makes what uploads appended part of the tree, and the log's tail empty. */
-    async checkpoint(): Promise<void> {
-        await this.commit()
+        if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
     /** Ends an operation asked for by a session: its result is stored by the same commit. */
@@ -347,9 +342,9 @@ export class Volume {
     /** Gets room for one operation. @returns false when the volume is full */
     async prepare(givesBack: boolean): Promise<boolean> {
         const log = this.log
-        if (log.available() < keptSegments) await this.makeSpace()
-        if (givesBack) return log.available() > 0 || log.room() >= operationPagesMax
-        return log.available() >= keptSegments
+        if (log.usage.available() < keptSegments) await this.makeSpace()
+        if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
+        return log.usage.available() >= keptSegments
     }
 
     /**
@@ -357,31 +352,31 @@ export class Volume {
      * snapshots pin gives nothing back.
      */
     isHeldBySnapshots(): boolean {
-        return this.log.available() <= 1 && this.log.usage.hasPins()
+        return this.log.usage.available() <= 1 && this.log.usage.hasPins()
     }
 
     /** Whether removing a snapshot has the room it needs. */
     takesRemoval(): boolean {
-        return this.log.available() > 0 || this.log.room() >= removalPagesMax
+        return this.log.usage.available() > 0 || this.log.room() >= removalPagesMax
     }
 
     /** Whether a snapshot may be made: what it pins cannot be emptied any more, so there must be segments to go on with. */
     takesSnapshot(): boolean {
-        return this.log.available() >= keptSegments + 2
+        return this.log.usage.available() >= keptSegments + 2
     }
 
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
         if (log.takesData(tailPagesMax, keptSegments) && !upload.wantsCheckpoint()) return true
-        if (log.available() < keptSegments) {
+        if (log.usage.available() < keptSegments) {
             await this.makeSpace()
-            if (log.available() < keptSegments) return false
+            if (log.usage.available() < keptSegments) return false
         }
-        if (log.tailPages() >= tailPagesMax || log.tailIsFull() || upload.wantsCheckpoint()) await this.commit()
+        if (log.tailPages() >= tailPagesMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
         if (log.room() === 0) {
             await log.ensure(1)
-            if (log.tailIsFull()) await this.commit()
+            if (log.between !== 0) await this.commit()
             await log.ensure(1)
         }
         return true
@@ -391,13 +386,13 @@ export class Volume {
     freePages(): number {
         const log = this.log
         const usage = log.usage
-        const segments = log.segments - 2 - keptSegments - usage.retiredCount()
+        const segments = log.segments - 2 - keptSegments - usage.retiredCount
         const pages = segments * this.array.segmentPages - usage.live - pagesKept(log, usage.pins)
         return pages > 0 ? pages : 0
     }
 
     private async makeSpace(): Promise<void> {
-        for (let i = 0; i < reclaimStepsMax && this.log.available() < keptSegments; i++)
+        for (let i = 0; i < reclaimStepsMax && this.log.usage.available() < keptSegments; i++)
             if (!(await this.reclaimStep())) {
                 // looking through all segments for nothing took long, and the next block will ask again: a program must rest now and then
                 await platform.sleep(1)
@@ -414,7 +409,7 @@ export class Volume {
     private async reclaimStep(): Promise<boolean> {
         const tree = this.tree
         const log = this.log
-        if (log.available() === 0 && log.room() < operationPagesMax) return false
+        if (log.usage.available() === 0 && log.room() < operationPagesMax) return false
         if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
             const object = tree.sub
             if (await this.shrink(object, extentsPerCommit)) {
@@ -422,13 +417,13 @@ export class Volume {
                 await tree.remove(orphanList, object)
             }
         } else {
-            if (log.available() === 0) return false
-            if (log.usage.cold && log.available() >= keptSegments) {
+            if (log.usage.available() === 0) return false
+            if (log.usage.cold && log.usage.available() >= keptSegments) {
                 // what rests in it gives way, full as it may be, so that it takes its turn in the wear
                 this.cleaner.refresh(log.usage.cold)
                 log.usage.cold = 0
             }
-            if (log.available() >= cleanBelow && !this.cleaner.isBusy()) return false
+            if (log.usage.available() >= cleanBelow && !this.cleaner.isBusy()) return false
             if (this.hasRuns()) await this.commit()
             if (!(await this.cleaner.step())) return false
         }

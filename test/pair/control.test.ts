@@ -177,14 +177,14 @@ describe("control: changes of role while the worker works", () => {
         assert.equal(setup.levels.hold, true)
     })
 
-    for (const step of ["checkpoint", "settle"])
+    for (const step of ["commit", "settle"])
         it(`giveback: ${step} throws, and the claim ends all the same [R15]`, async () => {
             quietly()
             const setup = takingOver(() => true)
             await setup.control.work()
             const { node, pair } = setup
-            node.other.volume.checkpoint = async () => {
-                if (step === "checkpoint") throw new Error("no element answers")
+            node.other.volume.commit = async () => {
+                if (step === "commit") throw new Error("no element answers")
             }
             node.other.volume.array.settle = async () => {
                 throw new Error("no element answers")

@@ -223,7 +223,7 @@ describe("store: snapshots", function () {
                 }
                 await idle(host)
             }
-            console.log(`      round ${round}: ${snapshots} snapshots, ${host.bench.volume.log.available()} free`)
+            console.log(`      round ${round}: ${snapshots} snapshots, ${host.bench.volume.log.usage.available()} free`)
             assert.ok(snapshots > 0, "none was taken")
             await s.check()
             assert.equal(await s.create("no"), snapshots >= 8 ? tooLarge : noSpace)
@@ -251,10 +251,11 @@ describe("store: snapshots", function () {
         const s = await fresh("last")
         const { host } = s
         const { log } = host.bench.volume
+        const { usage } = log
         await host.mkdir("d")
         await s.create("s")
-        const available = log.available.bind(log)
-        log.available = () => 1
+        const available = usage.available.bind(usage)
+        usage.available = () => 1
         const commit = log.commitNumber()
         assert.equal(await host.mkdir("e"), noSpace)
         assert.equal(await host.remove("d"), noSpace)
@@ -263,7 +264,7 @@ describe("store: snapshots", function () {
         assert.equal((await other.client.send(2)).status, 0)
         assert.equal(log.commitNumber(), commit, "nothing was written")
         assert.equal(await s.delete("s"), 0)
-        log.available = available
+        usage.available = available
         assert.equal(await host.remove("d"), 0)
         await s.check()
     })

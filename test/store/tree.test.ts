@@ -46,7 +46,7 @@ async function history(seed: number, steps: number, longest: number): Promise<nu
             if (before) assert.equal(keyOf(tree.object, tree.sub), before)
         }
         await volume.commit()
-        for (let k = 0; k < 20 && volume.log.available() < 6; k++) await volume.reclaim()
+        for (let k = 0; k < 20 && volume.log.usage.available() < 6; k++) await volume.reclaim()
         height = Math.max(height, volume.log.treeHeight())
         if (step % 60 === 59) {
             bench.cutPowerNow()

@@ -361,8 +361,8 @@ export function checkVolume(bench: StoreBench): Figures {
     }
     let free = 0
     for (let i = 1; i < segments; i++) {
-        const isRetired = log.usageOf(i) === 0xffff
-        assert.equal(isRetired ? 0 : log.usageOf(i), perSegment[i], `usage of segment ${i}`)
+        const isRetired = log.usage.of(i) === 0xffff
+        assert.equal(isRetired ? 0 : log.usage.of(i), perSegment[i], `usage of segment ${i}`)
         if (i !== log.segment && perSegment[i] === 0 && !isRetired && !log.usage.isPinned(i)) free++
     }
     assert.equal(log.usage.freeSegments, free, "free segments")

@@ -83,7 +83,7 @@ function isIncomplete({ elements, members }: ArrayFigures): boolean {
 }
 
 function lines(letter: string, array: ArrayFigures): string[] {
-    const { elements, kind, members, joining, scrub, segments, wear } = array
+    const { elements, kind, members, joining, scrub, segments } = array
     const state = isIncomplete(array) ? `${elements - members.length} of ${elements} missing` : "complete"
     const out = [`array ${letter}: ${kind} of ${elements}, ${state}`]
     for (const slot of array.slots) out.push(`  slot ${slot.slot}: ${slotText(slot)}`)
@@ -93,7 +93,7 @@ function lines(letter: string, array: ArrayFigures): string[] {
     out.push(
         `  scrub: ${scrub.running ? `running, at segment ${scrub.segment} of ${segments}` : "off"}, ` +
             `${scrub.passes} passes, ${scrub.badPages} bad pages found, ${scrub.repaired} segments repaired`,
-        `  wear: ${wear.base} to ${wear.base + wear.spread} erases a segment, ${array.retiredSegments} segments retired`,
+        `  wear: ${array.wearBase} erases a segment or more, ${array.retiredSegments} segments retired`,
     )
     return out
 }

@@ -14,8 +14,8 @@ export interface SlotFigures {
     kind: (typeof slotKinds)[number]
     /** 255 stands for that many or more. */
     badPages: number
-    /** Of the array the element belongs to, 0 when it belongs to none. */
-    arrayId: number
+    /** What the element says of itself: of a chip its JEDEC id, of a card its manufacturer << 16 | OEM. */
+    id: number
     pages: number
 }
 
@@ -32,8 +32,9 @@ export interface ArrayFigures {
     retiredSegments: number
     /** Segments the rebuild has still to do. */
     segmentsLeft: number
-    scrub: { running: boolean; flags: number; segment: number; passes: number; badPages: number; repaired: number }
-    wear: { base: number; spread: number }
+    scrub: { running: boolean; segment: number; passes: number; badPages: number; repaired: number }
+    /** Erases every segment has had at least. */
+    wearBase: number
     slots: SlotFigures[]
 }
 
@@ -54,7 +55,7 @@ export function decodeArray(payload: Buffer): ArrayFigures {
             position: payload[at + 1] === none ? undefined : payload[at + 1],
             kind: slotKinds[payload[at + 2]] ?? bad("the kind of a slot"),
             badPages: payload[at + 3],
-            arrayId: payload.readUInt32LE(at + 4),
+            id: payload.readUInt32LE(at + 4),
             pages: payload.readUInt32LE(at + 8),
         })
     }
@@ -70,13 +71,12 @@ export function decodeArray(payload: Buffer): ArrayFigures {
         segmentsLeft: payload.readUInt16LE(14),
         scrub: {
             running: payload[16] !== 0,
-            flags: payload[17],
             segment: payload.readUInt16LE(18),
             passes: payload.readUInt16LE(20),
             badPages: payload.readUInt16LE(22),
             repaired: payload.readUInt16LE(24),
         },
-        wear: { base: payload.readUInt32LE(28), spread: payload[27] },
+        wearBase: payload.readUInt32LE(28),
         slots,
     }
 }

@@ -74,7 +74,7 @@ let peerIsSelf = false
     try {
         if (pkt && pkt.isCommand && pkt.serviceCommand) {
             if (!peerIsSelf) listener.toPartner(pkt.serviceCommand, pkt.payload)
-        } else if (pkt && pkt.serviceCommand === 0) peerIsSelf = pkt.deviceIdentifier === ownId
+        } else if (pkt) if (pkt.serviceCommand === 0) peerIsSelf = pkt.deviceIdentifier === ownId
         node.recording = peer.isBound && !peerIsSelf
     } catch (e) {
         node.badChecks++

@@ -78,10 +78,11 @@ export class ElementArray {
         this.closedRow = -1
         this.bank = this.nor
         let alive = await this.nor.identify(slotsMax)
-        if (alive === 0 && this.sd) {
-            alive = await this.sd.identify(slotsMax)
-            if (alive) this.bank = this.sd
-        }
+        if (alive === 0)
+            if (this.sd) {
+                alive = await this.sd.identify(slotsMax)
+                if (alive) this.bank = this.sd
+            }
         return alive
     }
 
@@ -102,14 +103,14 @@ export class ElementArray {
         this.joining = joining
         let mask = 0
         for (let i = 0; i < this.elements; i++)
-            if (this.slots[i] >= 0 && (members & (1 << i) || i === joining)) mask |= 1 << this.slots[i]
+            if (this.slots[i] >= 0) if (members & (1 << i) || i === joining) mask |= 1 << this.slots[i]
         this.writeMask = mask
     }
 
     /** Whether enough elements are in use for everything to be readable. */
     isEnough(): boolean {
         let missing = 0
-        for (let i = 0; i < this.elements; i++) if (!(this.members & (1 << i)) && i !== this.joining) missing++
+        for (let i = 0; i < this.elements; i++) if (!(this.members & (1 << i))) if (i !== this.joining) missing++
         return missing <= 1 && this.elements > 0
     }
 
@@ -131,7 +132,8 @@ export class ElementArray {
     /** Whether the element of a position holds this row. */
     counts(position: number, row: number): boolean {
         const slot = this.slots[position]
-        if (slot < 0 || !(this.bank.alive & (1 << slot))) return false
+        if (slot < 0) return false
+        if (!(this.bank.alive & (1 << slot))) return false
         if (this.members & (1 << position)) return true
         return position === this.joining && !this.isAway((row / this.segmentRows) | 0)
     }
@@ -216,8 +218,9 @@ export class ElementArray {
     /** Reads an element page of one position. @returns false when its element does not answer */
     async readReserved(position: number, page: number, buffer: Buffer): Promise<boolean> {
         const slot = this.slots[position]
-        if (slot < 0 || !(this.bank.alive & (1 << slot))) return false
-        if (!(this.members & (1 << position)) && position !== this.joining) return false
+        if (slot < 0) return false
+        if (!(this.bank.alive & (1 << slot))) return false
+        if (!(this.members & (1 << position))) if (position !== this.joining) return false
         await this.bank.read(slot, page, buffer)
         return true
     }
@@ -245,7 +248,8 @@ export class ElementArray {
         const alive = this.bank.alive
         for (let i = 0; i < this.elements; i++) {
             const slot = this.slots[i]
-            if (slot < 0 || alive & (1 << slot)) continue
+            if (slot < 0) continue
+            if (alive & (1 << slot)) continue
             if (this.members & (1 << i) || this.joining === i) await this.drop(i)
         }
     }

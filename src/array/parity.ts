@@ -57,10 +57,11 @@ export class Parity {
         buffer.fillAt(4, pageBufferBytes - 4, 0)
         for (let i = 0; i < elements; i++) {
             if (i === position) continue
-            if (i === parity && row === this.row) {
-                addPage(buffer, this.total)
-                continue
-            }
+            if (i === parity)
+                if (row === this.row) {
+                    addPage(buffer, this.total)
+                    continue
+                }
             if (!(await array.readAt(i, row, this.scratch))) return false
             if (this.scratch[atType] !== 0xff || (i === parity && this.scratch.getAt(atCheck, "i32") !== -1))
                 addPage(buffer, this.scratch)

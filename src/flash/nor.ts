@@ -149,10 +149,11 @@ export class NorBank implements ElementBank {
             if (!(page & 0xff) && end - page >= 0x100) {
                 step = 0x100
                 cmd = cmdErase64K
-            } else if (!(page & 0x7f) && end - page >= 0x80) {
-                step = 0x80
-                cmd = cmdErase32K
-            }
+            } else if (!(page & 0x7f))
+                if (end - page >= 0x80) {
+                    step = 0x80
+                    cmd = cmdErase32K
+                }
             if (this.busy & mask) await this.settle(mask)
             mask &= this.alive
             if (page >= nearPages || this.far) await this.reach(mask, page)

@@ -92,8 +92,9 @@ export class Journal {
     record(command: number, payload: Buffer): void {
         const bytes = payload.length
         // the shortest: a block of one byte, a request without arguments
-        if (bytes < (command === 0x80 ? 13 : 16) || bytes > frameBytesMax) return
-        if (this.used === copiesMax && !this.makeRoom()) return
+        if (bytes < (command === 0x80 ? 13 : 16)) return
+        if (bytes > frameBytesMax) return
+        if (this.used === copiesMax) if (!this.makeRoom()) return
         let slot = this.first + this.used
         if (slot >= copiesMax) slot -= copiesMax
         const frame = this.frames[slot]
@@ -160,13 +161,14 @@ export class Journal {
     /** Index of the mark of a session or an upload; the one used longest ago gives way. */
     private mark(kind: number, id: number): number {
         const last = this.lastMark
-        if (this.markIds[last] === id && this.markKinds[last] === kind) return last
+        if (this.markIds[last] === id) if (this.markKinds[last] === kind) return last
         let oldest = 0
         for (let i = 0; i < marksMax; i++) {
-            if (this.markKinds[i] === kind && this.markIds[i] === id) {
-                oldest = i
-                break
-            }
+            if (this.markKinds[i] === kind)
+                if (this.markIds[i] === id) {
+                    oldest = i
+                    break
+                }
             if (this.markUsed[i] < this.markUsed[oldest]) oldest = i
         }
         if (this.markKinds[oldest] !== kind || this.markIds[oldest] !== id) {
@@ -185,10 +187,11 @@ export class Journal {
         const sizes = this.sizes
         let slot = this.first
         for (let n = this.used; n > 0; n--) {
-            if (sizes[slot] !== 0 && this.commands[slot] === 0x81) {
-                const frame = this.frames[slot]
-                if (frame.getAt(8, "u32") === session && frame.getAt(12, "u32") <= sequence) this.free(slot)
-            }
+            if (sizes[slot] !== 0)
+                if (this.commands[slot] === 0x81) {
+                    const frame = this.frames[slot]
+                    if (frame.getAt(8, "u32") === session) if (frame.getAt(12, "u32") <= sequence) this.free(slot)
+                }
             slot = slot === copiesMax - 1 ? 0 : slot + 1
         }
         this.trim()
@@ -200,14 +203,15 @@ export class Journal {
         const sizes = this.sizes
         let slot = this.first
         for (let n = this.used; n > 0; n--) {
-            if (sizes[slot] !== 0 && this.commands[slot] === 0x80) {
-                const frame = this.frames[slot]
-                if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
-                    // an upload's copies are in the order of their offsets
-                    if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > end) break
-                    this.free(slot)
+            if (sizes[slot] !== 0)
+                if (this.commands[slot] === 0x80) {
+                    const frame = this.frames[slot]
+                    if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
+                        // an upload's copies are in the order of their offsets
+                        if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > end) break
+                        this.free(slot)
+                    }
                 }
-            }
             slot = slot === copiesMax - 1 ? 0 : slot + 1
         }
         this.trim()
@@ -250,16 +254,17 @@ export class Journal {
     private refresh(command: number, frame: Buffer): void {
         let slot = this.first
         for (let n = this.used; n > 0; n--) {
-            if (this.sizes[slot] !== 0 && this.commands[slot] === command) {
-                const held = this.frames[slot]
-                // a request by session and sequence; a block by its upload, whose other blocks its host has not given up either
-                const same =
-                    command === 0x80
-                        ? held.getAt(6, "u16") === frame.getAt(6, "u16") && held[4] === frame[4]
-                        : held.getAt(8, "i32") === frame.getAt(8, "i32") &&
-                          held.getAt(12, "i32") === frame.getAt(12, "i32")
-                if (same) this.heardMs[slot] = this.nowMs
-            }
+            if (this.sizes[slot] !== 0)
+                if (this.commands[slot] === command) {
+                    const held = this.frames[slot]
+                    // a request by session and sequence; a block by its upload, whose other blocks its host has not given up either
+                    const same =
+                        command === 0x80
+                            ? held.getAt(6, "u16") === frame.getAt(6, "u16") && held[4] === frame[4]
+                            : held.getAt(8, "i32") === frame.getAt(8, "i32") &&
+                              held.getAt(12, "i32") === frame.getAt(12, "i32")
+                    if (same) this.heardMs[slot] = this.nowMs
+                }
             slot = slot === copiesMax - 1 ? 0 : slot + 1
         }
     }

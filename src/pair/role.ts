@@ -130,8 +130,9 @@ function partnerSilent(s: PairState, nowMs: number): boolean {
 /** @returns why this node may not take over its partner now, or vetoNone */
 export function takeoverVeto(s: PairState, nowMs: number): number {
     if (s.role === takenOver) return vetoAlready
-    if (s.role !== active || s.partnerBusy) return vetoBusy
-    if (nowMs - s.heardBusMs > busQuietMs && s.partnerOwn) return vetoBusSilent
+    if (s.role !== active) return vetoBusy
+    if (s.partnerBusy) return vetoBusy
+    if (nowMs - s.heardBusMs > busQuietMs) if (s.partnerOwn) return vetoBusSilent
     return vetoNone
 }
 
@@ -171,7 +172,7 @@ function beginTakeover(s: PairState, cause: number, nowMs: number, actions: numb
 /** The partner's array is no more this node's, and its service ended before the claim. */
 function dropPartner(s: PairState, actions: number[]): void {
     if (s.role !== takingOver || s.stepped) actions.push(doDropPartner)
-    if (s.role === takingOver && !s.stepped) actions.push(doResetRelease)
+    if (s.role === takingOver) if (!s.stepped) actions.push(doResetRelease)
     lowerHold(s, actions)
 }
 
@@ -219,21 +220,22 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
     }
     if (event === evBus) {
         s.heardBusMs = nowMs
-        if (s.aloneTicks < 0 && nowMs - s.heardPartnerMs >= silentMs) s.aloneTicks = 0
+        if (s.aloneTicks < 0) if (nowMs - s.heardPartnerMs >= silentMs) s.aloneTicks = 0
         return
     }
     if (event === evTick) {
         if (s.aloneTicks >= 0) s.aloneTicks++
-        if (arg & 1 && !s.partnerOwn) s.partnerUpMs = nowMs
+        if (arg & 1) if (!s.partnerOwn) s.partnerUpMs = nowMs
         s.partnerOwn = arg & 1
         s.partnerHold = (arg >> 1) & 1
         if (s.partnerOwn) s.partnerSeenOwning = true
     } else if (event === evHomeMounted || event === evHomeFailed) {
         s.homeBusy = false
-        if (event === evHomeFailed && s.home) {
-            loseHome(s, nowMs, actions)
-            return
-        }
+        if (event === evHomeFailed)
+            if (s.home) {
+                loseHome(s, nowMs, actions)
+                return
+            }
     } else if (event === evPartnerMounted || event === evPartnerFailed || event === evPartnerReleased)
         s.partnerBusy = false
     switch (s.role) {
@@ -256,7 +258,8 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
             stepGivingBack(s, event, nowMs, actions)
             return
         case degraded:
-            if (event !== evTick || s.homeBusy) return
+            if (event !== evTick) return
+            if (s.homeBusy) return
             if (s.partnerHold) enter(s, waiting, nowMs)
             else if (nowMs - s.sinceMs > retryMs) enter(s, booting, nowMs)
             return
@@ -298,7 +301,9 @@ function tickWaiting(s: PairState, nowMs: number, actions: number[]): void {
         enter(s, booting, nowMs)
         return
     }
-    if (!partnerSilent(s, nowMs) || nowMs < s.noTakeoverBeforeMs || s.homeBusy) return
+    if (!partnerSilent(s, nowMs)) return
+    if (nowMs < s.noTakeoverBeforeMs) return
+    if (s.homeBusy) return
     // the holder hangs with its lines up: neither volume is served. One that was never heard may be one that only this node cannot hear
     const patience = s.heardPartnerMs >= 0 ? bootGraceMs : holderMsMax
     if (nowMs - s.sinceMs > patience) beginTakeover(s, causeSilence, nowMs, actions)
@@ -312,13 +317,15 @@ function stepActive(s: PairState, event: number, nowMs: number, actions: number[
     if (event !== evTick) return
     // a claim kept from before this node booted its home again, and the partner drives its array
     if (s.partnerOwn) lowerHold(s, actions)
-    if (nowMs < s.noTakeoverBeforeMs || s.partnerBusy) return
+    if (nowMs < s.noTakeoverBeforeMs) return
+    if (s.partnerBusy) return
     const isGrace = nowMs - s.sinceMs <= bootGraceMs
     if (!s.partnerOwn) {
         // it drives nothing: dead, in reset, or not up yet
         if (s.partnerSeenOwning || !isGrace) beginTakeover(s, causeLine, nowMs, actions)
-    } else if (!isGrace && nowMs - s.partnerUpMs > bootGraceMs && partnerSilent(s, nowMs))
-        beginTakeover(s, causeSilence, nowMs, actions)
+    } else if (!isGrace)
+        if (nowMs - s.partnerUpMs > bootGraceMs)
+            if (partnerSilent(s, nowMs)) beginTakeover(s, causeSilence, nowMs, actions)
 }
 
 function stepTakingOver(s: PairState, event: number, nowMs: number, actions: number[]): void {
@@ -349,17 +356,18 @@ function stepTakenOver(s: PairState, event: number, nowMs: number, actions: numb
         // it did not see HOLD, and the hardware gave it its array
         if (s.partnerOwn) endTakeover(s, vetoLines, nowMs, actions)
     } else if (event === evPartnerFailed) endTakeover(s, vetoFault, nowMs, actions)
-    else if (event === evGiveback && givebackVeto(s, nowMs) === vetoNone) {
-        enter(s, givingBack, nowMs)
-        s.cause = causeAsked
-        s.partnerBusy = true
-        actions.push(doReleasePartner)
-    }
+    else if (event === evGiveback)
+        if (givebackVeto(s, nowMs) === vetoNone) {
+            enter(s, givingBack, nowMs)
+            s.cause = causeAsked
+            s.partnerBusy = true
+            actions.push(doReleasePartner)
+        }
 }
 
 function stepGivingBack(s: PairState, event: number, nowMs: number, actions: number[]): void {
     if (event === evTick) {
-        if (!s.partnerOwn && nowMs - s.sinceMs <= changeMsMax) return
+        if (!s.partnerOwn) if (nowMs - s.sinceMs <= changeMsMax) return
     } else if (event !== evPartnerReleased) return
     s.givebacks++
     s.partnerSeenOwning = false

@@ -194,7 +194,7 @@ export class Control {
         const node = this.node
         const mounted = node.pair.role === booting && (await this.mount(node.home))
         this.event(mounted ? evHomeMounted : evHomeFailed, 0)
-        if (mounted && !node.pair.home) this.stop(node.home)
+        if (mounted) if (!node.pair.home) this.stop(node.home)
     }
 
     private async takePartner(): Promise<void> {
@@ -206,7 +206,7 @@ export class Control {
             node.outbox.beatDue = true
             node.outbox.wake()
         }
-        if (mounted && pair.role === takingOver) mounted = await this.finishCopies()
+        if (mounted) if (pair.role === takingOver) mounted = await this.finishCopies()
         this.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
         if (pair.role !== takenOver) this.stop(node.other)
     }
@@ -274,7 +274,7 @@ export class Control {
         }
         if (node.other.serving) {
             if (!(await this.mount(node.other))) this.event(evPartnerFailed, 0)
-            if (pair.role !== takenOver && pair.role !== takingOver) this.stop(node.other)
+            if (pair.role !== takenOver) if (pair.role !== takingOver) this.stop(node.other)
         }
         node.outbox.beatDue = true
     }
@@ -287,10 +287,11 @@ export class Control {
         const now = platform.now()
         const verb = frame[4]
         const tag = frame.getAt(6, "u16")
-        if (verb !== verbTakeover && verb !== verbGiveback) {
-            this.outcome(verb, frame[5] & flagDryRun, tag, badRequest, vetoNone)
-            return
-        }
+        if (verb !== verbTakeover)
+            if (verb !== verbGiveback) {
+                this.outcome(verb, frame[5] & flagDryRun, tag, badRequest, vetoNone)
+                return
+            }
         const veto = verb === verbTakeover ? takeoverVeto(pair, now) : givebackVeto(pair, now)
         if (frame[5] & flagDryRun) {
             this.outcome(verb, flagDryRun, tag, veto === vetoNone ? ok : vetoed, veto)
@@ -316,7 +317,9 @@ export class Control {
     /** Tells who asked, once the role has settled. */
     private tellOutcome(): void {
         const pair = this.node.pair
-        if (this.askedVerb === 0 || pair.role === takingOver || pair.role === givingBack) return
+        if (this.askedVerb === 0) return
+        if (pair.role === takingOver) return
+        if (pair.role === givingBack) return
         const done = this.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
         this.outcome(this.askedVerb, 0, this.askedTag, done ? ok : vetoed, done ? vetoNone : pair.failure)
         this.askedVerb = 0

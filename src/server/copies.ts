@@ -49,12 +49,13 @@ export class Recorded {
     private find(kind: number, id: number): number {
         const last = this.last
         const ids = this.ids
-        if (ids[last] === id && this.kinds[last] === kind) return last
+        if (ids[last] === id) if (this.kinds[last] === kind) return last
         for (let i = 0; i < marksMax; i++)
-            if (ids[i] === id && this.kinds[i] === kind) {
-                this.last = i
-                return i
-            }
+            if (ids[i] === id)
+                if (this.kinds[i] === kind) {
+                    this.last = i
+                    return i
+                }
         return -1
     }
 }

@@ -58,7 +58,7 @@ export class Hosted {
         const uploads = this.volume.uploads
         for (let i = 0; i < uploadsMax; i++) {
             const object = uploads[i].object
-            if (object && (object & 0xffff) === handle) return i
+            if (object) if ((object & 0xffff) === handle) return i
         }
         return -1
     }

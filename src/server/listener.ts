@@ -40,15 +40,20 @@ export class Listener {
     /** A notice, to whomever it was addressed. */
     notice(command: number, payload: Buffer): void {
         const kind = command - this.partnerCode
-        if (kind < 0 || kind > 15 || payload.length < noticeBytesMin) return
+        if (kind < 0) return
+        if (kind > 15) return
+        if (payload.length < noticeBytesMin) return
         const node = this.node
         // what another says of itself without a word to act on needs no check
-        if (kind !== noticeData && kind !== noticeAnswer && !noticeIsGood(payload)) {
-            node.badChecks++
-            return
-        }
+        if (kind !== noticeData)
+            if (kind !== noticeAnswer)
+                if (!noticeIsGood(payload)) {
+                    node.badChecks++
+                    return
+                }
         if (kind === noticeBeat) {
-            if (payload.length < 32 || payload[5] !== (node.number ^ 1)) return
+            if (payload.length < 32) return
+            if (payload[5] !== (node.number ^ 1)) return
             const uptimeMs = payload.getAt(16, "u32")
             // it booted again, without the copies it had told of
             if (uptimeMs < this.partnerUptimeMs) node.recorded.clear()

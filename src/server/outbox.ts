@@ -191,21 +191,23 @@ export class Outbox {
         }
         this.kind = noticeProgress
         if (this.refusals.length > 0) return this.first(this.refusals)
-        if (this.progressDue && now - this.lastProgressMs >= progressMs) {
-            let frame = progressFrame(node, node.home, now)
-            if (!frame) frame = progressFrame(node, node.other, now)
-            if (frame) {
-                this.lastProgressMs = now
-                return frame
+        if (this.progressDue)
+            if (now - this.lastProgressMs >= progressMs) {
+                let frame = progressFrame(node, node.home, now)
+                if (!frame) frame = progressFrame(node, node.other, now)
+                if (frame) {
+                    this.lastProgressMs = now
+                    return frame
+                }
+                this.progressDue = false
             }
-            this.progressDue = false
-        }
-        if (node.journal.news && now - this.lastRecordedMs >= progressMs) {
-            this.lastRecordedMs = now
-            const frame = recordedFrame(node)
-            this.kind = noticeRecorded
-            if (frame) return frame
-        }
+        if (node.journal.news)
+            if (now - this.lastRecordedMs >= progressMs) {
+                this.lastRecordedMs = now
+                const frame = recordedFrame(node)
+                this.kind = noticeRecorded
+                if (frame) return frame
+            }
         this.kind = noticeAnswer
         if (this.answers.length > 0) return this.first(this.answers)
         this.kind = noticeData
@@ -219,7 +221,7 @@ export class Outbox {
         for (let i = 0; i < this.replies.length; i++) {
             const frame = this.replies[i].frame
             const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
-            if (!copied && node.isProtected() && now < this.replies[i].dueMs) continue
+            if (!copied) if (node.isProtected()) if (now < this.replies[i].dueMs) continue
             frame[7] = replyFlags(node)
             if (!copied) frame[7] |= flagUnprotected
             sealFrame(frame, 0)

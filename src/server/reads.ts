@@ -48,10 +48,11 @@ export class Reads {
         let slot = -1
         for (let i = 0; i < readsMax; i++) {
             const read = this.reads[i]
-            if (read.tag === tag && read.hosted === hosted) {
-                slot = i
-                break
-            }
+            if (read.tag === tag)
+                if (read.hosted === hosted) {
+                    slot = i
+                    break
+                }
             if (read.tag < 0) slot = i
         }
         // no slot: the host hears nothing now, and its next try finds one
@@ -75,10 +76,11 @@ export class Reads {
     drop(hosted: Hosted): void {
         for (let i = 0; i < readsMax; i++) {
             const read = this.reads[i]
-            if (read.tag >= 0 && read.hosted === hosted) {
-                read.tag = -1
-                this.active--
-            }
+            if (read.tag >= 0)
+                if (read.hosted === hosted) {
+                    read.tag = -1
+                    this.active--
+                }
         }
     }
 
@@ -96,19 +98,21 @@ export class Reads {
         let bytes = 0
         let status = read.status
         const volume = read.hosted.volume
-        if (status === ok && !read.opened) {
-            status = await reader.open(volume, read.object, read.snapshot)
-            read.opened = true
-        }
+        if (status === ok)
+            if (!read.opened) {
+                status = await reader.open(volume, read.object, read.snapshot)
+                read.opened = true
+            }
         const frame = Buffer.alloc(frameBytesMax)
         const offset = read.offset
-        if (status === ok && offset < reader.size) {
-            bytes = reader.size - offset
-            if (bytes > read.end - offset) bytes = read.end - offset
-            if (bytes > dataBytes) bytes = dataBytes
-            status = await reader.read(offset, bytes, frame, headBytes)
-            if (status !== ok) bytes = 0
-        }
+        if (status === ok)
+            if (offset < reader.size) {
+                bytes = reader.size - offset
+                if (bytes > read.end - offset) bytes = read.end - offset
+                if (bytes > dataBytes) bytes = dataBytes
+                status = await reader.read(offset, bytes, frame, headBytes)
+                if (status !== ok) bytes = 0
+            }
         read.offset = offset + bytes
         frame[4] = volume.number
         frame[5] = read.tag

@@ -23,8 +23,8 @@ const beatRecording = 64
 /** Flags of replies, progress, data and answers. */
 export function replyFlags(node: NodeServer): number {
     let flags = node.isProtected() ? 0 : flagUnprotected
-    if (node.home.serving && node.home.volume.array.dead()) flags |= flagDegraded
-    if (node.other.serving && node.other.volume.array.dead()) flags |= flagDegraded
+    if (node.home.serving) if (node.home.volume.array.dead()) flags |= flagDegraded
+    if (node.other.serving) if (node.other.volume.array.dead()) flags |= flagDegraded
     return flags
 }
 
@@ -67,14 +67,15 @@ export function recordedFrame(node: NodeServer): Buffer {
     const told = journal.markTold
     journal.news = false
     let count = 0
-    for (let i = 0; i < kinds.length; i++) if (numbers[i] !== told[i] && kinds[i] !== 0) count++
+    for (let i = 0; i < kinds.length; i++) if (numbers[i] !== told[i]) if (kinds[i] !== 0) count++
     if (count === 0) return undefined
     const frame = Buffer.alloc(8 + 12 * count)
     frame[4] = node.number
     frame[5] = count
     let at = 8
     for (let i = 0; i < kinds.length; i++) {
-        if (numbers[i] === told[i] || kinds[i] === 0) continue
+        if (numbers[i] === told[i]) continue
+        if (kinds[i] === 0) continue
         const id = journal.markIds[i]
         frame[at] = kinds[i]
         if (kinds[i] === kindUpload) {
@@ -117,7 +118,8 @@ export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): 
     let at = 8
     for (let i = 0; i < uploadsMax; i++) {
         const end = ends[i]
-        if (!uploads[i].object || end === hosted.toldEnds[i]) continue
+        if (!uploads[i].object) continue
+        if (end === hosted.toldEnds[i]) continue
         hosted.toldEnds[i] = end
         frame.setAt(at, "u16", uploads[i].object & 0xffff)
         frame[at + 2] = hosted.toldStatus[i]

@@ -58,7 +58,7 @@ export class Worker {
 
     /** Work that can wait is done when no command came for a while. */
     tick(nowMs: number): void {
-        if (!this.tidied && nowMs - this.lastCommandMs >= quietMs) this.node.workerSignal.notify()
+        if (!this.tidied) if (nowMs - this.lastCommandMs >= quietMs) this.node.workerSignal.notify()
     }
 
     async run(): Promise<void> {
@@ -128,18 +128,19 @@ export class Worker {
     /** One frame of file data, if one is asked for and can be sent soon. */
     private async readOn(): Promise<boolean> {
         const node = this.node
-        if (node.reads.active === 0 || !node.outbox.hasRoomForData()) return false
+        if (node.reads.active === 0) return false
+        if (!node.outbox.hasRoomForData()) return false
         const frame = await node.reads.nextFrame(replyFlags(node))
         if (frame) node.outbox.data(frame)
         return true
     }
 
     private async dispatch(command: number, frame: Buffer, bytes: number): Promise<void> {
-        if (bytes < writeHeadBytes && command !== commandControl) return
+        if (bytes < writeHeadBytes) if (command !== commandControl) return
         if (command === commandRequest) await this.request(frame, bytes)
         else if (command === commandQuery) await this.query(frame, bytes)
         else if (command === commandRead) this.read(frame, bytes)
-        else if (command === commandControl && bytes >= 8) this.control.ask(frame)
+        else if (command === commandControl) if (bytes >= 8) this.control.ask(frame)
     }
 
     // --- uploads
@@ -148,7 +149,9 @@ export class Worker {
     async write(frame: Buffer, bytes: number): Promise<void> {
         const node = this.node
         const hosted = frame[4] === node.number ? node.home : node.other
-        if (!hosted.serving || hosted.number !== frame[4] || bytes > blockFrameBytes) return
+        if (!hosted.serving) return
+        if (hosted.number !== frame[4]) return
+        if (bytes > blockFrameBytes) return
         const handle = frame.getAt(6, "u16")
         let upload = hosted.current
         if (!upload.object || (upload.object & 0xffff) !== handle) {
@@ -206,7 +209,8 @@ export class Worker {
         const volume = hosted.volume
         for (let i = 0; i < volume.uploads.length; i++) {
             const upload = volume.uploads[i]
-            if (!upload.object || upload.bytes() === upload.durable) continue
+            if (!upload.object) continue
+            if (upload.bytes() === upload.durable) continue
             if (!(await volume.prepareData(upload))) {
                 this.tellNoSpace(hosted, i)
                 continue
@@ -234,8 +238,9 @@ export class Worker {
 
     /** Status that keeps a frame from being looked at, or ok. */
     private refusal(hosted: Hosted, epoch: number): number {
-        if (!hosted || !hosted.serving) return notController
-        if (epoch !== 0 && epoch !== hosted.epoch % 0x10000) return wrongEpoch
+        if (!hosted) return notController
+        if (!hosted.serving) return notController
+        if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch
         return ok
     }
 
@@ -273,11 +278,13 @@ export class Worker {
     /** Finishes a copied request whose owner is gone. One that cannot be finished yet is left to the host. */
     async replay(frame: Buffer, bytes: number): Promise<void> {
         const hosted = this.node.hosted(frame[4])
-        if (!hosted || !hosted.serving) return
+        if (!hosted) return
+        if (!hosted.serving) return
         if (hosted.requests.isDone(frame)) return
         if ((frame[5] & opMask) === opCommit) {
             const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
-            if (!upload || upload.bytes() !== frame.getAt(20, "u32")) return
+            if (!upload) return
+            if (upload.bytes() !== frame.getAt(20, "u32")) return
         }
         const status = await this.execute(hosted, frame, bytes)
         if (status !== silent) this.reply(hosted, frame, status)
@@ -313,7 +320,7 @@ export class Worker {
                 } else status = noUpload
             } else status = await queries.ask(op, frame, bytes, out, answerHeadBytes)
             if (length === 0) length = queries.bytes
-            if (status !== ok && op !== queryLookup) length = 0
+            if (status !== ok) if (op !== queryLookup) length = 0
         }
         out[4] = frame[4]
         out[5] = op
@@ -362,10 +369,12 @@ export class Worker {
         const volume = hosted.volume
         for (let i = 0; i < volume.uploads.length; i++) {
             const upload = volume.uploads[i]
-            if (upload.object && upload.bytes() !== upload.durable && nowMs - upload.usedMs >= quietMs) {
-                await this.appendPartials(hosted)
-                return this.unsettled
-            }
+            if (upload.object)
+                if (upload.bytes() !== upload.durable)
+                    if (nowMs - upload.usedMs >= quietMs) {
+                        await this.appendPartials(hosted)
+                        return this.unsettled
+                    }
         }
         if (volume.orphans) {
             await volume.reclaim()

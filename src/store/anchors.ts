@@ -86,7 +86,7 @@ export class Anchors {
     /** The next slot of the ring; the next sector's first when this sector could not be opened. */
     private takeSlot(): number {
         let slot = this.slot
-        if (slot % sectorPages !== 0 && !this.sectorIsOpen) slot += sectorPages - (slot % sectorPages)
+        if (slot % sectorPages !== 0) if (!this.sectorIsOpen) slot += sectorPages - (slot % sectorPages)
         const end = this.sectors() * sectorPages
         if (slot >= end) slot = sectorPages
         this.slot = slot + 1 < end ? slot + 1 : sectorPages
@@ -182,7 +182,8 @@ export class Anchors {
         let newest = 0
         for (let i = 1; i < sectors; i++)
             for (let position = 0; position < array.elements; position++) {
-                if (!(await array.readReserved(position, i * sectorPages, header)) || header[atType] !== typeAnchor) continue
+                if (!(await array.readReserved(position, i * sectorPages, header))) continue
+                if (header[atType] !== typeAnchor) continue
                 const sequence = header.getAt(atOwner, "u32")
                 if (sequence <= newest) continue
                 newest = sequence
@@ -203,7 +204,8 @@ export class Anchors {
     }
 
     private isAnchor(buffer: Buffer, page: number): boolean {
-        if (buffer[atType] !== typeAnchor || !pageIsGood(buffer, page)) return false
+        if (buffer[atType] !== typeAnchor) return false
+        if (!pageIsGood(buffer, page)) return false
         return this.arrayId === 0 || buffer.getAt(atBody + 24, "u32") === this.arrayId
     }
 
@@ -229,13 +231,13 @@ export class Anchors {
                 from = position
             }
         }
-        if (newest && held !== from) await array.readReserved(from, page, buffer)
+        if (newest) if (held !== from) await array.readReserved(from, page, buffer)
         return newest
     }
 
     private async isBlank(page: number): Promise<boolean> {
         for (let position = 0; position < this.array.elements; position++)
-            if ((await this.array.readReserved(position, page, this.header)) && !pageIsBlank(this.header)) return false
+            if (await this.array.readReserved(position, page, this.header)) if (!pageIsBlank(this.header)) return false
         return true
     }
 }

@@ -41,7 +41,9 @@ export class Cleaner {
 
     /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
     refresh(segment: number): void {
-        if (this.victim || segment === this.log.segment || !this.log.usage.isMovable(segment)) return
+        if (this.victim) return
+        if (segment === this.log.segment) return
+        if (!this.log.usage.isMovable(segment)) return
         this.victim = segment
         this.cursor = 0
     }
@@ -64,7 +66,10 @@ export class Cleaner {
         this.cursor = 0
         for (let segment = 1; segment < log.segments; segment++) {
             const usage = log.usage.of(segment)
-            if (usage === 0 || usage >= least || segment === log.segment || segment === this.stuck) continue
+            if (usage === 0) continue
+            if (usage >= least) continue
+            if (segment === log.segment) continue
+            if (segment === this.stuck) continue
             if (log.usage.isPinned(segment)) continue
             least = usage
             this.victim = segment
@@ -103,10 +108,11 @@ export class Cleaner {
                     )
                 )
                     moves++
-            } else if (type === typeUsage && log.hasUsage(victim)) {
-                await log.writeUsage()
-                moves++
-            }
+            } else if (type === typeUsage)
+                if (log.hasUsage(victim)) {
+                    await log.writeUsage()
+                    moves++
+                }
         }
         // the root page itself moves with the commit
         if (this.cursor >= segmentPages) {
@@ -121,12 +127,15 @@ export class Cleaner {
         const log = this.log
         const tree = this.tree
         const scratch = this.scratch
-        if (!(await tree.findAtMost(object, block + 1)) || tree.object !== object || tree.sub === 0) return 0
+        if (!(await tree.findAtMost(object, block + 1))) return 0
+        if (tree.object !== object) return 0
+        if (tree.sub === 0) return 0
         const sub = tree.sub
         const first = tree.leaf.getAt(tree.valueAt, "u32")
         const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
         const offset = block + 1 - sub
-        if (offset >= count || first + offset !== page) return 0
+        if (offset >= count) return 0
+        if (first + offset !== page) return 0
         await log.ensure(1)
         let max = count - offset
         if (max > movesMax) max = movesMax
@@ -134,7 +143,8 @@ export class Cleaner {
         const to = log.segment * log.array.segmentPages + log.next
         let moved = 0
         while (moved < max) {
-            if (!(await log.readPage(page + moved, scratch)) || scratch.getAt(atBlock, "u32") !== block + moved) break
+            if (!(await log.readPage(page + moved, scratch))) break
+            if (scratch.getAt(atBlock, "u32") !== block + moved) break
             await log.append(scratch, typeData, scratch[atLength], object, block + moved)
             moved++
         }

@@ -55,7 +55,8 @@ export class Directory {
 
     /** @returns false when there is no such object, it is an upload nobody committed, or it was dropped */
     async load(object: number): Promise<boolean> {
-        if (isList(object) || !(await this.tree.find(object, 0))) return false
+        if (isList(object)) return false
+        if (!(await this.tree.find(object, 0))) return false
         this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
         return (this.inode[1] & ~flagProperties) === 0
     }
@@ -129,13 +130,11 @@ export class Directory {
         while (more && tree.object === directory && tree.sub >= hash * 256 && tree.sub < hash * 256 + 256) {
             const index = tree.sub - hash * 256
             if (index === free) free++
-            if (
-                tree.valueBytes === entryHeadBytes + bytes &&
-                sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)
-            ) {
-                this.loadEntry()
-                return ok
-            }
+            if (tree.valueBytes === entryHeadBytes + bytes)
+                if (sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
+                    this.loadEntry()
+                    return ok
+                }
             more = await tree.next()
         }
         if (free > 255) return noSpace
@@ -145,7 +144,9 @@ export class Directory {
 
     /** Finds the entry at a key. @returns false when there is none */
     async findEntry(directory: number, key: number): Promise<boolean> {
-        if (key < firstEntry || isList(directory) || !(await this.tree.find(directory, key))) return false
+        if (key < firstEntry) return false
+        if (isList(directory)) return false
+        if (!(await this.tree.find(directory, key))) return false
         this.loadEntry()
         return true
     }
@@ -194,8 +195,10 @@ function sameBytes(a: Buffer, at: number, b: Buffer): boolean {
 
 /** 1 to 200 bytes of UTF-8, no NUL, no `/`, not `.` or `..`. */
 export function nameIsGood(name: Buffer, at: number, bytes: number): boolean {
-    if (bytes < 1 || bytes > nameBytesMax || at + bytes > name.length) return false
-    if (name[at] === 0x2e && (bytes === 1 || (bytes === 2 && name[at + 1] === 0x2e))) return false
+    if (bytes < 1) return false
+    if (bytes > nameBytesMax) return false
+    if (at + bytes > name.length) return false
+    if (name[at] === 0x2e) if (bytes === 1 || (bytes === 2 && name[at + 1] === 0x2e)) return false
     // the least the byte after a lead may be, and the most: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629 §4)
     let least = 0x80
     let most = 0xbf
@@ -203,12 +206,14 @@ export function nameIsGood(name: Buffer, at: number, bytes: number): boolean {
     for (let i = 0; i < bytes; i++) {
         const c = name[at + i]
         if (follow > 0) {
-            if (c < least || c > most) return false
+            if (c < least) return false
+            if (c > most) return false
             least = 0x80
             most = 0xbf
             follow--
         } else if (c >= 0x80) {
-            if (c < 0xc2 || c > 0xf4) return false
+            if (c < 0xc2) return false
+            if (c > 0xf4) return false
             follow = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1
             if (c === 0xe0) least = 0xa0
             else if (c === 0xed) most = 0x9f

@@ -10,7 +10,17 @@
 import { ElementArray } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { atBody, atOwner, atType, formatVersion, pageBufferBytes, pageIsBlank, pageIsGood, sealPage, typeLabel } from "./page"
+import {
+    atBody,
+    atOwner,
+    atType,
+    formatVersion,
+    pageBufferBytes,
+    pageIsBlank,
+    pageIsGood,
+    sealPage,
+    typeLabel,
+} from "./page"
 
 // what sits in a slot (docs/PROTOCOL.md, query `array`)
 export const slotEmpty = 0
@@ -70,12 +80,13 @@ export class Labels {
         for (let slot = 0; slot < slotsMax; slot++) {
             await this.look(slot)
             const state = this.states[slot]
-            if (state !== slotBlank && state !== slotEmpty) labels++
+            if (state !== slotBlank) if (state !== slotEmpty) labels++
         }
         if (labels === 0) return true
         let leader = -1
         for (let slot = 0; slot < slotsMax; slot++) {
-            if (this.states[slot] !== slotMember || !this.isEnough(slot)) continue
+            if (this.states[slot] !== slotMember) continue
+            if (!this.isEnough(slot)) continue
             if (leader < 0) leader = slot
             else if (this.idOf(slot) !== this.idOf(leader)) return false
         }
@@ -97,12 +108,17 @@ export class Labels {
         if (!(this.array.bank.alive & (1 << slot))) return
         await this.array.bank.read(slot, 0, buffer)
         states[slot] = slotBlank
-        if (!pageIsGood(buffer, 0) || buffer[atType] !== typeLabel || buffer.getAt(atBody, "u32") !== magic) return
+        if (!pageIsGood(buffer, 0)) return
+        if (buffer[atType] !== typeLabel) return
+        if (buffer.getAt(atBody, "u32") !== magic) return
         states[slot] = slotForeign
         const elements = buffer[atBody + 8]
         const position = buffer[atBody + 7]
-        if (buffer.getAt(atBody + 4, "u16") !== formatVersion || buffer[atBody + 6] !== this.volume) return
-        if (elements < 2 || elements > slotsMax || position >= elements) return
+        if (buffer.getAt(atBody + 4, "u16") !== formatVersion) return
+        if (buffer[atBody + 6] !== this.volume) return
+        if (elements < 2) return
+        if (elements > slotsMax) return
+        if (position >= elements) return
         if (buffer.getAt(atBody + 16, "u16") !== this.array.bank.strideBytes) return
         this.ids.setAt(slot * 4, "u32", buffer.getAt(atOwner, "u32"))
         this.positions[slot] = position
@@ -119,10 +135,12 @@ export class Labels {
             const state = this.states[slot]
             const bit = 1 << this.positions[slot]
             if (state === slotBlank) count++
-            else if (state === slotMember && this.idOf(slot) === this.idOf(leader) && !(positions & bit)) {
-                positions |= bit
-                count++
-            }
+            else if (state === slotMember)
+                if (this.idOf(slot) === this.idOf(leader))
+                    if (!(positions & bit)) {
+                        positions |= bit
+                        count++
+                    }
         }
         return count >= this.shapes[leader] - 1
     }
@@ -136,7 +154,7 @@ export class Labels {
         let members = 0
         for (let slot = 0; slot < slotsMax; slot++) {
             const state = this.states[slot]
-            if (state !== slotMember && state !== slotStale) continue
+            if (state !== slotMember) if (state !== slotStale) continue
             if (this.idOf(slot) !== this.arrayId) {
                 this.states[slot] = slotForeign
                 continue
@@ -144,7 +162,7 @@ export class Labels {
             if (state === slotStale) continue
             const position = this.positions[slot]
             const other = array.slots[position]
-            if (other >= 0 && this.generations[other] > this.generations[slot]) continue
+            if (other >= 0) if (this.generations[other] > this.generations[slot]) continue
             array.slots[position] = slot
             members |= 1 << position
         }
@@ -158,7 +176,8 @@ export class Labels {
         let positions = 0
         for (let slot = 0; slot < slotsMax; slot++) {
             const position = this.positions[slot]
-            if (this.states[slot] !== slotMember || position === noPosition) continue
+            if (this.states[slot] !== slotMember) continue
+            if (position === noPosition) continue
             if (this.generations[slot] !== generations[position]) continue
             array.slots[position] = slot
             positions |= 1 << position
@@ -188,7 +207,7 @@ export class Labels {
             const slot = array.slots[position]
             if (!(array.members & (1 << position))) continue
             await array.bank.read(slot, 0, this.buffer)
-            if (pageIsGood(this.buffer, 0) && this.buffer[atType] === typeLabel) continue
+            if (pageIsGood(this.buffer, 0)) if (this.buffer[atType] === typeLabel) continue
             await this.writeOne(slot, position, generations[position], 0, epoch)
         }
     }
@@ -197,7 +216,8 @@ export class Labels {
     async leaveOut(epoch: number): Promise<void> {
         const array = this.array
         for (let slot = 0; slot < slotsMax; slot++) {
-            if (this.states[slot] !== slotMember || array.writes(slot)) continue
+            if (this.states[slot] !== slotMember) continue
+            if (array.writes(slot)) continue
             await this.writeOne(slot, this.positions[slot], this.generations[slot], stateLeftOut, epoch)
             this.states[slot] = slotStale
         }

@@ -105,7 +105,7 @@ export class Log {
     async readPage(page: number, buffer: Buffer): Promise<boolean> {
         const copies = this.array.copies
         for (let attempt = 0; attempt < copies; attempt++) {
-            if ((await this.array.read(page, buffer, attempt)) && pageIsGood(buffer, page)) return true
+            if (await this.array.read(page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
         }
         return false
     }
@@ -330,7 +330,8 @@ export class Log {
 
     /** Whether a segment holds pages a mount looks for. */
     holds(segment: number): boolean {
-        if (this.usage.holds(segment) || segment === this.between) return true
+        if (this.usage.holds(segment)) return true
+        if (segment === this.between) return true
         return segment === this.segment || segment === ((this.rootPage / this.array.segmentPages) | 0)
     }
 
@@ -437,7 +438,7 @@ export class Log {
         } else {
             this.since = this.next + 1
             const between = this.between * segmentPages
-            if (last === noPage && between) last = await this.lastGood(between, between + this.betweenTail)
+            if (last === noPage) if (between) last = await this.lastGood(between, between + this.betweenTail)
             if (last === noPage)
                 last = await this.lastGood(root, this.rootTail ? rootSegment * segmentPages + this.rootTail : root + 1)
             this.tailBefore =
@@ -452,7 +453,8 @@ export class Log {
 
     /** Reads the last root, dropping what was changed since in RAM. */
     async loadRoot(): Promise<boolean> {
-        if (!(await this.readPage(this.rootPage, this.root)) || this.root[atType] !== typeRoot) return false
+        if (!(await this.readPage(this.rootPage, this.root))) return false
+        if (this.root[atType] !== typeRoot) return false
         this.usage.live = this.root.getAt(atLive, "u32")
         this.usage.wearBase = this.root.getAt(atWearBase, "u32")
         this.usage.current = this.segment
@@ -477,8 +479,15 @@ export class Log {
     private async readPages(page: number, end: number, visit: TailVisitor): Promise<void> {
         const scratch = this.scratch
         for (; page < end; page++) {
-            if ((await this.readPage(page, scratch)) && scratch[atType] === typeData)
-                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)
+            if (await this.readPage(page, scratch))
+                if (scratch[atType] === typeData)
+                    visit(
+                        page,
+                        scratch.getAt(atOwner, "u32"),
+                        scratch.getAt(atBlock, "u32"),
+                        scratch[atLength],
+                        scratch,
+                    )
         }
     }
 
@@ -505,7 +514,7 @@ export class Log {
     private async rowIsBegun(row: number): Promise<boolean> {
         const header = this.anchors.header
         for (let i = 0; i < this.array.elements; i++)
-            if ((await this.array.readAt(i, row, header)) && !pageIsBlank(header)) return true
+            if (await this.array.readAt(i, row, header)) if (!pageIsBlank(header)) return true
         return false
     }
 
@@ -525,7 +534,8 @@ export class Log {
         if (start !== noPage) {
             let page = start
             for (let first = 0; first < this.segments; first += usagePerPage) {
-                if (!(await this.readPage(page++, this.scratch)) || this.scratch[atType] !== typeUsage) return false
+                if (!(await this.readPage(page++, this.scratch))) return false
+                if (this.scratch[atType] !== typeUsage) return false
                 usage.loadPage(this.scratch, first)
             }
         }

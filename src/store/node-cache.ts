@@ -34,10 +34,11 @@ export class NodeCache {
     /** @returns the slot that holds `tag`, or -1 */
     find(tag: number): number {
         const slot = this.hints[tag & hintMask]
-        if (slot < this.slots && this.tags[slot] === tag) {
-            this.used[slot] = ++this.clock
-            return slot
-        }
+        if (slot < this.slots)
+            if (this.tags[slot] === tag) {
+                this.used[slot] = ++this.clock
+                return slot
+            }
         return -1
     }
 
@@ -71,7 +72,7 @@ export class NodeCache {
         const low = volume * 0x2000000 + first
         for (let i = 0; i < this.slots; i++) {
             const tag = this.tags[i]
-            if (tag >= low && tag < low + pages) this.tags[i] = -1
+            if (tag >= low) if (tag < low + pages) this.tags[i] = -1
         }
     }
 

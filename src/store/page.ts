@@ -48,7 +48,7 @@ const parts: Buffer[] = [undefined]
 /** Whether nothing of a page, or of its header when the buffer holds no more, was ever programmed: erased cards may read as zeros. */
 export function pageIsBlank(buffer: Buffer): boolean {
     const first = buffer.getAt(4, "i32")
-    if (first !== -1 && first !== 0) return false
+    if (first !== -1) if (first !== 0) return false
     for (let i = 8; i < buffer.length; i += 4) if (buffer.getAt(i, "i32") !== first) return false
     return true
 }

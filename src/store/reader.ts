@@ -66,8 +66,9 @@ export class Reader {
         const volume = this.volume
         const tree = volume.tree
         // a commit since may have removed the snapshot, but not moved what it holds
-        if (this.left > 0 && block === this.nextBlock)
-            return (await commitOfSnapshot(tree, this.snapshot)) === this.snapshotCommit ? this.nextPage : -1
+        if (this.left > 0)
+            if (block === this.nextBlock)
+                return (await commitOfSnapshot(tree, this.snapshot)) === this.snapshotCommit ? this.nextPage : -1
         const commit = await enterSnapshot(tree, this.snapshot)
         if (commit === 0) return -1
         let page = -1
@@ -110,12 +111,9 @@ export class Reader {
                 this.left--
                 this.nextBlock = block + 1
                 this.nextPage = page + 1
-                if (
-                    !(await volume.log.readPage(page, this.buffer)) ||
-                    this.buffer.getAt(atOwner, "u32") !== this.object ||
-                    this.buffer.getAt(atBlock, "u32") !== block
-                )
-                    return ioError
+                if (!(await volume.log.readPage(page, this.buffer))) return ioError
+                if (this.buffer.getAt(atOwner, "u32") !== this.object) return ioError
+                if (this.buffer.getAt(atBlock, "u32") !== block) return ioError
                 this.block = block
             }
             const n = bytes < bodyBytes - within ? bytes : bodyBytes - within

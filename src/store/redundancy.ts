@@ -26,7 +26,7 @@ async function badCopies(array: ElementArray, row: number, buffer: Buffer): Prom
         }
         // two good pages that differ: one was not erased and programmed when the other was
         const serial = buffer.getAt(atSerial, "u32")
-        if (good && serial !== newest) bad |= serial > newest ? good : 1 << i
+        if (good) if (serial !== newest) bad |= serial > newest ? good : 1 << i
         newest = serial
         good |= 1 << i
     }
@@ -46,11 +46,11 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
         }
         if (pageIsBlank(buffer)) continue
         if (i === parity || buffer[atType] !== 0xff) addPage(sum, buffer)
-        if (i !== parity && !pageIsGood(buffer, array.pageAt(i, row))) bad |= 1 << i
+        if (i !== parity) if (!pageIsGood(buffer, array.pageAt(i, row))) bad |= 1 << i
     }
     if (missing < 0) return bad || isZero(sum) ? bad : 1 << parity
     // what is left is what the missing one held
-    if (missing !== parity && !isZero(sum) && !pageIsGood(sum, array.pageAt(missing, row))) bad |= 1 << missing
+    if (missing !== parity) if (!isZero(sum)) if (!pageIsGood(sum, array.pageAt(missing, row))) bad |= 1 << missing
     return bad
 }
 

@@ -82,16 +82,17 @@ export class Repair {
             await this.copyStep()
             return true
         }
-        if (this.retiring && (await this.retireStep())) return true
-        if (this.segment === 0 && log.left) {
-            this.look(log.left)
-            log.left = 0
-        }
-        if (this.segment === 0 && this.rate && nowMs >= this.dueMs) this.look(this.nextScrubbed())
+        if (this.retiring) if (await this.retireStep()) return true
+        if (this.segment === 0)
+            if (log.left) {
+                this.look(log.left)
+                log.left = 0
+            }
+        if (this.segment === 0) if (this.rate) if (nowMs >= this.dueMs) this.look(this.nextScrubbed())
         if (this.segment === 0) return false
         if (this.rate) {
             if (nowMs < this.dueMs) return false
-            this.dueMs = nowMs + ((rowsPerStep * 1000) / this.rate)
+            this.dueMs = nowMs + (rowsPerStep * 1000) / this.rate
         }
         await this.lookStep()
         return true
@@ -99,7 +100,13 @@ export class Repair {
 
     /** Whether `step` will have work without anyone asking. */
     isPending(): boolean {
-        return this.array.joining >= 0 || this.retiring !== 0 || this.segment !== 0 || this.volume.log.left !== 0 || this.rate !== 0
+        return (
+            this.array.joining >= 0 ||
+            this.retiring !== 0 ||
+            this.segment !== 0 ||
+            this.volume.log.left !== 0 ||
+            this.rate !== 0
+        )
     }
 
     // --- looking
@@ -107,21 +114,24 @@ export class Repair {
     /** Begins to look through all that the array holds. @param rowsPerSecond 0 ends it */
     async scrub(rowsPerSecond: number): Promise<number> {
         const volume = this.volume
-        if (rowsPerSecond && this.rate === 0) {
-            // what is in the present segment is looked through as well
-            if (volume.log.usage.available() === 0) return noSpace
-            await volume.commit()
-            await volume.log.changeSegment()
-            this.next = 1
-            this.dueMs = platform.now()
-        }
+        if (rowsPerSecond)
+            if (this.rate === 0) {
+                // what is in the present segment is looked through as well
+                if (volume.log.usage.available() === 0) return noSpace
+                await volume.commit()
+                await volume.log.changeSegment()
+                this.next = 1
+                this.dueMs = platform.now()
+            }
         this.rate = rowsPerSecond
         return ok
     }
 
     private look(segment: number): void {
         const log = this.volume.log
-        if (segment === 0 || segment === log.segment || !log.holds(segment)) return
+        if (segment === 0) return
+        if (segment === log.segment) return
+        if (!log.holds(segment)) return
         this.segment = segment
         this.row = 0
         this.bad = 0
@@ -131,7 +141,7 @@ export class Repair {
         const log = this.volume.log
         while (this.next < log.segments) {
             const segment = this.next++
-            if (segment !== log.segment && log.holds(segment)) return segment
+            if (segment !== log.segment) if (log.holds(segment)) return segment
         }
         this.passes++
         this.rate = 0
@@ -160,16 +170,18 @@ export class Repair {
         if (isAgain || this.bad & (this.bad - 1)) this.retiring = segment
         else await this.repair(segment)
         // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
-        if (!isAgain && this.retiring) this.again = segment
+        if (!isAgain) if (this.retiring) this.again = segment
     }
 
     /** Counts what can be made good; what cannot was never acknowledged, or is lost. */
     private async noteBad(row: number, bad: number): Promise<void> {
         const array = this.array
         for (let position = 0; position < array.elements; position++) {
-            if (!(bad & (1 << position)) || !array.counts(position, row)) continue
+            if (!(bad & (1 << position))) continue
+            if (!array.counts(position, row)) continue
             const page = array.pageAt(position, row)
-            if (page >= 0 && (!(await array.make(position, row, this.buffer)) || !pageIsGood(this.buffer, page))) continue
+            if (page >= 0)
+                if (!(await array.make(position, row, this.buffer)) || !pageIsGood(this.buffer, page)) continue
             this.bad |= 1 << position
             this.found++
             const slot = array.slots[position]
@@ -238,7 +250,8 @@ export class Repair {
             this.row++
         }
         await array.finish()
-        if (this.row < array.segmentRows || array.joining < 0) return
+        if (this.row < array.segmentRows) return
+        if (array.joining < 0) return
         array.setAway(this.segment, false)
         this.segment = 0
         if (++this.copied % segmentsPerAnchor === 0) await log.writeAnchor()
@@ -248,10 +261,11 @@ export class Repair {
         const array = this.array
         const buffer = this.buffer
         const position = array.joining
-        if (!(await array.make(position, row, buffer)) || pageIsBlank(buffer)) return
+        if (!(await array.make(position, row, buffer))) return
+        if (pageIsBlank(buffer)) return
         const page = array.pageAt(position, row)
         // what is not good was never acknowledged, or is lost: either way there is nothing to copy
-        if (page >= 0 && !pageIsGood(buffer, page)) return
+        if (page >= 0) if (!pageIsGood(buffer, page)) return
         await array.bank.program(1 << array.slots[position], row, buffer)
     }
 
@@ -283,7 +297,7 @@ export class Repair {
         }
         if (position >= array.elements) return badRequest
         const isMember = (array.members & (1 << position)) !== 0
-        if (isMember && !(flags & flagReplace)) return exists
+        if (isMember) if (!(flags & flagReplace)) return exists
         // nothing to make it from
         if (array.dead() & ~(1 << position)) return vetoed
         await this.lookAtSlots()
@@ -324,9 +338,10 @@ export class Repair {
     private chooseSlot(position: number, isMember: boolean): number {
         const labels = this.volume.labels
         const own = this.array.slots[position]
-        if (!isMember && own >= 0 && this.mayTake(own)) return own
-        if (!isMember && labels.states[position] === slotBlank && !this.array.writes(position)) return position
-        for (let slot = 0; slot < slotsMax; slot++) if (labels.states[slot] === slotBlank && this.mayTake(slot)) return slot
+        if (!isMember) if (own >= 0) if (this.mayTake(own)) return own
+        if (!isMember) if (labels.states[position] === slotBlank) if (!this.array.writes(position)) return position
+        for (let slot = 0; slot < slotsMax; slot++)
+            if (labels.states[slot] === slotBlank) if (this.mayTake(slot)) return slot
         for (let slot = 0; slot < slotsMax; slot++) if (this.mayTake(slot)) return slot
         return -1
     }
@@ -342,10 +357,10 @@ export class Repair {
     private judge(slot: number, flags: number, isSame: boolean): number {
         const array = this.array
         const state = this.volume.labels.states[slot]
-        if (array.writes(slot) && !isSame) return badRequest
+        if (array.writes(slot)) if (!isSame) return badRequest
         if (array.bank.pages[slot] === 0) return notFound
         if (array.bank.pages[slot] < array.rows) return tooSmall
-        if (!isSame && !(flags & flagForce) && !this.mayTake(slot)) return state === slotEmpty ? notFound : foreign
+        if (!isSame) if (!(flags & flagForce)) if (!this.mayTake(slot)) return state === slotEmpty ? notFound : foreign
         return ok
     }
 

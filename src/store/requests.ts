@@ -94,7 +94,8 @@ export class Requests {
         if (known < 0) {
             // a `bye` already obeyed leaves no session behind
             if (op === opBye) return ok
-            if (op !== opHello || sequence !== 1) return noSession
+            if (op !== opHello) return noSession
+            if (sequence !== 1) return noSession
         } else {
             const last = sequenceOf(root, known)
             if (sequence === last) {
@@ -233,7 +234,8 @@ export class Requests {
     private async abort(object: number): Promise<number> {
         const volume = this.volume
         const upload = volume.uploadOf(object)
-        if (!object || !upload) return noUpload
+        if (!object) return noUpload
+        if (!upload) return noUpload
         upload.release(volume.log)
         await volume.tree.remove(uploadList, object)
         await volume.drop(object)
@@ -252,14 +254,15 @@ export class Requests {
         const volume = this.volume
         const directory = volume.directory
         const upload = volume.uploadOf(object)
-        if (!object || !upload) return noUpload
+        if (!object) return noUpload
+        if (!upload) return noUpload
         const replace = (frame[5] & mayReplace) !== 0
         if (size !== upload.bytes()) return checksum
         const status = await this.findFreeName(parent, frame, at, bytes)
         if (status !== ok) return status
         const old = directory.object
-        if (old && directory.type === typeDirectory) return isDirectory
-        if (old && !replace) return exists
+        if (old) if (directory.type === typeDirectory) return isDirectory
+        if (old) if (!replace) return exists
         const key = old ? directory.key : directory.freeKey
         await volume.log.ensure(1)
         await upload.appendPartial(volume.log)
@@ -289,10 +292,13 @@ export class Requests {
         const directory = volume.directory
         const at = atArguments + 20
         const bytes = frameBytes - at
-        if (bytes < 1 || bytes > nameBytesMax || !nameIsGood(frame, at, bytes)) return badName
+        if (bytes < 1) return badName
+        if (bytes > nameBytesMax) return badName
+        if (!nameIsGood(frame, at, bytes)) return badName
         const mtime = frame.getAt(atArguments + 16, "u32")
         const replace = (frame[5] & mayReplace) !== 0
-        if (!(await directory.findEntry(from, key)) || directory.object !== object) return stale
+        if (!(await directory.findEntry(from, key))) return stale
+        if (directory.object !== object) return stale
         const type = directory.type
         const status = await this.findFreeName(to, frame, at, bytes)
         if (status !== ok) return status
@@ -301,11 +307,11 @@ export class Requests {
         const newKey = old ? directory.key : directory.freeKey
         this.value = object
         if (old === object) return ok
-        if (type === typeDirectory && (await directory.isWithin(to, object))) return badRequest
+        if (type === typeDirectory) if (await directory.isWithin(to, object)) return badRequest
         if (old) {
             if (!replace) return exists
             if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
-            if (oldType === typeDirectory && !(await directory.isEmpty(old))) return notEmpty
+            if (oldType === typeDirectory) if (!(await directory.isEmpty(old))) return notEmpty
         }
         const change = volume.changeNumber()
         await volume.tree.remove(from, key)
@@ -324,8 +330,9 @@ export class Requests {
     private async remove(from: number, key: number, object: number, mtime: number): Promise<number> {
         const volume = this.volume
         const directory = volume.directory
-        if (!(await directory.findEntry(from, key)) || directory.object !== object) return stale
-        if (directory.type === typeDirectory && !(await directory.isEmpty(object))) return notEmpty
+        if (!(await directory.findEntry(from, key))) return stale
+        if (directory.object !== object) return stale
+        if (directory.type === typeDirectory) if (!(await directory.isEmpty(object))) return notEmpty
         await volume.tree.remove(from, key)
         await directory.touch(from, mtime, volume.changeNumber())
         await volume.drop(object)
@@ -357,7 +364,8 @@ export class Requests {
         const at = atArguments + 9
         if (bytes < at) return badRequest
         const nameBytes = frame[at - 1]
-        if (nameBytes === 0 || at + nameBytes > bytes) return badRequest
+        if (nameBytes === 0) return badRequest
+        if (at + nameBytes > bytes) return badRequest
         if (!(await directory.load(object))) return notFound
         const left = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
         if (left < 0) return -left

@@ -113,13 +113,16 @@ function nameOfRecordIs(tree: Tree, name: Buffer, at: number, bytes: number): bo
 
 /** Takes a record out of the tree; a commit and `loadPins` must follow. @returns ok or notFound */
 export async function removeSnapshot(tree: Tree, number: number): Promise<number> {
-    if (number < 1 || number > numberMax) return notFound
+    if (number < 1) return notFound
+    if (number > numberMax) return notFound
     return (await tree.remove(snapshotList, number)) ? ok : notFound
 }
 
 /** The commit a snapshot is of, which no other snapshot of the same number has; 0 when there is no such snapshot. */
 export async function commitOfSnapshot(tree: Tree, number: number): Promise<number> {
-    if (number < 1 || number > numberMax || !(await tree.find(snapshotList, number))) return 0
+    if (number < 1) return 0
+    if (number > numberMax) return 0
+    if (!(await tree.find(snapshotList, number))) return 0
     return tree.leaf.getAt(tree.valueAt + atCommit, "u32")
 }
 
@@ -197,8 +200,7 @@ export async function listSnapshots(
 function pagesHeld(tree: Tree, log: Log, shared: Buffer): number {
     const pins = Buffer.alloc(shared.length)
     const record = tree.valueAt
-    for (let i = tree.leaf[record + atPinBytes] - 1; i >= 0; i--)
-        pins[i] = tree.leaf[record + atPins + i] & ~shared[i]
+    for (let i = tree.leaf[record + atPinBytes] - 1; i >= 0; i--) pins[i] = tree.leaf[record + atPins + i] & ~shared[i]
     return pagesKept(log, pins)
 }
 
@@ -210,8 +212,9 @@ export function pagesKept(log: Log, pins: Buffer): number {
         if (byte === 0) continue
         for (let bit = 0; bit < 8; bit++) {
             const segment = i * 8 + bit
-            if (byte & (1 << bit) && segment !== log.segment && log.usage.of(segment) !== retired)
-                pages += log.array.segmentPages - log.usage.of(segment)
+            if (byte & (1 << bit))
+                if (segment !== log.segment)
+                    if (log.usage.of(segment) !== retired) pages += log.array.segmentPages - log.usage.of(segment)
         }
     }
     return pages

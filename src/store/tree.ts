@@ -101,7 +101,8 @@ export class Tree {
     private settleAt(index: number): boolean {
         const leaf = this.leaf
         this.places[this.depth] = index
-        if (index < 0 || index >= leaf[atCount]) return false
+        if (index < 0) return false
+        if (index >= leaf[atCount]) return false
         const at = atKeys + index * keyBytes
         this.object = leaf.getAt(at, "u32")
         this.sub = leaf.getAt(at + 4, "u32")
@@ -117,7 +118,7 @@ export class Tree {
         let d = this.depth - 1
         while (d >= 0) {
             const place = places[d] + step
-            if (place >= 0 && place < buffers[this.slots[d]][atCount]) break
+            if (place >= 0) if (place < buffers[this.slots[d]][atCount]) break
             d--
         }
         if (d < 0) return false
@@ -302,7 +303,8 @@ export class Tree {
         const place = this.places[d - 1]
         for (let step = -1; step <= 1; step += 2) {
             const beside = place + step
-            if (beside < 0 || beside >= parent[atCount]) continue
+            if (beside < 0) continue
+            if (beside >= parent[atCount]) continue
             const slot = await this.nodeSlot(parent.getAt(atBody + parent[atKeys + beside * keyBytes + 8], "u32"))
             const neighbour = cache.buffers[slot]
             if (usedBytes(neighbour) + usedBytes(node) > bodyBytes - 2) continue
@@ -413,16 +415,18 @@ export class Tree {
 
     /** Appends the changed nodes, children first, and tells the log where the tree now is. The root that follows commits it. */
     async flush(): Promise<void> {
-        if (this.top !== noPage && this.top >= dirtyMark) {
-            await this.log.ensure(this.cache.dirtyCount + this.log.closingPages())
-            this.top = await this.flushNode(this.top - dirtyMark)
-        }
+        if (this.top !== noPage)
+            if (this.top >= dirtyMark) {
+                await this.log.ensure(this.cache.dirtyCount + this.log.closingPages())
+                this.top = await this.flushNode(this.top - dirtyMark)
+            }
         this.log.setTree(this.top, this.height)
     }
 
     /** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
     async moveNode(page: number, level: number, object: number, sub: number): Promise<boolean> {
-        if (this.top === noPage || level > this.height) return false
+        if (this.top === noPage) return false
+        if (level > this.height) return false
         await this.makeRoom()
         await this.descend(object, sub)
         const depth = this.height - level

@@ -128,7 +128,8 @@ export class Upload {
             const first = this.runPages[i]
             const end = first + this.runCounts[i]
             // of an earlier segment, or an earlier row
-            if (first > page + rowPagesMax || end <= page) break
+            if (first > page + rowPagesMax) break
+            if (end <= page) break
             block = this.runBlocks[i] + (first < page ? page - first : 0)
         }
         const durable = block * bodyBytes
@@ -155,14 +156,15 @@ export class Upload {
 
     /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
     private leavePartial(log: Log): void {
-        if (this.partialPage !== noPage && this.partialPage !== this.listedPage) log.account(this.partialPage, -1)
+        if (this.partialPage !== noPage) if (this.partialPage !== this.listedPage) log.account(this.partialPage, -1)
         this.partialPage = noPage
         this.partialBytes = 0
     }
 
     /** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
     async appendPartial(log: Log): Promise<void> {
-        if (this.fill === 0 || this.partialBytes === this.fill) return
+        if (this.fill === 0) return
+        if (this.partialBytes === this.fill) return
         const bytes = this.fill
         const page = await log.appendData(this.buffer, bytes, this.object, this.blocks)
         this.leavePartial(log)
@@ -181,10 +183,10 @@ export class Upload {
         const listed = this.listedPage
         for (let i = 0; i < this.runPages.length; i++)
             await this.putExtent(tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
-        if (this.partialPage !== noPage && this.partialPage !== listed)
-            await this.putExtent(tree, this.blocks, this.partialPage, 1)
+        if (this.partialPage !== noPage)
+            if (this.partialPage !== listed) await this.putExtent(tree, this.blocks, this.partialPage, 1)
         // its extent began at the first block of what was put: it is overwritten
-        if (listed !== noPage && listed !== this.partialPage) log.account(listed, -1)
+        if (listed !== noPage) if (listed !== this.partialPage) log.account(listed, -1)
         this.listedPage = this.partialPage
         this.runBlocks = []
         this.runPages = []
@@ -208,7 +210,9 @@ export class Upload {
     /** Pages of this upload that the tree knows of were moved. */
     moved(from: number, count: number, to: number): void {
         const listed = this.listedPage
-        if (listed === noPage || listed < from || listed >= from + count) return
+        if (listed === noPage) return
+        if (listed < from) return
+        if (listed >= from + count) return
         this.listedPage = listed - from + to
         if (this.partialPage === listed) this.partialPage = this.listedPage
     }
@@ -248,8 +252,9 @@ export class Upload {
     /** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
     takeAgain(log: Log, block: number, bytes: number, buffer: Buffer): boolean {
         // the whole block again: an earlier mount found it weak
-        if (block === this.blocks - 1 && bytes === bodyBytes && this.runPages.length > 0) this.dropLastBlock(log)
-        if (block !== this.blocks || bytes < this.partialBytes) return false
+        if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) this.dropLastBlock(log)
+        if (block !== this.blocks) return false
+        if (bytes < this.partialBytes) return false
         this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
         this.fill = bytes
         return true

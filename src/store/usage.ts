@@ -121,11 +121,12 @@ export class Usage {
         this.counts.setAt(segment * 2, "u16", is)
         this.live += by
         if (was === 0) {
-            if (segment !== this.current && !this.isPinned(segment)) this.freeSegments--
-        } else if (is === 0 && !this.isPinned(segment)) {
-            if (segment !== this.current) this.freeSegments++
-            this.freed.push(segment)
-        }
+            if (segment !== this.current) if (!this.isPinned(segment)) this.freeSegments--
+        } else if (is === 0)
+            if (!this.isPinned(segment)) {
+                if (segment !== this.current) this.freeSegments++
+                this.freed.push(segment)
+            }
         this.touch(segment)
     }
 
@@ -134,7 +135,7 @@ export class Usage {
         const left = this.current
         this.current = segment
         this.freeSegments--
-        if (this.of(left) === 0 && !this.isPinned(left)) this.freeSegments++
+        if (this.of(left) === 0) if (!this.isPinned(left)) this.freeSegments++
     }
 
     /** A segment was erased. */
@@ -177,18 +178,23 @@ export class Usage {
             if (++segment >= segments) segment = 1
             const worn = wear[segment]
             if (counts.getAt(segment << 1, "u16") !== 0) {
-                if (worn < restedWear && segment !== current) {
-                    if (this.isMovable(segment)) {
-                        restedWear = worn
-                        rested = segment
+                if (worn < restedWear)
+                    if (segment !== current) {
+                        if (this.isMovable(segment)) {
+                            restedWear = worn
+                            rested = segment
+                        }
                     }
-                }
-            } else if (worn < bestWear && segment !== between && segment !== rootSegment && segment !== current) {
-                if (!this.isPinned(segment) && this.freed.indexOf(segment) < 0) {
-                    bestWear = worn
-                    best = segment
-                }
-            }
+            } else if (worn < bestWear)
+                if (segment !== between)
+                    if (segment !== rootSegment)
+                        if (segment !== current) {
+                            if (!this.isPinned(segment))
+                                if (this.freed.indexOf(segment) < 0) {
+                                    bestWear = worn
+                                    best = segment
+                                }
+                        }
         }
         this.cold = best && restedWear + wearSpreadMax < bestWear ? rested : 0
         return best
@@ -254,7 +260,7 @@ export class Usage {
         for (let i = 1; i < segments; i++) {
             const count = counts.getAt(i << 1, "u16")
             if (count === 0) {
-                if (i !== this.current && !(hasPins && this.isPinned(i))) free++
+                if (i !== this.current) if (!(hasPins && this.isPinned(i))) free++
             } else if (count === retired) this.retiredCount++
         }
         this.freeSegments = free

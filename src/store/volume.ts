@@ -122,11 +122,14 @@ export class Volume {
         const labels = this.labels
         const log = this.log
         const alive = await array.identify()
-        if (alive === 0 || !(await labels.inspect())) return false
-        if (labels.arrayId === 0 && !(await this.format(alive))) return false
+        if (alive === 0) return false
+        if (!(await labels.inspect())) return false
+        if (labels.arrayId === 0) if (!(await this.format(alive))) return false
         log.anchors.arrayId = labels.arrayId
-        if (!(await log.anchors.findNewest()) || !(await this.takeMembers())) return false
-        if (!array.isEnough() || !(await log.open())) return false
+        if (!(await log.anchors.findNewest())) return false
+        if (!(await this.takeMembers())) return false
+        if (!array.isEnough()) return false
+        if (!(await log.open())) return false
         await this.restore()
         await log.takeControl()
         array.onLoss = async () => {
@@ -171,9 +174,11 @@ export class Volume {
         const scratch = this.scratch
         const first = row * this.array.rowPages
         for (let page = first; page < first + this.array.rowPages; page++) {
-            if (!(await log.readPage(page, scratch)) || scratch[atType] !== typeData) continue
+            if (!(await log.readPage(page, scratch))) continue
+            if (scratch[atType] !== typeData) continue
             const upload = this.uploadOf(scratch.getAt(atOwner, "u32"))
-            if (!upload || !upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
+            if (!upload) continue
+            if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
             await log.ensure(1)
             await upload.appendAgain(log)
         }
@@ -188,15 +193,19 @@ export class Volume {
         let adopted = false
         for (let slot = 0; slot < array.elements; slot++) {
             const bit = 1 << slot
-            if (!(array.bank.alive & bit) || labels.isOwn(slot) || positions & bit || !(anchors.members & bit)) continue
-            if (labels.idOf(slot) !== 0 || !(await anchors.isOn(slot))) continue
+            if (!(array.bank.alive & bit)) continue
+            if (labels.isOwn(slot)) continue
+            if (positions & bit) continue
+            if (!(anchors.members & bit)) continue
+            if (labels.idOf(slot) !== 0) continue
+            if (!(await anchors.isOn(slot))) continue
             labels.adopt(slot, slot, anchors.generations[slot])
             positions |= bit
             adopted = true
         }
         array.use(positions & anchors.members, -1)
         // an element that lost its label may hold a newer one
-        if (adopted && !(await anchors.findNewest())) return false
+        if (adopted) if (!(await anchors.findNewest())) return false
         const joining = anchors.joining
         const joins = joining >= 0 && (positions & (1 << joining)) !== 0
         if (!joins) array.away.fillAt(0, array.away.length, 0)
@@ -217,13 +226,15 @@ export class Volume {
             if (bank.pages[slot] < rows) rows = bank.pages[slot]
         }
         // a gap: an element that should be there does not answer
-        if (elements < 2 || alive !== (1 << elements) - 1) return false
+        if (elements < 2) return false
+        if (alive !== (1 << elements) - 1) return false
         array.shape(elements, rows, this.newSegmentRows)
         let segmentRows = this.newSegmentRows
         while (rows > segmentRows * log.segmentsMax()) segmentRows *= 2
         while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
         if (rows > segmentRows * log.segmentsMax()) rows = segmentRows * log.segmentsMax()
-        if (segmentRows < segmentRowsMin || rows < segmentRows * segmentsMin) return false
+        if (segmentRows < segmentRowsMin) return false
+        if (rows < segmentRows * segmentsMin) return false
         array.shape(elements, rows, segmentRows)
         array.use(alive, -1)
         // a cut while formatting leaves no label and no more than the empty root directory
@@ -231,7 +242,8 @@ export class Volume {
         if (await log.anchors.findNewest()) {
             array.use(alive, -1)
             array.away.fillAt(0, array.away.length, 0)
-            if (!(await log.open()) || log.commitNumber() > 2) return false
+            if (!(await log.open())) return false
+            if (log.commitNumber() > 2) return false
         }
         await array.eraseSegment(0)
         await array.eraseSegment(1)
@@ -257,7 +269,8 @@ export class Volume {
         const rowPages = this.array.rowPages
         await this.log.readTail((page, object, block, bytes, buffer) => {
             const upload = self.uploadOf(object)
-            if (!upload || ((page / rowPages) | 0) === self.log.weakRow) return
+            if (!upload) return
+            if (((page / rowPages) | 0) === self.log.weakRow) return
             upload.recover(self.log, page, block, bytes, buffer)
         })
     }
@@ -295,7 +308,7 @@ export class Volume {
     }
 
     hasRuns(): boolean {
-        for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object && this.uploads[i].hasRuns()) return true
+        for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) if (this.uploads[i].hasRuns()) return true
         return false
     }
 
@@ -320,7 +333,8 @@ export class Volume {
     async commit(): Promise<void> {
         for (let i = 0; i < uploadsMax; i++) {
             const upload = this.uploads[i]
-            if (!upload.object || !upload.hasRuns()) continue
+            if (!upload.object) continue
+            if (!upload.hasRuns()) continue
             await upload.putExtents(this.tree, this.log)
             this.directory.setInode(typeFile, flagUpload, upload.appended(), 0, 0, 0)
             await this.directory.store(upload.object)
@@ -368,7 +382,7 @@ export class Volume {
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
-        if (log.takesData(tailPagesMax, keptSegments) && !upload.wantsCheckpoint()) return true
+        if (log.takesData(tailPagesMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
         if (log.usage.available() < keptSegments) {
             await this.makeSpace()
             if (log.usage.available() < keptSegments) return false
@@ -409,7 +423,7 @@ export class Volume {
     private async reclaimStep(): Promise<boolean> {
         const tree = this.tree
         const log = this.log
-        if (log.usage.available() === 0 && log.room() < operationPagesMax) return false
+        if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
         if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
             const object = tree.sub
             if (await this.shrink(object, extentsPerCommit)) {
@@ -418,12 +432,13 @@ export class Volume {
             }
         } else {
             if (log.usage.available() === 0) return false
-            if (log.usage.cold && log.usage.available() >= keptSegments) {
-                // what rests in it gives way, full as it may be, so that it takes its turn in the wear
-                this.cleaner.refresh(log.usage.cold)
-                log.usage.cold = 0
-            }
-            if (log.usage.available() >= cleanBelow && !this.cleaner.isBusy()) return false
+            if (log.usage.cold)
+                if (log.usage.available() >= keptSegments) {
+                    // what rests in it gives way, full as it may be, so that it takes its turn in the wear
+                    this.cleaner.refresh(log.usage.cold)
+                    log.usage.cold = 0
+                }
+            if (log.usage.available() >= cleanBelow) if (!this.cleaner.isBusy()) return false
             if (this.hasRuns()) await this.commit()
             if (!(await this.cleaner.step())) return false
         }
@@ -450,7 +465,7 @@ export class Volume {
     uploadOfHandle(handle: number): Upload {
         for (let i = 0; i < uploadsMax; i++) {
             const object = this.uploads[i].object
-            if (object && object % 0x10000 === handle) return this.uploads[i]
+            if (object) if (object % 0x10000 === handle) return this.uploads[i]
         }
         return undefined
     }
@@ -461,7 +476,8 @@ export class Volume {
     async shrink(object: number, max: number): Promise<boolean> {
         const tree = this.tree
         for (let i = 0; i < max; i++) {
-            if (!(await tree.seek(object, 1)) || tree.object !== object) return true
+            if (!(await tree.seek(object, 1))) return true
+            if (tree.object !== object) return true
             const page = tree.leaf.getAt(tree.valueAt, "u32")
             const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
             this.log.account(page, -count)

@@ -51,7 +51,11 @@ describe("real clients", function () {
                 cwd: inFolder("litmus"),
                 env: { TESTS: suite },
             })
-            assert.match(out, new RegExp(`of ${count} tests run: ${passed} passed, ${count - passed} failed`), `${out}${err}`)
+            assert.match(
+                out,
+                new RegExp(`of ${count} tests run: ${passed} passed, ${count - passed} failed`),
+                `${out}${err}`,
+            )
         })
 
     it("curl: ranges from the start, the middle and the end; one beyond the end is refused [R18]", async function () {

@@ -201,10 +201,13 @@ export class Log {
 
     /** Counts the free segments anew, right after a commit or a mount: `pins` changed. */
     recount(): void {
+        const usage = this.usage
+        const pins = this.pins
         let free = 0
+        // flat: a mount runs it when there are snapshots
         for (let segment = 1; segment < this.segments; segment++)
-            if (this.usage.getAt(segment << 1, "u16") === 0 && segment !== this.segment && !this.isPinned(segment))
-                free++
+            if (usage.getAt(segment << 1, "u16") === 0 && (pins[segment >> 3] & (1 << (segment & 7))) === 0) free++
+        if (this.usageOf(this.segment) === 0 && !this.isPinned(this.segment)) free--
         this.freeSegments = free
     }
 

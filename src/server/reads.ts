@@ -43,8 +43,8 @@ export class Reads {
     /** A `read` frame. A refusal is told by the next frame of its tag. */
     begin(hosted: Hosted, frame: Buffer, status: number): void {
         const tag = frame[5]
-        // the highest byte is the snapshot's number
-        const length = frame.getAt(16, "u32") & 0xffffff
+        // the highest byte is the snapshot's number; not masked out of a u32, which is no integer of the runtime's above 2^31
+        const length = frame.getAt(16, "u16") + (frame[18] << 16)
         let slot = -1
         for (let i = 0; i < readsMax; i++) {
             const read = this.reads[i]

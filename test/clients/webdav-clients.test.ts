@@ -38,18 +38,24 @@ describe("real clients", function () {
         assert.equal(new Set(services.map(({ device }) => device)).size, 2, out)
     })
 
-    for (const [suite, count] of [
-        ["basic", 16],
-        ["copymove", 13],
+    for (const [suite, count, passed] of [
+        ["basic", 16, 16],
+        ["copymove", 13, 13],
+        // nephele takes properties of one name in several namespaces for one: `propget` after `propmanyns`
+        ["props", 30, 29],
     ] as const)
-        it(`litmus: ${suite}, ${count} of ${count} [R18] [R29]`, async function () {
+        it(`litmus: ${suite}, ${passed} of ${count} [R18] [R29]`, async function () {
             needs(this, "litmus")
             await isHealthy()
             const { out, err } = await runClient("litmus", [`${url}a/`], {
                 cwd: inFolder("litmus"),
                 env: { TESTS: suite },
             })
-            assert.match(out, new RegExp(`of ${count} tests run: ${count} passed, 0 failed`), `${out}${err}`)
+            assert.match(
+                out,
+                new RegExp(`of ${count} tests run: ${passed} passed, ${count - passed} failed`),
+                `${out}${err}`,
+            )
         })
 
     it("curl: ranges from the start, the middle and the end; one beyond the end is refused [R18]", async function () {

@@ -70,7 +70,7 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                 `wait for ${partner} to come up; see its role above`,
             )
         if (node.flags & beatFlags.ownFault)
-            say(`array ${letter} has a fault`, `\`twinfiler df\` shows dead elements; replace them`)
+            say(`array ${letter} has a fault`, `\`twinfiler array show ${letter}\` says which element`)
     }
     for (const { volume, figures } of volumes) {
         if (!figures) continue
@@ -79,12 +79,13 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
             say(
                 `${figures.deadElements} of ${figures.elements} elements of array ${letter} are dead: its data is served, ` +
                     `but another loss would lose it`,
-                `replace the element`,
+                `\`twinfiler array show ${letter}\` says which; with an empty one in a free slot, ` +
+                    `\`twinfiler array rebuild ${letter}\` makes the array whole again`,
             )
         if (figures.bytesFree < nearlyFullShare * figures.bytesTotal)
             say(
                 `volume ${letter} is nearly full: ${figures.bytesFree} of ${figures.bytesTotal} bytes are free`,
-                `delete something`,
+                `delete files, or a snapshot that holds much (\`twinfiler snapshot list ${letter}\`)`,
             )
     }
     return problems

@@ -28,6 +28,7 @@ export class Arrays {
         const subject = `array of volume ${volumeLetter(volume)}`
         const answer = await query(this.link, { volume }, { op: "array" }, subject, options)
         if (answer.status !== "ok") throw statusError(answer.status, subject)
+        if (answer.payload.length === 0) throw statusError("badRequest", subject)
         return decodeArray(answer.payload)
     }
 

@@ -85,6 +85,11 @@ async function errorHandler(
         response.destroy()
         return
     }
+    // nephele takes a body that is no XML for a fault of its own; its parser says where it is
+    if (code === 500 && error && /\nLine: \d+\nColumn: \d+/.test(error.message)) {
+        response.status(400).type("text/plain").send(`The body is not well-formed XML: ${error.message}\n`)
+        return
+    }
     const { etag, lastModified } = (error ?? {}) as { etag?: string; lastModified?: Date }
     response.status(code)
     if (etag) response.set({ ETag: etag })

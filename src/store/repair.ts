@@ -301,7 +301,7 @@ export class Repair {
         // nothing to make it from
         if (array.dead() & ~(1 << position)) return vetoed
         await this.lookAtSlots()
-        if (slot === noPosition) slot = this.chooseSlot(position, isMember)
+        if (slot === noPosition) slot = this.chooseSlot(position)
         if (slot < 0) return notFound
         if (slot >= slotsMax) return badRequest
         const status = this.judge(slot, flags, isMember && slot === array.slots[position])
@@ -335,14 +335,12 @@ export class Repair {
         for (let slot = 0; slot < slotsMax; slot++) if (!array.writes(slot)) await this.volume.labels.look(slot)
     }
 
-    private chooseSlot(position: number, isMember: boolean): number {
-        const labels = this.volume.labels
-        const own = this.array.slots[position]
-        if (!isMember) if (own >= 0) if (this.mayTake(own)) return own
-        if (!isMember) if (labels.states[position] === slotBlank) if (!this.array.writes(position)) return position
-        for (let slot = 0; slot < slotsMax; slot++)
-            if (labels.states[slot] === slotBlank) if (this.mayTake(slot)) return slot
-        for (let slot = 0; slot < slotsMax; slot++) if (this.mayTake(slot)) return slot
+    /** The position's own slot, or the next whose element may be overwritten. */
+    private chooseSlot(position: number): number {
+        for (let i = 0; i < slotsMax; i++) {
+            const slot = (position + i) % slotsMax
+            if (this.mayTake(slot)) return slot
+        }
         return -1
     }
 

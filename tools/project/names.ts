@@ -3,7 +3,7 @@
 
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { buildProgram } from "../sim/bytecode"
+import { compileProgram, firmwareSources } from "../sim/bytecode"
 import { projectRoot } from "../sim/devs-cli"
 import { longNameBytes, namesOf } from "./image"
 
@@ -11,7 +11,7 @@ import { longNameBytes, namesOf } from "./image"
 const namesMax = 248
 const lineWidth = 118
 
-const names = namesOf(buildProgram())
+const names = namesOf(compileProgram(firmwareSources(), Infinity))
 console.log(`long numbers cost ${longNameBytes(names)} bytes`)
 const lines = [""]
 for (const { name } of names.slice(0, namesMax).filter(({ uses }) => uses > 1)) {
@@ -31,4 +31,4 @@ ds.keep(
 )
 `,
 )
-console.log(`and ${longNameBytes(namesOf(buildProgram()))} now`)
+console.log(`and ${longNameBytes(namesOf(compileProgram(firmwareSources(), Infinity)))} now`)

@@ -190,8 +190,11 @@ export class Journal {
                 if (this.commands[slot] === command) {
                     const frame = this.frames[slot]
                     if (isUpload) {
-                        if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id)
-                            if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes <= number) this.free(slot)
+                        if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
+                            // an upload's copies are in the order of their offsets
+                            if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > number) break
+                            this.free(slot)
+                        }
                     } else if (frame.getAt(8, "u32") === id) if (frame.getAt(12, "u32") <= number) this.free(slot)
                 }
             if (++slot === copiesMax) slot = 0

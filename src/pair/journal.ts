@@ -5,6 +5,7 @@
 // here, whole and with a good check. A full memory records nothing more, and says so by not reporting it. What a host began and never
 // went on with is forgotten when its place is needed, so that it cannot fill the memory for ever.
 
+import { buffers, zeros } from "../lists"
 import { frameBytesMax, frameIsGood } from "../server/frame"
 
 /** The host keeps 16 blocks and a few requests outstanding. */
@@ -49,30 +50,17 @@ export class Journal {
     private clock: number
 
     constructor() {
-        this.frames = []
-        this.sizes = []
-        this.commands = []
-        this.heardMs = []
-        for (let i = 0; i < copiesMax; i++) {
-            this.frames.push(Buffer.alloc(frameBytesMax))
-            this.sizes.push(0)
-            this.commands.push(0)
-            this.heardMs.push(0)
-        }
+        this.frames = buffers(copiesMax, frameBytesMax)
+        this.sizes = zeros(copiesMax)
+        this.commands = zeros(copiesMax)
+        this.heardMs = zeros(copiesMax)
         this.nowMs = 0
         this.replaying = false
-        this.markKinds = []
-        this.markIds = []
-        this.markNumbers = []
-        this.markUsed = []
-        this.markTold = []
-        for (let i = 0; i < marksMax; i++) {
-            this.markKinds.push(0)
-            this.markIds.push(0)
-            this.markNumbers.push(0)
-            this.markUsed.push(0)
-            this.markTold.push(0)
-        }
+        this.markKinds = zeros(marksMax)
+        this.markIds = zeros(marksMax)
+        this.markNumbers = zeros(marksMax)
+        this.markUsed = zeros(marksMax)
+        this.markTold = zeros(marksMax)
         this.lastMark = 0
         this.clock = 0
         this.clear()
@@ -150,9 +138,9 @@ export class Journal {
                     this.commands[to] = this.commands[slot]
                     this.heardMs[to] = this.heardMs[slot]
                 }
-                to = to === copiesMax - 1 ? 0 : to + 1
+                if (++to === copiesMax) to = 0
             }
-            slot = slot === copiesMax - 1 ? 0 : slot + 1
+            if (++slot === copiesMax) slot = 0
         }
         this.used = this.held
         return this.used < copiesMax
@@ -184,42 +172,35 @@ export class Journal {
 
     /** The owner answered a request: it is durable. */
     requestDone(session: number, sequence: number): void {
-        const sizes = this.sizes
-        let slot = this.first
-        for (let n = this.used; n > 0; n--) {
-            if (sizes[slot] !== 0)
-                if (this.commands[slot] === 0x81) {
-                    const frame = this.frames[slot]
-                    if (frame.getAt(8, "u32") === session) if (frame.getAt(12, "u32") <= sequence) this.free(slot)
-                }
-            slot = slot === copiesMax - 1 ? 0 : slot + 1
-        }
-        this.trim()
-        this.raise(kindSession, session, sequence)
+        this.done(kindSession, session, sequence)
     }
 
     /** The owner acknowledged an upload up to `end`: those bytes are durable. `id` = volume << 16 | handle. */
     uploadDone(id: number, end: number): void {
+        this.done(kindUpload, id, end)
+    }
+
+    private done(kind: number, id: number, number: number): void {
+        const isUpload = kind === kindUpload
+        const command = isUpload ? 0x80 : 0x81
         const sizes = this.sizes
         let slot = this.first
         for (let n = this.used; n > 0; n--) {
             if (sizes[slot] !== 0)
-                if (this.commands[slot] === 0x80) {
+                if (this.commands[slot] === command) {
                     const frame = this.frames[slot]
-                    if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
-                        // an upload's copies are in the order of their offsets
-                        if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > end) break
-                        this.free(slot)
-                    }
+                    if (isUpload) {
+                        if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
+                            // an upload's copies are in the order of their offsets
+                            if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > number) break
+                            this.free(slot)
+                        }
+                    } else if (frame.getAt(8, "u32") === id) if (frame.getAt(12, "u32") <= number) this.free(slot)
                 }
-            slot = slot === copiesMax - 1 ? 0 : slot + 1
+            if (++slot === copiesMax) slot = 0
         }
         this.trim()
-        this.raise(kindUpload, id, end)
-    }
-
-    /** What is durable at the owner needs no copy: recording goes on from there. */
-    private raise(kind: number, id: number, number: number): void {
+        // what is durable at the owner needs no copy: recording goes on from there
         const mark = this.mark(kind, id)
         if (this.markNumbers[mark] < number) {
             this.markNumbers[mark] = number
@@ -233,8 +214,9 @@ export class Journal {
     }
 
     private trim(): void {
-        while (this.used > 0 && this.sizes[this.first] === 0) {
-            this.first = this.first === copiesMax - 1 ? 0 : this.first + 1
+        while (this.used > 0) {
+            if (this.sizes[this.first] !== 0) return
+            if (++this.first === copiesMax) this.first = 0
             this.used--
         }
     }
@@ -265,7 +247,7 @@ export class Journal {
                               held.getAt(12, "i32") === frame.getAt(12, "i32")
                     if (same) this.heardMs[slot] = this.nowMs
                 }
-            slot = slot === copiesMax - 1 ? 0 : slot + 1
+            if (++slot === copiesMax) slot = 0
         }
     }
 

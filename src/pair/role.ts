@@ -151,11 +151,6 @@ function enter(s: PairState, role: number, nowMs: number): void {
     s.stepped = false
 }
 
-function raiseHold(s: PairState, actions: number[]): void {
-    s.holding = true
-    actions.push(doHoldHigh)
-}
-
 function lowerHold(s: PairState, actions: number[]): void {
     if (s.holding) actions.push(doHoldLow)
     s.holding = false
@@ -165,7 +160,8 @@ function beginTakeover(s: PairState, cause: number, nowMs: number, actions: numb
     enter(s, takingOver, nowMs)
     s.cause = cause
     // the claim before the fence: a partner that boots from here on sees it
-    raiseHold(s, actions)
+    s.holding = true
+    actions.push(doHoldHigh)
     actions.push(doResetLow)
 }
 

@@ -1,5 +1,7 @@
 // What the partner has recorded of the commands sent to this node, as its `recorded` notices say. A reply waits for it.
 
+import { zeros } from "../lists"
+
 const marksMax = 8
 
 export class Recorded {
@@ -11,14 +13,9 @@ export class Recorded {
     private last: number
 
     constructor() {
-        this.kinds = []
-        this.ids = []
-        this.numbers = []
-        for (let i = 0; i < marksMax; i++) {
-            this.kinds.push(0)
-            this.ids.push(0)
-            this.numbers.push(0)
-        }
+        this.kinds = zeros(marksMax)
+        this.ids = zeros(marksMax)
+        this.numbers = zeros(marksMax)
         this.next = 0
         this.last = 0
     }

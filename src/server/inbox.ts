@@ -2,6 +2,7 @@
 //
 // The fields are the packet handler's and the worker's to use in place: a call would cost each block of an upload more than its work.
 
+import { buffers, zeros } from "../lists"
 import { frameBytesMax } from "./frame"
 
 /** The host's window of 16 blocks, and a few requests. */
@@ -18,14 +19,9 @@ export class Inbox {
     commands: number[]
 
     constructor() {
-        this.frames = []
-        this.sizes = []
-        this.commands = []
-        for (let i = 0; i < inboxSlots; i++) {
-            this.frames.push(Buffer.alloc(frameBytesMax))
-            this.sizes.push(0)
-            this.commands.push(0)
-        }
+        this.frames = buffers(inboxSlots, frameBytesMax)
+        this.sizes = zeros(inboxSlots)
+        this.commands = zeros(inboxSlots)
         this.head = 0
         this.count = 0
         this.dropped = 0

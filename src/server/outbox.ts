@@ -149,21 +149,18 @@ export class Outbox {
         for (;;) {
             // an exception here would restart the program; what was to be said is said again when it is asked for again
             try {
-                if (!(await this.sendOne(carrier))) await carrier.signal.wait()
+                const frame = carrier.isReady() ? this.next() : undefined
+                if (frame) {
+                    const node = this.node
+                    this.lastSendMs = node.nowMs
+                    await carrier.send(noticeBase + 16 * node.number + this.kind, frame)
+                    node.workerSignal.notify()
+                } else await carrier.signal.wait()
             } catch (e) {
                 console.log("! outbox " + e)
                 await platform.sleep(beatMs)
             }
         }
-    }
-
-    private async sendOne(carrier: Carrier): Promise<boolean> {
-        const frame = carrier.isReady() ? this.next() : undefined
-        if (!frame) return false
-        this.lastSendMs = this.node.nowMs
-        await carrier.send(noticeBase + 16 * this.node.number + this.kind, frame)
-        this.node.workerSignal.notify()
-        return true
     }
 
     private first(queue: Buffer[]): Buffer {

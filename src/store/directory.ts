@@ -56,15 +56,15 @@ export class Directory {
     /** @returns false when there is no such object, it is an upload nobody committed, or it was dropped */
     async load(object: number): Promise<boolean> {
         if (isList(object)) return false
-        if (!(await this.tree.find(object, 0))) return false
-        this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
+        if (!(await this.loadAny(object))) return false
         return (this.inode[1] & ~flagProperties) === 0
     }
 
     /** Loads an inode whatever its flags. */
     async loadAny(object: number): Promise<boolean> {
-        if (!(await this.tree.find(object, 0))) return false
-        this.inode.blitAt(0, this.tree.leaf, this.tree.valueAt, inodeBytes)
+        const tree = this.tree
+        if (!(await tree.find(object, 0))) return false
+        this.inode.blitAt(0, tree.leaf, tree.valueAt, inodeBytes)
         return true
     }
 
@@ -121,14 +121,19 @@ export class Directory {
         if (!nameIsGood(name, at, bytes)) return badName
         const exact = Buffer.alloc(bytes)
         exact.blitAt(0, name, at, bytes)
-        // hash 0 is left out: subs below `firstEntry` are the directory's own
-        const hash = hashOf(exact)
+        // 1 to 2^23 - 1: subs below `firstEntry` are the directory's own; by bits, as `%` of a number above 2^31 is negative on a board
+        let hash = platform.sha256([exact]).getAt(0, "i32") & 0x7fffff
+        if (hash === 0) hash = 1
         const tree = this.tree
         let free = 0
-        let more = await tree.seek(directory, hash * 256)
+        const first = hash * 256
+        let more = await tree.seek(directory, first)
         this.object = 0
-        while (more && tree.object === directory && tree.sub >= hash * 256 && tree.sub < hash * 256 + 256) {
-            const index = tree.sub - hash * 256
+        while (more) {
+            const index = tree.sub - first
+            // what is sought comes in the order of its key, none below the first
+            if (tree.object !== directory) break
+            if (index > 255) break
             if (index === free) free++
             if (tree.valueBytes === entryHeadBytes + bytes)
                 if (sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
@@ -138,7 +143,7 @@ export class Directory {
             more = await tree.next()
         }
         if (free > 255) return noSpace
-        this.freeKey = hash * 256 + free
+        this.freeKey = first + free
         return ok
     }
 
@@ -179,12 +184,6 @@ export class Directory {
 /** Whether an object is one of the store's own lists, whose records are no inodes and no entries. */
 function isList(object: number): boolean {
     return object < firstObject && object !== rootDirectory
-}
-
-/** 1 to 2^23 - 1; by bits, because `%` of a number above 2^31 is negative on a board. */
-function hashOf(name: Buffer): number {
-    const hash = platform.sha256([name]).getAt(0, "i32") & 0x7fffff
-    return hash === 0 ? 1 : hash
 }
 
 function sameBytes(a: Buffer, at: number, b: Buffer): boolean {

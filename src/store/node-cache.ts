@@ -1,5 +1,6 @@
 // The tree nodes held in RAM: allocated once, shared by all volumes of a node. A slot holds a page as it is, ready to be programmed.
 
+import { buffers, zeros } from "../lists"
 import { pageBufferBytes } from "./page"
 
 /** Slots: what most operations change, and a path besides. */
@@ -18,14 +19,10 @@ export class NodeCache {
 
     constructor(slots: number = cacheSlots) {
         this.slots = slots
-        this.buffers = []
-        this.tags = []
-        this.used = []
-        for (let i = 0; i < this.slots; i++) {
-            this.buffers.push(Buffer.alloc(pageBufferBytes))
-            this.tags.push(-1)
-            this.used.push(0)
-        }
+        this.buffers = buffers(slots, pageBufferBytes)
+        this.used = zeros(slots)
+        this.tags = zeros(slots)
+        for (let i = 0; i < slots; i++) this.tags[i] = -1
         this.hints = Buffer.alloc(hintMask + 1)
         this.clock = 0
         this.dirtyCount = 0

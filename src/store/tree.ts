@@ -7,6 +7,7 @@
 // RAM: the cache's slots, allocated once and shared by all volumes of a node, of which one at a time may be in an operation. An
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
+import { zeros } from "../lists"
 import { Log } from "./log"
 import { NodeCache } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
@@ -29,7 +30,8 @@ export class Tree {
 
     private cache: NodeCache
     private log: Log
-    private volume: number
+    /** The cache's tag of this volume's page 0. */
+    private firstTag: number
     /** Root node: page, or dirtyMark + slot, or noPage. */
     private top: number
     private height: number
@@ -41,13 +43,9 @@ export class Tree {
     constructor(cache: NodeCache, log: Log, volume: number) {
         this.cache = cache
         this.log = log
-        this.volume = volume
-        this.slots = []
-        this.places = []
-        for (let i = 0; i < levelsMax; i++) {
-            this.slots.push(0)
-            this.places.push(0)
-        }
+        this.firstTag = volume * 0x2000000
+        this.slots = zeros(levelsMax)
+        this.places = zeros(levelsMax)
         this.depth = 0
         this.top = noPage
         this.height = 0
@@ -142,7 +140,7 @@ export class Tree {
             cache.used[slot] = ++cache.clock
             return slot
         }
-        const tag = this.volume * 0x2000000 + child
+        const tag = this.firstTag + child
         let slot = cache.find(tag)
         if (slot >= 0) return slot
         slot = cache.take()
@@ -196,21 +194,16 @@ export class Tree {
         for (let d = 0; d <= this.depth; d++) {
             const slot = this.slots[d]
             if (cache.tags[slot] === -2) continue
-            this.log.account(cache.tags[slot] - this.volume * 0x2000000, -1)
+            this.log.account(cache.tags[slot] - this.firstTag, -1)
             cache.tags[slot] = -2
             cache.dirtyCount++
-            this.point(d, dirtyMark + slot)
+            // the pointer to it, as the root or in its parent
+            if (d === 0) this.top = dirtyMark + slot
+            else {
+                const parent = cache.buffers[this.slots[d - 1]]
+                parent.setAt(atBody + parent[atKeys + this.places[d - 1] * keyBytes + 8], "u32", dirtyMark + slot)
+            }
         }
-    }
-
-    /** Sets the pointer to the path's node of depth d, in its parent or as the root. */
-    private point(d: number, to: number): void {
-        if (d === 0) {
-            this.top = to
-            return
-        }
-        const parent = this.cache.buffers[this.slots[d - 1]]
-        parent.setAt(atBody + parent[atKeys + this.places[d - 1] * keyBytes + 8], "u32", to)
     }
 
     private newNode(level: number): number {
@@ -309,7 +302,7 @@ export class Tree {
             const neighbour = cache.buffers[slot]
             if (usedBytes(neighbour) + usedBytes(node) > bodyBytes - 2) continue
             if (cache.tags[slot] !== -2) {
-                this.log.account(cache.tags[slot] - this.volume * 0x2000000, -1)
+                this.log.account(cache.tags[slot] - this.firstTag, -1)
                 cache.tags[slot] = -2
                 cache.dirtyCount++
             }
@@ -430,7 +423,7 @@ export class Tree {
         await this.makeRoom()
         await this.descend(object, sub)
         const depth = this.height - level
-        if (this.cache.tags[this.slots[depth]] !== this.volume * 0x2000000 + page) return false
+        if (this.cache.tags[this.slots[depth]] !== this.firstTag + page) return false
         this.depth = depth
         this.dirtyPath()
         return true
@@ -451,7 +444,7 @@ export class Tree {
         const page = await this.log.append(node, typeNode, level, 0, 0)
         this.log.account(page, 1)
         cache.dirtyCount--
-        cache.remember(slot, this.volume * 0x2000000 + page)
+        cache.remember(slot, this.firstTag + page)
         return page
     }
 }

@@ -45,3 +45,5 @@ export const pageBufferBytes = 260
 export const elementPageBytes = 256
 /** Selects of one array on the board. */
 export const slotsMax = 6
+/** The clock until it is known what is there: a card takes no more before it is initialised (SD Physical Layer, 7.2.1). */
+export const probeHz = 400000

@@ -2,12 +2,13 @@
 //
 // Promises, beyond those of bank.ts:
 // - page n is the first half of block n, the other half is zeros: writing one page never rewrites another;
-// - before a page is begun on a card the one before is durable there: it was waited for, and the card's status asked;
+// - before a page is begun on a card the one before has been written there: cards keep the order of pages. Whether all were written well
+//   is asked when they are settled, as a card remembers its errors until then;
 // - commands and data go with their CRCs, and the cards check them: a bit that tips on a wire never writes, least of all elsewhere;
 // - a page that cannot be read comes as bytes that are no page, and not blank.
 
 import { spiHz } from "../config"
-import { ElementBank, ElementPort } from "./bank"
+import { ElementBank, ElementPort, probeHz } from "./bank"
 import { crc16OfBlock } from "./sd-crc"
 import {
     allocateLink,
@@ -30,8 +31,6 @@ import {
 } from "./sd-link"
 import { cardReady, cardStarting, finishStart, hasHighCapacity, readRegister, wakeCard } from "./sd-start"
 
-/** 7.2.1: until they are initialised */
-const startHz = 400000
 /** 4 GB of the card, half of each block used; numbers of pages stay far from what a sign would change. */
 const pagesMax = 0x800000
 
@@ -44,8 +43,8 @@ const eraseMsMax = 2000
 // 7.3.3.1
 const responseMask = 0x1f
 const responseAccepted = 0x05
-/** Page buffers begin a block with it: ones, then the token (7.3.3.2) as fourth byte. */
-const lead = 0xfeffffff
+/** Page buffers begin a block with it: ones, then the token FEh (7.3.3.2) as fourth byte. As i32: a larger number is not wrapped. */
+const lead = -0x01000001
 const writeTriesMax = 2
 /** What an unreadable page is filled with. */
 const unreadable = 0x5a
@@ -90,7 +89,7 @@ export class SdBank implements ElementBank {
             pages[slot] = 0
             ids[slot] = 0
         }
-        port.setClock(startHz)
+        port.setClock(probeHz)
         try {
             let starting = 0
             let ready = 0
@@ -150,14 +149,12 @@ export class SdBank implements ElementBank {
         tail[crcAt] = crc >> 8
         tail[crcAt + 1] = crc & 0xff
         tail.setAt(responseAt, "u16", 0xffff)
-        if (this.busy & mask) await this.settle(mask)
         let rest = mask & this.alive
         let slot = 0
         while (rest) {
             const bit = 1 << slot++
             if (!(rest & bit)) continue
             rest &= ~bit
-            this.busy |= bit
             if (await this.writeBlock(bit, page, buffer)) continue
             this.busy &= ~bit
             this.alive &= ~bit
@@ -168,15 +165,18 @@ export class SdBank implements ElementBank {
         const port = this.port
         const pageIn = this.pageIn
         buffer.setAt(0, "i32", lead)
+        // each exchange costs more than its bytes: one select for the wait and the write, no status in between
         for (let i = 0; i < writeTriesMax; i++) {
             let response = 0
             port.select(mask)
-            if ((await command(port, cmdWriteBlock, page)) === 0) {
-                await port.exchange(buffer, pageIn)
-                await port.exchange(tail, pageIn)
-                response = pageIn[responseAt] & responseMask
-            }
-            if (response !== responseAccepted) await waitReady(port, writeMsMax)
+            if (!(this.busy & mask) || (await waitReady(port, writeMsMax))) {
+                this.busy |= mask
+                if ((await command(port, cmdWriteBlock, page)) === 0) {
+                    await port.exchange(buffer, pageIn)
+                    await port.exchange(tail, pageIn)
+                    response = pageIn[responseAt] & responseMask
+                }
+            } else i = writeTriesMax
             await leave(port, mask)
             if (response === responseAccepted) return true
         }

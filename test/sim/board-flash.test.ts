@@ -121,6 +121,7 @@ describe("board: the banks of elements", function () {
         assert.equal(figure(lines, "nor alive "), 0)
         assert.ok(lines.includes("sd read us " + figure(lines, "sd read us ") + " good 64"), lines.join("\n"))
         assert.equal(figure(lines, "sd alive "), 3)
+        assert.ok(lines.includes("run read us " + figure(lines, "run read us ") + " good 64"), lines.join("\n"))
         assert.ok(figure(lines, "sd program us ") < 15_000, lines.join("\n"))
     })
 })

@@ -47,6 +47,8 @@ async function measure(name: string, bank: any) {
 
 await measure("nor", nor)
 await measure("sd", sd)
+sd.inRuns = true
+await measure("run", sd)
 await ds.sleep(1)
 const start = ds.millis()
 for (let i = 0; i < 50; i++) crc16OfBlock(page)

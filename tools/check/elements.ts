@@ -207,7 +207,12 @@ function newestAnchor(
         for (const { image } of elements) {
             const page = goodPage(image, slot, geometry.stride, checks)
             const anchor = page && readAnchor(page)
-            if (!anchor || anchor.arrayId !== common.arrayId) continue
+            if (!anchor) continue
+            if (anchor.arrayId !== common.arrayId) {
+                const place = { page: slot, offset: slot * geometry.stride, image: image.name }
+                findings.add("anchor-field", `an anchor of array ${idText(anchor.arrayId)}`, place)
+                continue
+            }
             if (!newest || anchor.sequence > newest.anchor.sequence) newest = { anchor, slot }
         }
         return newest

@@ -30,9 +30,12 @@ const check = (images: Buffer[], pageChecks: PageChecks): Report =>
         { pageChecks },
     )
 
-function isThere(problem: Problem, { page, object, image, offset }: Mutation): boolean {
-    if (problem.severity === "note" && problem.code !== "element-foreign" && problem.code !== "element-stale")
-        return false
+function isThere(problem: Problem, { page, object, image, offset, codes }: Mutation): boolean {
+    if (codes?.includes(problem.code))
+        return image === undefined || `${problem.image} ${problem.message}`.includes(`E${image}`)
+    if (problem.severity === "note" && !problem.code.startsWith("element-")) return false
+    // what a missing element held is lost when any of its row is
+    if (problem.code === "page-lost" && offset !== undefined) return problem.offset === offset
     if (image !== undefined) return problem.image === `E${image}` && problem.offset === offset
     return (page !== undefined && problem.page === page) || (object !== undefined && problem.object === object)
 }

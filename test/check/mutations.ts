@@ -12,6 +12,8 @@ export interface Mutation {
     object?: number
     image?: number
     offset?: number
+    /** Codes that say it as well, wherever: what is changed decides what is read at all. */
+    codes?: string[]
     apply(images: Buffer[]): void
 }
 
@@ -85,6 +87,12 @@ export class Mutator {
         else if (what === "parity" && !geometry.isMirror) position = geometry.parityPositionOf(row)
         else if (!geometry.isMirror) position = geometry.positionOf(page)
         if (!members.counts(position, Math.floor(elementPage / geometry.R))) return undefined
+        // parity of a row of which the missing element holds nothing protects nothing
+        const isNeeded = (other: number) =>
+            members.counts(geometry.positionOf(other), geometry.segmentOf(other)) || marks[other] !== 0
+        if (what === "parity" && !geometry.isMirror)
+            for (let other = row * geometry.D; other < (row + 1) * geometry.D; other++)
+                if (!isNeeded(other)) return undefined
         const image = this.position[position]
         return {
             name: `bit ${bit} of ${what}, element page ${elementPage} of position ${position}`,
@@ -121,6 +129,8 @@ export class Mutator {
         ])!
         return {
             name: `label of image ${image}: ${name}`,
+            // with one label against another
+            codes: ["label-differs", "element-duplicate", "element-out"],
             image,
             offset: 0,
             apply: images => {
@@ -166,6 +176,7 @@ export class Mutator {
         const [name, edit] = this.pick(choices)!
         return {
             name: `newest anchor: ${name}`,
+            codes: ["array-unreadable", "element-out", "element-stale", "element-missing", "root-field"],
             page: anchorSlot,
             apply: images => {
                 for (const [position, image] of this.position.entries()) {
@@ -195,6 +206,8 @@ export class Mutator {
         return {
             name: `${what} ${number}: ${name}`,
             page: number,
+            // a root is found by what it says of itself
+            codes: what === "root" ? ["array-unreadable"] : [],
             ...where,
             apply: images => {
                 for (let position = 0; position < geometry.n; position++) {
@@ -211,7 +224,7 @@ export class Mutator {
     private headerChoices(hasOwner: boolean): Choice[] {
         const choices: Choice[] = [
             ["type", page => (page[4] = page[4] === 6 ? 1 : 6)],
-            ["serial", page => page.writeUInt32LE(1, 8)],
+            ["serial", page => page.writeUInt32LE(page[4] === 3 ? 1 : 0xfffffff0, 8)],
             ["since", page => page.writeUInt16LE(page.readUInt16LE(6) === 0xffff ? 0 : page.readUInt16LE(6) + 1, 6)],
         ]
         if (!hasOwner) choices.push(["owner", page => (page[12] = 1)], ["block", page => (page[16] = 1)])

@@ -2,13 +2,13 @@
  * Checks one array, from docs/FORMAT.md alone: everything that the format promises is looked at, every page in use is read,
  * nothing is changed.
  */
-import { findMembers, type Members } from "./elements"
-import { nobody } from "./fields"
+import { findMembers, likelyShapes, type Members } from "./elements"
+import { nobody, type Label } from "./fields"
 import { checkFiles, DataPages, readExtents } from "./files"
 import type { Image } from "./image"
 import { checkLogOrder } from "./log-order"
 import { checkObjects, type Paths, type TreeEntry } from "./objects"
-import { PageChecks, serialOf } from "./page"
+import { PageChecks } from "./page"
 import { ArrayPages } from "./pages"
 import { Findings, type Problem } from "./problems"
 import { readRecords, rootDirectory, type Records } from "./records"
@@ -79,10 +79,28 @@ const progressPages = 4_096
 
 /** `images` are the elements of one array, in any order; some may be missing, blank or foreign. */
 export function checkArray(images: readonly Image[], options: CheckOptions = {}): Report {
-    const findings = new Findings()
     const pageChecks = options.pageChecks ?? new PageChecks()
-    const members = findMembers(images, findings, pageChecks)
-    const pages = members && new ArrayPages(members, pageChecks)
+    const shapes = likelyShapes(images, pageChecks)
+    if (shapes.length === 0) {
+        const findings = new Findings()
+        findings.add("array-unreadable", "no image has a good label of this version", { image: images[0]?.name })
+        return report(images, findings, undefined, undefined)
+    }
+    // labels that contradict each other, as many on each side: what they say is tried
+    const reports = shapes.map(shape => checkShape(images, shape, { ...options, pageChecks }))
+    const weight = (one: Report) => (one.isReadable ? 0 : 1e9) + 1e4 * one.faults.length + one.degraded.length
+    reports.sort((one, other) => weight(one) - weight(other))
+    return reports[0]
+}
+
+function checkShape(
+    images: readonly Image[],
+    shape: Label,
+    options: CheckOptions & { pageChecks: PageChecks },
+): Report {
+    const findings = new Findings()
+    const members = findMembers(images, shape, findings, options.pageChecks)
+    const pages = members && new ArrayPages(members, options.pageChecks)
     const state = pages && findState(pages, findings)
     const reading = state && pages && readAll(pages, state, findings, options)
     if (reading) {
@@ -92,13 +110,22 @@ export function checkArray(images: readonly Image[], options: CheckOptions = {})
                 : reading.snapshots.find(one => one.record.name === snapshot)?.paths.byObject.get(object),
         )
     }
+    return report(images, findings, { arrayId: shape.arrayId, volume: members?.volume ?? shape.volume }, reading)
+}
+
+function report(
+    images: readonly Image[],
+    findings: Findings,
+    array: { arrayId: number; volume: number } | undefined,
+    reading: Reading | undefined,
+): Report {
     return {
         faults: findings.of("fault"),
         degraded: findings.of("degraded"),
         notes: findings.of("note"),
         isReadable: reading !== undefined,
-        arrayId: members?.label.arrayId,
-        volume: members?.label.volume,
+        arrayId: array?.arrayId,
+        volume: array?.volume,
         images: images.map(({ name }) => name),
         tree: reading?.paths.tree ?? new Map(),
         snapshots: new Map(
@@ -153,7 +180,7 @@ function readAll(pages: ArrayPages, state: State, findings: Findings, options: C
     const isUsed = (segment: number) => used[segment] === 1
     checkRedundancy(marks, segment => isUsed(segment) || segment === present, state.lastRow, pages, findings)
     const isTail = (page: number) => marks[page] === mark.tail
-    checkLogOrder(marks, isUsed, serialOf(pages.read(rootPage)!), pages, findings, isTail)
+    checkLogOrder(marks, isUsed, rootPage, pages, findings, isTail)
     if (joining !== nobody && !members.elements[joining]) {
         const message = `position ${joining} is being rebuilt onto an element that is not here`
         findings.add("element-joining", message, { position: joining })

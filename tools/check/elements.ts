@@ -27,7 +27,9 @@ export interface Element {
 
 export interface Members {
     geometry: Geometry
-    /** What all labels of the array have in common; position, state, generation and epoch are of one of them. */
+    /** The volume that most labels say. */
+    volume: number
+    /** What all labels of the array have in common; volume, position, state, generation and epoch are of one of them. */
     label: Label
     anchor: Anchor
     /** The slot of the newest anchor; on some elements it may not be good. */
@@ -81,27 +83,39 @@ export function labelFault(label: Label): string | undefined {
 const shapeOf = (l: Label) => `${l.arrayId} ${l.elements} ${l.segmentRows} ${l.rows} ${l.stride}`
 export const idText = (id: number): string => id.toString(16).padStart(8, "0")
 
-/** undefined: the array cannot be read; the finding says why. */
-export function findMembers(images: readonly Image[], findings: Findings, checks: PageChecks): Members | undefined {
+/** What the labels say the array is: what most say, or all that equally many say; none when no label is good. */
+export function likelyShapes(images: readonly Image[], checks: PageChecks): Label[] {
+    const votes = new Map<string, { label: Label; votes: number }>()
+    for (const image of images) {
+        const label = labelOf(image, checks)
+        if (!label || labelFault(label)) continue
+        const known = votes.get(shapeOf(label)) ?? { label, votes: 0 }
+        // one that was left out has less to say
+        known.votes += label.state === 0 ? 2 : 1
+        votes.set(shapeOf(label), known)
+    }
+    const most = Math.max(...[...votes.values()].map(one => one.votes))
+    return [...votes.values()].filter(one => one.votes === most).map(one => one.label)
+}
+
+/** `common`: what the array is. undefined: it cannot be read; the finding says why. */
+export function findMembers(
+    images: readonly Image[],
+    common: Label,
+    findings: Findings,
+    checks: PageChecks,
+): Members | undefined {
     const labelled: Element[] = []
     const bare: Image[] = []
     for (const image of images) {
         const label = labelOf(image, checks)
-        if (!label) {
-            bare.push(image)
-            continue
-        }
-        const fault = labelFault(label)
+        const fault = label && labelFault(label)
         if (fault) findings.add("label-field", `label: ${fault}`, { image: image.name, page: 0, offset: 0 })
-        else labelled.push({ image, label, position: label.position })
-    }
-    const common = mostCommon(labelled)
-    if (!common) {
-        findings.add("array-unreadable", "no image has a good label of this version")
-        return undefined
+        if (label && !fault) labelled.push({ image, label, position: label.position })
+        else if (label?.version === formatVersion || !label) bare.push(image)
     }
     const geometry = new Geometry(common)
-    const candidates = ofThisArray(labelled, common, findings)
+    const candidates = ofThisArray(labelled, common, bare, findings)
     candidates.push(...withoutLabel(bare, candidates, common, findings, checks))
     for (const { image, position } of candidates)
         if (image.bytes < (geometry.rows - 1) * geometry.stride + pageBytes)
@@ -117,6 +131,7 @@ export function findMembers(images: readonly Image[], findings: Findings, checks
         return undefined
     }
     const { anchor } = newest
+    settleDoubles(candidates, geometry, findings, checks)
     const elements = byPosition(candidates, anchor, geometry, findings)
     const isMember = (position: number) => (anchor.members & (1 << position)) !== 0
     const counts = (position: number, segment: number) =>
@@ -128,25 +143,21 @@ export function findMembers(images: readonly Image[], findings: Findings, checks
         findings.add("array-unreadable", `${left.length} of ${geometry.n} elements can be read, at least ${least} must`)
         return undefined
     }
-    const members = { geometry, label: common, anchor, anchorSlot: newest.slot, elements, counts }
-    checkLabels(members, findings, checks)
+    const members = {
+        geometry,
+        volume: common.volume,
+        label: common,
+        anchor,
+        anchorSlot: newest.slot,
+        elements,
+        counts,
+    }
+    members.volume = checkLabels(members, findings, checks)
     checkAnchor(members, findings, checks)
     return members
 }
 
-function mostCommon(labelled: Element[]): Label | undefined {
-    const votes = new Map<string, { label: Label; votes: number }>()
-    for (const { label } of labelled) {
-        const shape = shapeOf(label!)
-        const known = votes.get(shape) ?? { label: label!, votes: 0 }
-        // one that was left out has less to say
-        known.votes += label!.state === 0 ? 2 : 1
-        votes.set(shape, known)
-    }
-    return [...votes.values()].sort((one, other) => other.votes - one.votes)[0]?.label
-}
-
-function ofThisArray(labelled: Element[], common: Label, findings: Findings): Element[] {
+function ofThisArray(labelled: Element[], common: Label, bare: Image[], findings: Findings): Element[] {
     return labelled.filter(({ image, label }) => {
         const place = { image: image.name, page: 0, offset: 0, position: label!.position }
         if (label!.arrayId !== common.arrayId)
@@ -155,6 +166,7 @@ function ofThisArray(labelled: Element[], common: Label, findings: Findings): El
             const { elements, segmentRows, rows, stride } = label!
             const shape = `${elements} elements, R ${segmentRows}, ${rows} rows, stride ${stride}`
             findings.add("label-differs", `label: ${shape}: not the shape of the others`, place)
+            bare.push(image)
         } else return true
         return false
     })
@@ -248,6 +260,34 @@ function newestAnchor(
     return newest
 }
 
+/** Of two elements with the same position and generation, the one that holds that position's pages comes first. */
+function settleDoubles(candidates: Element[], geometry: Geometry, findings: Findings, checks: PageChecks): void {
+    const isDouble = ({ position, label }: Element) =>
+        candidates.filter(other => other.position === position && other.label?.generation === label?.generation)
+            .length > 1
+    const fit = new Map(candidates.filter(isDouble).map(element => [element, pagesThatFit(element, geometry, checks)]))
+    if (fit.size === 0) return
+    candidates.sort((one, other) => (fit.get(other) ?? 0) - (fit.get(one) ?? 0))
+    for (const [element, pages] of fit) {
+        const best = candidates.find(other => other.position === element.position)!
+        if (pages === fit.get(best)) continue
+        const message = `label: position ${element.position}; that is ${best.image.name}`
+        findings.add("label-field", message, { image: element.image.name, page: 0, offset: 0 })
+    }
+}
+
+/** How many element pages are good at the element's position, of some. */
+function pagesThatFit({ image, position }: Element, geometry: Geometry, checks: PageChecks): number {
+    let fit = 0
+    for (let row = geometry.R; row < Math.min(geometry.rows, geometry.R + 4_096); row++)
+        for (let page = row * geometry.D; page < row * geometry.D + geometry.D; page++) {
+            const offset = row * geometry.stride
+            if (!geometry.isMirror && geometry.positionOf(page) !== position) continue
+            if (offset + pageBytes <= image.bytes && checks.isGood(image.read(offset, pageBytes), page)) fit++
+        }
+    return fit
+}
+
 /** Says what is missing, stale, left out or there twice. */
 function byPosition(
     candidates: Element[],
@@ -269,7 +309,11 @@ function byPosition(
             )
         else if (label?.state === 1) whyNot[position] = `${image.name} fell behind and is not to be read`
         else if (elements[position])
-            findings.add("element-duplicate", `the same element as ${elements[position].image.name}`, place)
+            findings.add(
+                "element-duplicate",
+                `position ${position} and generation ${wanted}, as ${elements[position].image.name}`,
+                place,
+            )
         else elements[position] = element
     }
     for (let position = 0; position < geometry.n; position++) {
@@ -287,17 +331,26 @@ function byPosition(
     return elements
 }
 
-function checkLabels({ elements, anchor, label: common }: Members, findings: Findings, checks: PageChecks): void {
+/** Returns the volume. */
+function checkLabels({ elements, anchor, label: common }: Members, findings: Findings, checks: PageChecks): number {
+    const volumes = elements.flatMap(element => (element?.label ? [element.label.volume] : []))
+    const votes = (volume: number) => volumes.filter(other => other === volume)
+    const agreed = volumes.map(votes).sort((one, other) => other.length - one.length)[0] ?? []
     for (const element of elements) {
         if (!element?.label) continue
         const { label, image, position } = element
         const place = { image: image.name, page: 0, offset: 0, position }
-        if (label.volume !== common.volume)
-            findings.add("label-differs", `label: volume ${label.volume}, another says ${common.volume}`, place)
+        if (label.volume !== agreed[0] || (agreed.length < volumes.length && 2 * agreed.length <= volumes.length))
+            findings.add(
+                "label-differs",
+                `label: volume ${label.volume}, ${agreed.length} of ${volumes.length} say ${agreed[0]}`,
+                place,
+            )
         if (label.epoch > anchor.epoch)
             findings.add("label-field", `label: epoch ${label.epoch}; the array is at ${anchor.epoch}`, place)
         checkHeader(goodPage(image, 0, common.stride, checks), "label", place, findings)
     }
+    return agreed[0] ?? common.volume
 }
 
 /** Length and block of a page that has neither. */

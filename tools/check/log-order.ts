@@ -12,19 +12,42 @@ interface Span {
 export function checkLogOrder(
     marks: Uint8Array,
     segmentIsUsed: (segment: number) => boolean,
-    rootSerial: number,
+    rootPage: number,
     pages: ArrayPages,
     findings: Findings,
     isTail: (page: number) => boolean,
 ): void {
     const { geometry, members } = pages
     const { S, segments } = geometry
+    const rootSerial = serialOf(pages.read(rootPage)!)
     const spans: Span[] = []
+    const againstAnchor: number[] = []
+    const againstRoot: number[] = []
     for (let segment = 1; segment < segments; segment++) {
         if (!segmentIsUsed(segment)) continue
         const span = checkSegment(segment)
         if (span) spans.push(span)
     }
+    // one page against all others is wrong, whoever says so
+    if (againstAnchor.length > 1)
+        findings.add(
+            "anchor-field",
+            `the newest anchor's serial ${members.anchor.serial} does not part the pages before it from those after it`,
+            { page: members.anchorSlot, offset: members.anchorSlot * geometry.stride },
+        )
+    if (againstRoot.length > 1)
+        findings.add(
+            "page-serial",
+            `root ${rootPage}: serial ${rootSerial} does not fit its pages`,
+            pages.place(rootPage),
+        )
+    for (const list of [againstAnchor, againstRoot])
+        if (list.length === 1)
+            findings.add(
+                "page-serial",
+                `page ${list[0]}: serial ${serialOf(pages.read(list[0])!)}, the root's is ${rootSerial}, the anchor's ${members.anchor.serial}`,
+                pages.place(list[0]),
+            )
     spans.sort((one, other) => one.first - other.first)
     for (const [i, { segment, first }] of spans.entries()) {
         const before = spans[i - 1]
@@ -61,14 +84,8 @@ export function checkLogOrder(
             if (span && serial <= span.last)
                 findings.add("page-serial", `page ${number}: serial ${serial} after ${span.last}`, place)
             const isAfter = segment === anchor.segment && index >= anchor.start
-            if (isAfter !== serial >= anchor.serial)
-                findings.add(
-                    "page-serial",
-                    `page ${number}: serial ${serial}, the newest anchor says ${anchor.serial} for index ${anchor.start}`,
-                    place,
-                )
-            if (isTail(number) !== serial > rootSerial && typeOf(page) !== pageType.root)
-                findings.add("page-serial", `page ${number}: serial ${serial}, the root has ${rootSerial}`, place)
+            if (isAfter !== serial >= anchor.serial) againstAnchor.push(number)
+            if (isTail(number) !== serial > rootSerial && number !== rootPage) againstRoot.push(number)
             span = { segment, first: span?.first ?? serial, last: Math.max(span?.last ?? 0, serial) }
         }
         return span

@@ -188,13 +188,13 @@ function readAll(pages: ArrayPages, state: State, findings: Findings, options: C
     return { pages, members, state, tree, records, paths, space, counted, snapshots, tail, marks }
 }
 
+/** One finding: the highest object tells it all. */
 function checkNextObject(records: Records, nextObject: number, pages: ArrayPages, findings: Findings): void {
-    for (const [object, { leaf }] of records.inodes)
-        if (object !== rootDirectory && object >= nextObject)
-            findings.add("next-object", `object ${object}; the next object is ${nextObject}`, {
-                ...pages.place(leaf),
-                object,
-            })
+    let highest = rootDirectory
+    for (const object of records.inodes.keys()) highest = Math.max(highest, object)
+    if (highest === rootDirectory || highest < nextObject) return
+    const place = pages.place(records.inodes.get(highest)!.leaf)
+    findings.add("next-object", `object ${highest}; the next object is ${nextObject}`, { ...place, object: highest })
 }
 
 function readFile(reading: Reading, path: string, snapshot: string | undefined): Buffer | undefined {

@@ -80,7 +80,7 @@ export function readAnchor(page: Uint8Array): Anchor | undefined {
         joining: b[23],
         arrayId: u32(b, 24),
         generations: [...b.subarray(28, 28 + elementsMax)],
-        away: b.slice(36, 68),
+        away: new Uint8Array(b.subarray(36, 68)),
     }
 }
 

@@ -1,5 +1,6 @@
 /** The bytes of one element, wherever they are. Reading never changes them. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs"
+import { pageBytes } from "./page"
 
 export interface Image {
     /** For people: the path of the file. */
@@ -96,12 +97,22 @@ export class ChangedImage implements Image {
         this.slot = under.slot
     }
 
-    /** All changes and all reads that meet one are whole pages. */
+    /** Changes are whole pages. */
     write(offset: number, page: Uint8Array): void {
-        this.changes.set(offset, page.slice())
+        this.changes.set(offset, new Uint8Array(page))
     }
 
     read(offset: number, length: number): Uint8Array {
-        return this.changes.get(offset)?.subarray(0, length) ?? this.under.read(offset, length)
+        const changed = this.changes.get(offset)
+        if (changed && length <= changed.length) return changed.subarray(0, length)
+        const bytes = this.under.read(offset, length)
+        let copy: Uint8Array | undefined
+        if (length > pageBytes)
+            for (const [at, page] of this.changes) {
+                if (at < offset || at + page.length > offset + length) continue
+                copy ??= new Uint8Array(bytes)
+                copy.set(page, at - offset)
+            }
+        return copy ?? bytes
     }
 }

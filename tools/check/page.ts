@@ -55,6 +55,8 @@ export function isBlank(page: Uint8Array): boolean {
 
 export const samePage = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0
 
+// Bytes that are kept are copied with `new Uint8Array`: slice() of a Buffer is no copy.
+
 /** Pages remembered at most: 8 MB. */
 const rememberedMax = 32_768
 
@@ -71,7 +73,7 @@ export class PageChecks {
         if (known && samePage(known.page, page)) return known.good
         const good = isGood(page, number)
         if (this.known.size >= rememberedMax) this.known.clear()
-        if (good || !known) this.known.set(number, { page: page.slice(), good })
+        if (good || !known) this.known.set(number, { page: new Uint8Array(page), good })
         return good
     }
 }

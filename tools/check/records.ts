@@ -173,7 +173,7 @@ function readSnapshot({ sub, value, leaf }: Item, records: Records, say: Say): v
         height: value[8],
         mtime: u32(value, 12),
         pages: u32(value, 16),
-        pins: value.slice(20, 20 + pinBytes),
+        pins: new Uint8Array(value.subarray(20, 20 + pinBytes)),
         name: nameText(name),
         leaf,
     }

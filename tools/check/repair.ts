@@ -156,9 +156,9 @@ class Pass {
         const { reading } = this
         const { state, space, counted, records, tree } = reading
         if (!tree.isComplete || !space.isComplete) return
-        const root = reading.pages.read(state.rootPage)!.slice()
+        const root = new Uint8Array(reading.pages.read(state.rootPage)!)
         const body = root.subarray(bodyAt)
-        const usagePages = new Map(space.pages.map(number => [number, reading.pages.read(number)!.slice()]))
+        const usagePages = new Map(space.pages.map(number => [number, new Uint8Array(reading.pages.read(number)!)]))
         let deltas = state.root.deltaCount
         const changed: string[] = []
         for (const [segment, usage] of space.usage.entries()) {

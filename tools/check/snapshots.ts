@@ -79,9 +79,13 @@ function checkOne(
             `snapshot "${record.name}" has page ${page} in segment ${segment}, not pinned`,
             place,
         )
-    for (const object of records.inodes.keys())
-        if (object !== rootDirectory && object >= root.nextObject)
-            findings.add("next-object", `object ${object}; the next object is ${root.nextObject}`, { ...place, object })
+    let highest = rootDirectory
+    for (const object of records.inodes.keys()) highest = Math.max(highest, object)
+    if (highest > rootDirectory && highest >= root.nextObject)
+        findings.add("next-object", `object ${highest}; the next object is ${root.nextObject}`, {
+            ...place,
+            object: highest,
+        })
     // the root and its usage pages were in use besides
     const inTree = tree.nodes.size + countExtents(records)
     const most = inTree + 1 + Math.ceil(geometry.segments / 78)

@@ -311,7 +311,10 @@ export class ImageBuilder {
             this.usage.forEach((usage, segment) => usage !== retired && (this.usage[segment] = 0))
             const pages: Extent[] = [...used, [root, 1]]
             if (usageAt !== none) pages.push([usageAt, usagePageCount])
-            for (const [page, length] of pages) this.usage[Math.floor(page / S)] += length
+            for (const [page, length] of pages) {
+                const segment = Math.floor(page / S)
+                if (this.usage[segment] !== retired) this.usage[segment] += length
+            }
         }
         count(this.usagePages, rootFrom(next))
         if (this.changed().length > 20) {

@@ -6,7 +6,6 @@ import { bodyBytes } from "./page"
 import { retired } from "./fields"
 
 /** Names come from the array: control characters must not move a terminal's cursor. */
-// eslint-disable-next-line no-control-regex
 export const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?")
 
 export const volumeName = (volume: number): string =>

@@ -115,7 +115,7 @@ describe("check: special cases [R35]", function () {
         }
     })
 
-    it("a snapshot's page in a segment that nothing pins, a page in a retired segment [R30] [R35]", () => {
+    it("a page in use in a retired segment [R35]", () => {
         const { builder } = busyArray(shapes[0], "pins")
         const reading = check(builder.images).reading!
         const used = reading.counted.findIndex(

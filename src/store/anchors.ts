@@ -127,10 +127,9 @@ export class Anchors {
         let used = 0
         for (let i = 1; i < sectorPages; i++) if (!(await this.isBlank(first + i))) used = i
         let at = used
-        while ((await this.read(first + at)) === 0) {
-            if (at === 0) return false
-            at--
-        }
+        // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
+        while (at > 0 && (await this.read(first + at)) <= newest) at--
+        if (at === 0 && (await this.read(first)) === 0) return false
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
         this.epoch = buffer.getAt(atBody, "u32")

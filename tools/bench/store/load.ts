@@ -9,10 +9,12 @@ import { Programs } from "./programs"
 
 const opHello = 1
 const opCreate = 4
+const opAbort = 6
 const opRemove = 8
 const opReplace = 0x85
 const mtime = 1_700_000_000
 const rootDirectory = 1
+const noSpace = 6
 const bodyBytes = 236
 /** As in src/server/worker.ts: work that can wait begins after so long without a command. */
 const quietMs = 25
@@ -28,7 +30,7 @@ export class StoreLoad {
     readonly programs: Programs
     readonly random: Random
     readonly files = new Map<string, Known>()
-    private readonly client: StoreClient
+    readonly client: StoreClient
     private readonly content: Buffer
     userBytes = 0
 
@@ -53,12 +55,45 @@ export class StoreLoad {
 
     /** Writes a file, over the one that has the name. */
     async put(name: string, bytes: number): Promise<void> {
-        const object = await this.ask(opCreate)
-        const taken = await this.client.write(object, this.content.subarray(0, bytes))
-        if (taken !== bytes) throw new Error(`${name}: ${taken} of ${bytes} bytes taken`)
-        await this.ask(opReplace, object, bytes, mtime, rootDirectory, Buffer.from(name))
+        if (!(await this.tryPut(name, bytes))) throw new Error(`${name}: no space`)
+    }
+
+    /** @returns false when the volume is full; it holds what it held then */
+    async tryPut(name: string, bytes: number): Promise<boolean> {
+        const { status, value: object } = await this.client.send(opCreate)
+        if (status === noSpace) return false
+        if (status !== 0) throw new Error(`create: status ${status}`)
+        const isTaken = (await this.client.write(object, this.content.subarray(0, bytes))) === bytes
+        const end = isTaken
+            ? await this.client.send(opReplace, object, bytes, mtime, rootDirectory, Buffer.from(name))
+            : { status: noSpace }
+        if (end.status !== 0) {
+            if (end.status !== noSpace) throw new Error(`commit: status ${end.status}`)
+            await this.ask(opAbort, object)
+            return false
+        }
         this.files.set(name, { object, bytes })
         this.userBytes += bytes
+        return true
+    }
+
+    // --- uploads that stay open
+
+    async beginUpload(): Promise<number> {
+        return await this.ask(opCreate)
+    }
+
+    async extend(object: number, bytes: number): Promise<void> {
+        const taken = await this.client.write(object, this.content.subarray(0, bytes))
+        if (taken !== bytes) throw new Error(`upload ${object}: ${taken} of ${bytes} bytes taken`)
+    }
+
+    uploaded(object: number): number {
+        return this.bench.volume.uploadOf(object).bytes()
+    }
+
+    async abort(object: number): Promise<void> {
+        await this.ask(opAbort, object)
     }
 
     async remove(name: string): Promise<void> {
@@ -79,11 +114,16 @@ export class StoreLoad {
         this.userBytes += size
     }
 
+    /** Pages that a segment of the log has. */
+    segmentPages(): number {
+        const { chips, segmentPages } = this.bench
+        return segmentPages * (chips.length === 2 ? 1 : chips.length - 1)
+    }
+
     /** As a host sees it: 1 = full. */
     fullness(): number {
-        const { volume, segmentPages } = this.bench
-        const rowPages = this.bench.chips.length === 2 ? 1 : this.bench.chips.length - 1
-        return 1 - volume.freePages() / ((volume.log.segments - 1) * segmentPages * rowPages)
+        const { volume } = this.bench
+        return 1 - volume.freePages() / ((volume.log.segments - 1) * this.segmentPages())
     }
 
     /** New files of `bytes` bytes until the volume is so full. */

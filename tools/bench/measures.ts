@@ -3,20 +3,7 @@
 
 import { noticeKinds } from "../bridge/protocol/numbers"
 import { sha256, SimSession, source } from "../sim/session"
-
-export interface Result {
-    name: string
-    array: string
-    cpu: string
-    value: number
-    unit: string
-    /** What the platform allows at best, in the same unit. */
-    limit: number
-    /** What that limit is. */
-    binds: string
-    /** How near the value is to the limit, 1 = at it. */
-    ratio: number
-}
+import { percentile, resultOf, type Figure, type Result } from "./result"
 
 export interface BenchOptions {
     seed: number
@@ -50,7 +37,12 @@ const smallBytes = 1024
 const replies: readonly number[] = [noticeKinds.progress, noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
 const noticeVolumeAt = 4
 
-type Figure = Omit<Result, "array" | "cpu" | "ratio">
+/** By name: the store's sources are type-checked by rules of their own (tsconfig.firmware.json). */
+const storeModule: string = "./store/measure"
+
+interface StoreModule {
+    measureStore(seed: number): Promise<(Figure & { array: string })[]>
+}
 
 export async function measureAll(options: BenchOptions): Promise<Result[]> {
     const figures = [
@@ -58,23 +50,13 @@ export async function measureAll(options: BenchOptions): Promise<Result[]> {
         ...(await failover(options, "failover-line", lineMs, "the tick that looks at the partner's OWN line")),
         ...(await failover(options, "failover-heartbeat", silenceMs, "four heartbeats missed")),
     ]
-    return figures.map(figure => ({
-        ...figure,
-        array,
-        cpu: options.cpu,
-        value: round(figure.value),
-        limit: round(figure.limit),
-        ratio: round(isRate(figure.unit) ? figure.value / figure.limit : figure.limit / figure.value),
-    }))
+    return [...figures.map(figure => resultOf(figure, array, options.cpu)), ...(await measureStore(options.seed))]
 }
 
-/** More is better. */
-function isRate(unit: string): boolean {
-    return unit.includes("/s")
-}
-
-function round(value: number): number {
-    return Math.round(value * 100) / 100
+/** The store alone, in Node over the chip models. */
+export async function measureStore(seed: number): Promise<Result[]> {
+    const { measureStore } = (await import(storeModule)) as StoreModule
+    return (await measureStore(seed)).map(figure => resultOf(figure, figure.array, "the chips alone"))
 }
 
 async function throughput({ seed, cpu, wallMs }: BenchOptions): Promise<Figure[]> {
@@ -167,9 +149,4 @@ export async function oneFailover({ cpu }: BenchOptions, seed: number, name: str
     })
     await session.bus.close()
     return failoverMs
-}
-
-export function percentile(values: readonly number[], percent: number): number {
-    const sorted = [...values].sort((a, b) => a - b)
-    return sorted[Math.min(sorted.length - 1, Math.ceil((percent / 100) * sorted.length) - 1)]
 }

@@ -33,6 +33,7 @@ export class StoreLoad {
     readonly client: StoreClient
     private readonly content: Buffer
     userBytes = 0
+    private readonly names: string[] = []
 
     constructor(part: SpiNorPart, segmentRows: number, elements: number, seed: number) {
         this.bench = new StoreBench(part, segmentRows, seed, elements)
@@ -126,9 +127,35 @@ export class StoreLoad {
         return 1 - volume.freePages() / ((volume.log.segments - 1) * this.segmentPages())
     }
 
-    /** New files of `bytes` bytes until the volume is so full. */
+    /** New files of `bytes` bytes until the volume is so full, or says that it has no space. */
     async fillTo(fullness: number, bytes: number): Promise<void> {
-        while (this.fullness() < fullness) await this.put(`fill ${this.files.size}`, bytes)
+        while (this.fullness() < fullness) if (!(await this.tryPut(`fill ${this.files.size}`, bytes))) return
+    }
+
+    capacityBytes(): number {
+        return (this.bench.volume.log.segments - 1) * this.segmentPages() * bodyBytes
+    }
+
+    anyFile(): string {
+        if (!this.names.length) this.names.push(...this.files.keys())
+        return this.names[this.random.int(this.names.length)]
+    }
+
+    /** Writes a file, and removes the one that it stands for. */
+    async tryReplace(name: string, old: string, bytes: number): Promise<boolean> {
+        if (!(await this.tryPut(name, bytes))) return false
+        if (this.files.has(old)) await this.remove(old)
+        return true
+    }
+
+    /** Counts begin anew. */
+    restart(): void {
+        this.userBytes = 0
+        this.programs.take()
+        for (const { statistics } of this.bench.chips) {
+            statistics.bytesProgrammed = 0
+            statistics.bytesRead = 0
+        }
     }
 
     /** Lets `ms` pass, with the idle work of a node that nobody asks anything. A step once begun is finished. */

@@ -1,6 +1,7 @@
 // Steps of the model that need what only newer stores can do: elements lost and rebuilt, scrubbing, snapshots. Each is looked for by name
 // on the bench or the volume, and left out where it is not there.
 
+import assert from "node:assert/strict"
 import type { ModelHost } from "./model-host"
 import type { StoreBench } from "./store-bench"
 
@@ -16,9 +17,25 @@ interface Capable {
     scrubStep?(): Promise<boolean>
 }
 
+/** `StoreBench.snapshots`, once there are any. */
+interface Snapshots {
+    /** @returns status */
+    create(name: string): Promise<number>
+    remove(name: string): Promise<number>
+    /** Contents of its files by path. */
+    read(name: string): Promise<Map<string, Buffer>>
+}
+
+const snapshotsMax = 8
+const noSpace = 6
+
 export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
     /** Elements that stay behind until they are rebuilt. */
     let behind = 0
+    /** Files by path as each snapshot must have them. */
+    const kept = new Map<string, Map<string, Buffer>>()
+    const snapshots = () => (bench as unknown as { snapshots?: Snapshots }).snapshots
+    const one = (part: number) => [...kept.keys()][Math.floor(part * kept.size)]
     const capable = () => bench.volume as unknown as Capable
 
     const steps: Record<string, (a: number, b: number) => Promise<boolean>> = {
@@ -46,6 +63,26 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
             const volume = capable()
             if (!volume.rebuildStep || !behind) return false
             if (!(await volume.rebuildStep())) behind = 0
+            return true
+        },
+        async snapshot(a, b) {
+            const name = `snapshot ${a} ${b}`
+            if (!snapshots() || kept.has(name) || kept.size === snapshotsMax) return false
+            const status = await snapshots().create(name)
+            if (status === noSpace) return true
+            assert.equal(status, 0, `create ${name}`)
+            kept.set(name, new Map(host.files().map(path => [path, host.tree.get(path)!.content])))
+            return true
+        },
+        async dropSnapshot(a) {
+            if (!snapshots() || !kept.size) return false
+            const name = one(a)
+            assert.equal(await snapshots().remove(name), 0, `remove ${name}`)
+            return kept.delete(name)
+        },
+        async readSnapshot(a) {
+            if (!snapshots() || !kept.size) return false
+            assert.deepEqual(await snapshots().read(one(a)), kept.get(one(a)), one(a))
             return true
         },
         async scrub() {

@@ -32,6 +32,8 @@ const writeBytes = 512 * 1024
 const readBytes = 128 * 1024
 const smallFiles = 60
 const smallBytes = 1024
+const heapFiles = [10, 1_000]
+const heapFileBytes = 100
 
 /** What counts as a reply: words about a volume. */
 const replies: readonly number[] = [noticeKinds.progress, noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
@@ -47,6 +49,7 @@ interface StoreModule {
 export async function measureAll(options: BenchOptions): Promise<Result[]> {
     const figures = [
         ...(await throughput(options)),
+        ...(await heap(options)),
         ...(await failover(options, "failover-line", lineMs, "the tick that looks at the partner's OWN line")),
         ...(await failover(options, "failover-heartbeat", silenceMs, "four heartbeats missed")),
     ]
@@ -116,6 +119,28 @@ async function throughput({ seed, cpu, wallMs }: BenchOptions): Promise<Figure[]
 
 function rate(name: string, value: number, limit: number, binds: string): Figure {
     return { name, value, unit: "kB/s", limit, binds }
+}
+
+/** What the runtime's heap holds at most does not depend on how many files there are. */
+async function heap({ seed, cpu }: BenchOptions): Promise<Figure[]> {
+    const session = new SimSession({ seed, cpu })
+    const { client, random, simulation } = session
+    const figures = await session.run(async () => {
+        await session.healthy()
+        const figures: Figure[] = []
+        let count = 0
+        for (const files of heapFiles) {
+            for (; count < files; count++)
+                await client.put(0, `file${count}`, source(random.bytes(heapFileBytes)), { mtime })
+            const bytes = Math.max(...[...simulation.boards.values()].map(board => board.heap()!.liveBytesHigh))
+            const binds = "the runtime's heap on an RP2040"
+            figures.push({ name: `heap-at-${files}-files`, value: bytes / 1024, unit: "KB", limit: heapKB, binds })
+        }
+        await client.close()
+        return figures
+    })
+    await session.bus.close()
+    return figures
 }
 
 /** From the cut (or the hang) of the owner under load to the first reply of its partner. */

@@ -52,7 +52,8 @@ const workloads: Workload[] = [
         writes: 8,
         limit: sequentialLimit,
         binds: "asked for",
-        begin: (load, fullness) => load.fillTo(fullness - largeBytes / load.capacityBytes(), fillBytes),
+        // so full with the file being written and the one it replaces
+        begin: (load, fullness) => load.fillTo(fullness - (2 * largeBytes) / load.capacityBytes(), fillBytes),
         write: (load, index) => load.tryReplace(`large ${index % 2}`, `large ${(index + 1) % 2}`, largeBytes),
         names: load => [...load.files.keys()].filter(name => name.startsWith("large")),
     },

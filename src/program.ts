@@ -1,16 +1,22 @@
 // One node of a pair: wires the board's pins, the bus and the server together. No decision is taken here.
 
-import "./names"
 import * as ds from "@devicescript/core"
 import { homeSelects, partnerSelects, readLines, setHold, setOwn, setPartnerReset, startBoard } from "./hal/board"
 import { boardPlatform, FiberSignal } from "./hal/platform"
 import { announce, answerControl, serviceIndex } from "./hal/service"
+import { step } from "./pair/role"
 import { usePlatform } from "./platform"
 import { Control, Lines } from "./server/control"
 import { Listener } from "./server/listener"
 import { NodeServer } from "./server/node"
 import { Carrier, noticeBase } from "./server/outbox"
+import { beatFrame, replyFlags } from "./server/telling"
 import { Worker } from "./server/worker"
+
+// functions that methods call often, numbered here, before the methods: their numbers are short (docs/decisions/0006)
+ds.keep(step)
+ds.keep(beatFrame)
+ds.keep(replyFlags)
 
 const number = startBoard()
 usePlatform(boardPlatform)

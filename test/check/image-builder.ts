@@ -350,8 +350,8 @@ export class ImageBuilder {
     private usageBody(first: number): Buffer {
         const bytes = Buffer.alloc(body)
         for (let i = 0; i < 78 && first + i < this.usage.length; i++) {
-            bytes.writeUInt16LE(this.usage[first + i], 3 * i)
-            bytes[3 * i + 2] = this.wear[first + i]
+            bytes.writeUInt16LE(this.usage[first + i], 2 * i)
+            bytes[2 * 78 + i] = this.wear[first + i]
         }
         return bytes
     }

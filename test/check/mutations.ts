@@ -373,7 +373,7 @@ export class Mutator {
         choices.push(["owner", page => (page[12] = 1)], ["length", page => (page[5] = 1)])
         const isReplaced = state.root.deltas.some(delta => delta.segment === segment)
         if (segment < pages.geometry.segments && !isReplaced)
-            choices.push(["usage of a segment", page => page[bodyAt + 3 * (segment % 78)]++])
+            choices.push(["usage of a segment", page => page[bodyAt + 2 * (segment % 78)]++])
         return this.log("usage page", space.pages[i], choices)
     }
 }

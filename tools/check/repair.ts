@@ -167,7 +167,7 @@ class Pass {
             const delta = state.root.deltas.findIndex(one => one.segment === segment)
             const usagePage = usagePages.get(space.pages[Math.floor(segment / usagesPerPage)])
             if (delta >= 0) putU16(body, rootAt.deltas + 5 * delta + 2, counted[segment])
-            else if (usagePage) putU16(usagePage, bodyAt + 3 * (segment % usagesPerPage), counted[segment])
+            else if (usagePage) putU16(usagePage, bodyAt + 2 * (segment % usagesPerPage), counted[segment])
             else if (deltas < deltasMax) {
                 const at = rootAt.deltas + 5 * deltas++
                 putU16(body, at, segment)

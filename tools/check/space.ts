@@ -53,8 +53,8 @@ export function readSpace(
         if (ownerOf(page) !== 0 || lengthOf(page) !== 0)
             findings.add("page-field", `usage page ${number}: owner and length must be 0`, place)
         for (let i = 0; i < usagesPerPage && first + i < segments; i++) {
-            space.usage[first + i] = u16(page, bodyAt + 3 * i)
-            space.wear[first + i] = page[bodyAt + 3 * i + 2]
+            space.usage[first + i] = u16(page, bodyAt + 2 * i)
+            space.wear[first + i] = page[bodyAt + 2 * usagesPerPage + i]
         }
     }
     const named = new Set<number>()

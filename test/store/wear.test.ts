@@ -40,14 +40,14 @@ function spreadOf(counts: readonly number[]): Spread {
 
 /** Erases of each segment of the log, from segment 1 on. */
 function segmentErases(bench: StoreBench, element: number): number[] {
-    const sectorsPerSegment = bench.segmentPages / sectorRows
+    const sectorsPerSegment = bench.segmentRows / sectorRows
     const { eraseCounts } = bench.chips[element].cells
     return Array.from({ length: bench.volume.log.segments - 1 }, (_, i) => eraseCounts[(i + 1) * sectorsPerSegment])
 }
 
 /** Erases of the sectors of the ring of anchors. */
 function ringErases(bench: StoreBench, element: number): number[] {
-    const sectors = Math.min(15, bench.segmentPages / sectorRows - 1)
+    const sectors = Math.min(15, bench.segmentRows / sectorRows - 1)
     return Array.from(bench.chips[element].cells.eraseCounts.subarray(1, 1 + sectors))
 }
 

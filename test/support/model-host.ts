@@ -260,7 +260,7 @@ export class ModelHost extends StoreHost {
         const offset = Math.floor(content.length * from)
         const bytes = Math.floor((content.length - offset) * part)
         const reader = new Reader(Buffer.alloc(260))
-        assert.equal(await reader.open(this.bench.volume, object), ok)
+        assert.equal(await reader.open(this.bench.volume, object, 0), ok)
         assert.equal(reader.size, content.length)
         const out = Buffer.alloc(bytes)
         assert.equal(await reader.read(offset, bytes, out, 0), ok)

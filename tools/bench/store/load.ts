@@ -117,8 +117,8 @@ export class StoreLoad {
 
     /** Pages that a segment of the log has. */
     segmentPages(): number {
-        const { chips, segmentPages } = this.bench
-        return segmentPages * (chips.length === 2 ? 1 : chips.length - 1)
+        const { chips, segmentRows } = this.bench
+        return segmentRows * (chips.length === 2 ? 1 : chips.length - 1)
     }
 
     /** As a host sees it: 1 = full. */

@@ -29,7 +29,7 @@ export class Programs {
 
     private note(element: number, elementPage: number, bytes: Buffer): void {
         const { length } = this.bench.chips
-        const isReserved = elementPage < this.bench.segmentPages
+        const isReserved = elementPage < this.bench.segmentRows
         if (isReserved || length === 2) {
             if (element > 0) return
         } else if (element === elementPage % length) return this.count("parity")

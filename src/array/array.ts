@@ -38,15 +38,11 @@ export class ElementArray {
     closedRow: number
     /** Slots of all elements that are written to. */
     private writeMask: number
-    private nor: ElementBank
-    private sd: ElementBank
     private parity: Parity
 
     /** @param scratch a page buffer that is free while a page is read */
-    constructor(nor: ElementBank, sd: ElementBank, scratch: Buffer) {
-        this.nor = nor
-        this.sd = sd
-        this.bank = nor
+    constructor(bank: ElementBank, scratch: Buffer) {
+        this.bank = bank
         this.away = Buffer.alloc(32)
         this.slots = []
         for (let i = 0; i < slotsMax; i++) this.slots.push(-1)
@@ -76,14 +72,7 @@ export class ElementArray {
         for (let i = 0; i < slotsMax; i++) this.slots[i] = -1
         this.parity.abandon()
         this.closedRow = -1
-        this.bank = this.nor
-        let alive = await this.nor.identify(slotsMax)
-        if (alive === 0)
-            if (this.sd) {
-                alive = await this.sd.identify(slotsMax)
-                if (alive) this.bank = this.sd
-            }
-        return alive
+        return await this.bank.identify(slotsMax)
     }
 
     /** Sets what a label says; `slots` and `use` follow. */

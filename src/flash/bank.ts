@@ -44,8 +44,17 @@ export interface ElementBank {
     settle(mask: number): Promise<void>
 }
 
+/** Makes the bank behind a port: the image has a driver for one kind of element. The page buffers are shared by both banks. */
+export let bankOf: (port: ElementPort, pageOut: Buffer, pageIn: Buffer) => ElementBank
+
+export function useBanks(make: (port: ElementPort, pageOut: Buffer, pageIn: Buffer) => ElementBank): void {
+    bankOf = make
+}
+
 /** Bytes of a page buffer: four for a command and its address, then the page. */
 export const pageBufferBytes = 260
 export const elementPageBytes = 256
 /** Selects of one array on the board. */
 export const slotsMax = 6
+/** The clock until it is known what is there: a card takes no more before it is initialised (SD Physical Layer, 7.2.1). */
+export const probeHz = 400000

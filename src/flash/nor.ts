@@ -10,8 +10,6 @@
 import { platform } from "../platform"
 import { ElementBank, ElementPort, pageBufferBytes } from "./bank"
 
-export { elementPageBytes, pageBufferBytes } from "./bank"
-export type { ElementPort } from "./bank"
 
 // W25Q128JV §8.1.2, instruction set table 1
 const cmdProgram = 0x02
@@ -76,44 +74,42 @@ export class NorBank implements ElementBank {
     }
 
     async identify(slots: number): Promise<number> {
-        const pages = this.pages
-        const ids = this.ids
         this.alive = 0
+        this.busy = 0
         this.far = 0
-        for (let slot = 0; slot < pages.length; slot++) {
-            pages[slot] = 0
-            ids[slot] = 0
-            if (slot >= slots) continue
-            const mask = 1 << slot
-            this.alive |= mask
-            this.busy = mask
-            await this.settle(mask)
-            if (!(this.alive & mask)) continue
-            one[0] = cmdRelease
-            await this.port.transfer(mask, one, oneIn)
-            four.setAt(0, "u32", cmdJedecId)
-            await this.port.transfer(mask, four, fourIn)
-            // JEDEC JEP106 manufacturer in byte 1; byte 3 is log2 of the capacity (W25Q128JV §8.1.1)
-            const log2 = fourIn[3]
-            const id = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
-            // and the same once more: a card that was left in the middle of a read answers with its data
-            await this.port.transfer(mask, four, fourIn)
-            const again = (fourIn[1] << 16) | (fourIn[2] << 8) | fourIn[3]
-            if (again !== id || id >> 16 === 0xff || id >> 16 === 0 || log2 < log2Min || log2 > log2Max) {
-                this.alive &= ~mask
-                continue
-            }
-            pages[slot] = 1 << (log2 - 8)
-            ids[slot] = id
-            if (pages[slot] > nearPages) {
-                one[0] = cmdLeave4Byte
-                await this.port.transfer(mask, one, oneIn)
-                // only now: leaving the mode sets the register in a W25Q256FV (Linux, drivers/mtd/spi-nor/winbond.c)
-                this.far |= mask
-                await this.reach(mask, 0)
-            }
+        for (let slot = 0; slot < this.pages.length; slot++) {
+            this.pages[slot] = 0
+            this.ids[slot] = 0
+            if (slot < slots) await this.probe(slot)
         }
         return this.alive
+    }
+
+    private async probe(slot: number): Promise<void> {
+        const mask = 1 << slot
+        this.alive |= mask
+        this.busy = mask
+        await this.settle(mask)
+        if (!(this.alive & mask)) return
+        one[0] = cmdRelease
+        await this.port.transfer(mask, one, oneIn)
+        // JEDEC JEP106 manufacturer in byte 1; byte 3 is log2 of the capacity (W25Q128JV §8.1.1)
+        four.setAt(0, "u32", cmdJedecId)
+        await this.port.transfer(mask, four, fourIn)
+        const log2 = fourIn[3]
+        const id = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
+        if (fourIn[1] === 0xff || fourIn[1] === 0 || log2 < log2Min || log2 > log2Max) {
+            this.alive &= ~mask
+            return
+        }
+        this.pages[slot] = 1 << (log2 - 8)
+        this.ids[slot] = id
+        if (this.pages[slot] <= nearPages) return
+        one[0] = cmdLeave4Byte
+        await this.port.transfer(mask, one, oneIn)
+        // only now: leaving the mode sets the register in a W25Q256FV (Linux, drivers/mtd/spi-nor/winbond.c)
+        this.far |= mask
+        await this.reach(mask, 0)
     }
 
     async read(slot: number, page: number, buffer: Buffer): Promise<void> {

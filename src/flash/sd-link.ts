@@ -33,6 +33,7 @@ export const noAnswer = 0xff
 
 // 7.3.3.2
 const tokenBlock = 0xfe
+const tokenStop = 0xfd
 
 /** A command, up to eight bytes until its answer (7.5, NCR), the longest answer of five, and one of quiet (NRC). */
 const chunkBytes = 20
@@ -83,6 +84,13 @@ export async function command(port: CardPort, cmd: number, argument: number): Pr
         if (at <= answerAtMax && !(chunk[at] & r1Crc)) return chunk[at]
     }
     return noAnswer
+}
+
+/** Ends a multiple write (7.3.3.2). The selected card, ready for a block, is busy afterwards. */
+export async function stopWrite(port: CardPort): Promise<void> {
+    out.fillAt(0, chunkBytes, 0xff)
+    out[1] = tokenStop
+    await port.exchange(out, chunk)
 }
 
 /** Waits until the selected card's line is high. A card that is gone looks ready, too: its next answer will be missing. */

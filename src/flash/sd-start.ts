@@ -22,6 +22,7 @@ import {
     r1Idle,
     readData,
     readWhole,
+    stopWrite,
     waitReady,
 } from "./sd-link"
 
@@ -33,8 +34,6 @@ const condition = 0x1aa
 const initialiseMsMax = 1000
 const initialisePauseMs = 2
 const goIdleTriesMax = 4
-/** 7.3.3.2, ends a multiple write */
-const tokenStop = 0xfd
 
 export const cardAbsent = 0
 export const cardStarting = 1
@@ -53,8 +52,7 @@ export async function wakeCard(
     for (let i = 0; i < 3; i++) await port.exchange(ones, scratch)
     let state = cardAbsent
     if (await waitReady(port, busyMsMax)) {
-        ones[0] = tokenStop
-        await port.exchange(ones, scratch)
+        await stopWrite(port)
         await leave(port, mask)
         port.select(mask)
         if (await waitReady(port, busyMsMax)) state = await answerOf(port, busyMsMax)

@@ -2,12 +2,13 @@
 //
 // Promises, beyond those of bank.ts:
 // - page n is the first half of block n, the other half is zeros: writing one page never rewrites another;
-// - before a page is begun on a card the one before is durable there: it was waited for, and the card's status asked;
+// - before a page is begun on a card the one before has been written there: cards keep the order of pages. Whether all were written well
+//   is asked when they are settled, as a card remembers its errors until then. Not so with `inRuns`, see there;
 // - commands and data go with their CRCs, and the cards check them: a bit that tips on a wire never writes, least of all elsewhere;
 // - a page that cannot be read comes as bytes that are no page, and not blank.
 
 import { spiHz } from "../config"
-import { ElementBank, CardPort } from "./bank"
+import { CardPort, ElementBank, probeHz } from "./bank"
 import { crc16OfBlock } from "./sd-crc"
 import {
     allocateLink,
@@ -21,17 +22,17 @@ import {
     cmdReadBlock,
     cmdStatus,
     cmdWriteBlock,
+    cmdWriteBlocks,
     command,
     leave,
     readData,
     readNothing,
     readWhole,
+    stopWrite,
     waitReady,
 } from "./sd-link"
 import { cardReady, cardStarting, finishStart, hasHighCapacity, readRegister, wakeCard } from "./sd-start"
 
-/** 7.2.1: until they are initialised */
-const startHz = 400000
 /** 4 GB of the card, half of each block used; numbers of pages stay far from what a sign would change. */
 const pagesMax = 0x800000
 
@@ -44,8 +45,10 @@ const eraseMsMax = 2000
 // 7.3.3.1
 const responseMask = 0x1f
 const responseAccepted = 0x05
-/** Page buffers begin a block with it: ones, then the token (7.3.3.2) as fourth byte. */
-const lead = 0xfeffffff
+/** Page buffers begin a block with it: ones, then the token FEh (7.3.3.2) as fourth byte. As i32: a larger number is not wrapped. */
+const lead = -0x01000001
+/** The same with FCh, the token of a multiple write. */
+const leadInRun = -0x03000001
 const writeTriesMax = 2
 /** What an unreadable page is filled with. */
 const unreadable = 0x5a
@@ -67,6 +70,14 @@ export class SdBank implements ElementBank {
     pages: number[]
     ids: number[]
     strideBytes: number
+    /**
+     * Pages that follow each other go as one multiple write, which the next `settle`, `read`, `erase` or other page ends. A card writes its
+     * flash in larger steps then, and wears less. Until they are settled a power cut may take any of them, not only the last.
+     */
+    inRuns: boolean
+    /** Cards, as bits, that expect the page after their last, or the end of a multiple write. */
+    private open: number
+    private nextPages: number[]
 
     constructor(port: CardPort, pageOut: Buffer, pageIn: Buffer) {
         this.alive = 0
@@ -77,6 +88,9 @@ export class SdBank implements ElementBank {
         this.pages = [0, 0, 0, 0, 0, 0]
         this.ids = [0, 0, 0, 0, 0, 0]
         this.strideBytes = 512
+        this.inRuns = false
+        this.open = 0
+        this.nextPages = [0, 0, 0, 0, 0, 0]
     }
 
     async identify(slots: number): Promise<number> {
@@ -86,11 +100,12 @@ export class SdBank implements ElementBank {
         allocateLink()
         this.alive = 0
         this.busy = 0
+        this.open = 0
         for (let slot = 0; slot < pages.length; slot++) {
             pages[slot] = 0
             ids[slot] = 0
         }
-        port.setClock(startHz)
+        port.setClock(probeHz)
         try {
             let starting = 0
             let ready = 0
@@ -145,21 +160,23 @@ export class SdBank implements ElementBank {
     }
 
     async program(mask: number, page: number, buffer: Buffer): Promise<void> {
+        let rest = mask & this.alive
+        if (rest === 0) return
         // while the cards are still busy
         const crc = crc16OfBlock(buffer)
         tail[crcAt] = crc >> 8
         tail[crcAt + 1] = crc & 0xff
         tail.setAt(responseAt, "u16", 0xffff)
-        if (this.busy & mask) await this.settle(mask)
-        let rest = mask & this.alive
         let slot = 0
         while (rest) {
             const bit = 1 << slot++
             if (!(rest & bit)) continue
             rest &= ~bit
-            this.busy |= bit
-            if (await this.writeBlock(bit, page, buffer)) continue
+            if (this.open & bit && !(this.inRuns && page === this.nextPages[slot - 1])) await this.settle(bit)
+            this.nextPages[slot - 1] = page + 1
+            if (this.alive & bit && (await this.writeBlock(bit, page, buffer))) continue
             this.busy &= ~bit
+            this.open &= ~bit
             this.alive &= ~bit
         }
     }
@@ -167,16 +184,29 @@ export class SdBank implements ElementBank {
     private async writeBlock(mask: number, page: number, buffer: Buffer): Promise<boolean> {
         const port = this.port
         const pageIn = this.pageIn
-        buffer.setAt(0, "i32", lead)
+        // each exchange costs more than its bytes: one select for the wait and the write, no status in between
         for (let i = 0; i < writeTriesMax; i++) {
             let response = 0
             port.select(mask)
-            if ((await command(port, cmdWriteBlock, page)) === 0) {
-                await port.exchange(buffer, pageIn)
-                await port.exchange(tail, pageIn)
-                response = pageIn[responseAt] & responseMask
-            }
-            if (response !== responseAccepted) await waitReady(port, writeMsMax)
+            if (!(this.busy & mask) || (await waitReady(port, writeMsMax))) {
+                this.busy |= mask
+                let answer = 0
+                if (!(this.open & mask)) {
+                    answer = await command(port, this.inRuns ? cmdWriteBlocks : cmdWriteBlock, page)
+                    if (this.inRuns && answer === 0) this.open |= mask
+                }
+                if (answer === 0) {
+                    buffer.setAt(0, "i32", this.open & mask ? leadInRun : lead)
+                    await port.exchange(buffer, pageIn)
+                    await port.exchange(tail, pageIn)
+                    response = pageIn[responseAt] & responseMask
+                    // 7.2.4: after a block that was not taken a multiple write can only be ended
+                    if (response !== responseAccepted && this.open & mask && (await waitReady(port, writeMsMax))) {
+                        await stopWrite(port)
+                        this.open &= ~mask
+                    }
+                }
+            } else i = writeTriesMax
             await leave(port, mask)
             if (response === responseAccepted) return true
         }
@@ -221,6 +251,11 @@ export class SdBank implements ElementBank {
             rest &= ~bit
             port.select(bit)
             let isGood = await waitReady(port, msMax)
+            if (isGood && this.open & bit) {
+                await stopWrite(port)
+                isGood = await waitReady(port, msMax)
+            }
+            this.open &= ~bit
             // R2, 7.3.2.3: the second byte's errors are those since it was last asked for
             if (isGood) isGood = (await command(port, cmdStatus, 0)) === 0 && chunk[at + 1] === 0
             await leave(port, bit)

@@ -67,14 +67,16 @@ export class Selects implements ElementPort {
                 await native.spiXfer(tx, rx)
                 pin.setMode(high)
             } else {
-                this.drive(mask, low)
+                this.drive(mask, true)
                 await native.spiXfer(tx, rx)
-                this.drive(mask, high)
+                this.drive(mask, false)
             }
         }
     }
 
-    drive(mask: number, level: number): void {
+    /** Sets the selects of `mask` low, or high again. */
+    drive(mask: number, isSelected: boolean): void {
+        const level = isSelected ? low : high
         const rest = this.rest
         if (mask & 1) this.first.setMode(level)
         if (mask & 2) this.second.setMode(level)
@@ -86,6 +88,11 @@ export class Selects implements ElementPort {
             i++
         }
     }
+}
+
+/** One transfer with the selects as they are. */
+export async function exchange(tx: Buffer, rx: Buffer): Promise<void> {
+    await native.spiXfer(tx, rx)
 }
 
 /** Both arrays are on the same pins. */

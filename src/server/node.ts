@@ -3,8 +3,7 @@
 
 import { ElementArray } from "../array/array"
 import { segmentRows, segmentsMax } from "../config"
-import { ElementPort } from "../flash/bank"
-import { NorBank } from "../flash/nor"
+import { bankOf, ElementPort } from "../flash/bank"
 import { Journal } from "../pair/journal"
 import { PairState } from "../pair/role"
 import { Signal } from "../platform"
@@ -52,8 +51,8 @@ export class NodeServer {
         const into = Buffer.alloc(pageBufferBytes)
         const scratch = Buffer.alloc(pageBufferBytes)
         const cache = new NodeCache()
-        const home = new ElementArray(new NorBank(homePort, out, into), undefined, into)
-        const other = new ElementArray(new NorBank(otherPort, out, into), undefined, into)
+        const home = new ElementArray(bankOf(homePort, out, into), into)
+        const other = new ElementArray(bankOf(otherPort, out, into), into)
         this.home = newHosted(number, home, cache, scratch)
         this.other = newHosted(number ^ 1, other, cache, scratch)
         this.pair = new PairState()

@@ -4,7 +4,7 @@ import { buffers, zeros } from "../lists"
 import { pageBufferBytes } from "./page"
 
 /** Slots: what most operations change, and a path besides. */
-export const cacheSlots = 26
+export const cacheSlots = 23
 const hintMask = 255
 
 export class NodeCache {

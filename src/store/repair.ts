@@ -32,7 +32,7 @@ export class Repair {
     private array: ElementArray
     private buffer: Buffer
     /** Bad element pages found in each slot since boot. */
-    private badPages: number[]
+    private badPages: Buffer
     found: number
     repaired: number
     /** Segment being copied to the joining element, or looked at; 0 = none. And the row in it to go on with. */
@@ -55,7 +55,7 @@ export class Repair {
         this.volume = volume
         this.array = volume.array
         this.buffer = buffer
-        this.badPages = [0, 0, 0, 0, 0, 0]
+        this.badPages = Buffer.alloc(slotsMax)
         this.found = 0
         this.repaired = 0
         this.passes = 0

@@ -214,6 +214,56 @@ describe("SD bank", () => {
         assert.ok(card(bench, 0).statistics.wrongData > 5 && card(bench, 0).statistics.ignored.crc > 5)
     })
 
+    it("pages in runs go as multiple writes; settle, a read, an erase or another page ends them [R17]", async () => {
+        for (let seed = 0; seed < 12; seed++) {
+            const { bench, bank } = await ready(["sd-tiny", "sd-tiny", "sd-tiny"], seed)
+            const random = new Random(seed)
+            const pages = new Map<string, number>()
+            let page = 0
+            for (let i = 0; i < 120; i++) {
+                bank.inRuns = random.chance(0.9)
+                if (random.chance(0.1)) page = random.int(1000)
+                const mask = random.chance(0.9) ? 3 : 1 + random.int(7)
+                await bank.program(mask, page, pageOf(i))
+                for (let slot = 0; slot < 3; slot++) if (mask & (1 << slot)) pages.set(`${slot} ${page}`, i)
+                if (random.chance(0.05)) await bank.settle(1 + random.int(7))
+                if (random.chance(0.05)) await bank.erase(2, 1024, 64)
+                if (random.chance(0.05) && mask & 1) assert.ok((await readBack(bank, 0, page)).equals(contentOf(i)))
+                page++
+            }
+            await bank.settle(-1)
+            bench.cutPower()
+            for (const [place, value] of pages) {
+                const [slot, at] = place.split(" ").map(Number)
+                assert.ok(bench.stored(slot, at).equals(contentOf(value)), `seed ${seed}, ${place}`)
+            }
+            const { commands } = card(bench, 0).statistics
+            assert.ok(commands.CMD25 > 10 && commands.CMD25 < 80, JSON.stringify(commands))
+            assert.equal(bank.alive, 7)
+            assert.deepEqual(bench.violations, [])
+        }
+    })
+
+    it("in runs: a write error, a silent and a stuck card leave within their bounds [R24]", async () => {
+        for (const fault of ["error", "silent", "stuck"]) {
+            const { bench, bank } = await ready(["sd-tiny", "sd-tiny"])
+            bank.inRuns = true
+            await bank.program(3, 4, pageOf(4))
+            await bank.program(3, 5, pageOf(5))
+            if (fault === "error") card(bench, 0).faults.writeErrors.add(6)
+            if (fault === "silent") card(bench, 0).faults.silent = true
+            if (fault === "stuck") card(bench, 0).faults.staysBusy = true
+            const startNs = bench.nowNs
+            await bank.program(3, 6, pageOf(6))
+            await bank.program(3, 7, pageOf(7))
+            await bank.settle(-1)
+            assert.equal(bank.alive, 2, fault)
+            assert.ok(bench.nowNs - startNs < 0.8e9)
+            for (const page of [4, 5, 6, 7]) assert.ok((await readBack(bank, 1, page)).equals(contentOf(page)))
+            assert.deepEqual(bench.violations, [])
+        }
+    })
+
     it("power cut in a write: its page old, new or torn, all others whole, and it starts again [R17] [R23]", async () => {
         const seen = { old: 0, new: 0, torn: 0 }
         for (let seed = 0; seed < 60; seed++) {
@@ -253,11 +303,12 @@ describe("SD bank", () => {
     })
 
     it("the node dies in any transfer, at any point: its partner finds the card and all that was settled [R17] [R14]", async () => {
-        const deaths = { write: 0, read: 0, erase: 0, identify: 0 }
+        const deaths = { write: 0, run: 0, read: 0, erase: 0, identify: 0 }
         const random = new Random("deaths")
         let slowestMs = 0
         for (const [what, count] of [
             ["write", 12],
+            ["run", 24],
             ["read", 8],
             ["erase", 8],
             ["identify", 40],
@@ -271,6 +322,10 @@ describe("SD bank", () => {
                 try {
                     if (what === "write") {
                         await bank.program(3, 20, pageOf(99))
+                        await bank.settle(-1)
+                    } else if (what === "run") {
+                        bank.inRuns = true
+                        for (let page = 20; page < 23; page++) await bank.program(3, page, pageOf(99))
                         await bank.settle(-1)
                     } else if (what === "read") {
                         await readBack(bank, 0, 3)
@@ -296,7 +351,10 @@ describe("SD bank", () => {
                 assert.equal(partner.alive, 3)
                 assert.deepEqual(bench.violations, [], `${what} ${n}`)
             }
-        assert.ok(deaths.write > 30 && deaths.read > 20 && deaths.erase > 20 && deaths.identify > 100, `${deaths}`)
+        assert.ok(
+            deaths.write > 30 && deaths.run > 70 && deaths.read > 20 && deaths.erase > 20 && deaths.identify > 100,
+            JSON.stringify(deaths),
+        )
         assert.ok(slowestMs < 300, `${slowestMs} ms`)
     })
 })

@@ -1,7 +1,7 @@
 // Snapshots keep what they were made of, whatever happens to the volume after: changes, a full volume, power cuts. docs/FORMAT.md, "Snapshots".
 
 import assert from "node:assert/strict"
-import { pageBufferBytes } from "../../src/flash/nor"
+import { pageBufferBytes } from "../../src/flash/bank"
 import { Queries } from "../../src/store/queries"
 import { Reader } from "../../src/store/reader"
 import { PowerCut, smallPart, StoreBench } from "../support/store-bench"

@@ -24,7 +24,7 @@ Buffer.prototype.setAt = function (offset, format, value) {
     if (format === "u8") this[offset] = clamp(0xff)
     else if (format === "u16") this.writeUInt16LE(clamp(0xffff), offset)
     else if (format === "u32") this.writeUInt32LE(clamp(0xffffffff), offset)
-    else this.writeInt32LE(value | 0, offset)
+    else this.writeInt32LE(Math.max(-0x80000000, Math.min(0x7fffffff, Math.trunc(value))), offset)
 }
 
 Buffer.prototype.blitAt = function (offset, source, sourceOffset, bytes) {

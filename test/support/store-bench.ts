@@ -154,7 +154,7 @@ export class StoreBench implements ElementPort {
     async mount(): Promise<boolean> {
         const into = Buffer.alloc(pageBufferBytes)
         const bank = new NorBank(this, Buffer.alloc(pageBufferBytes), into)
-        const array = new ElementArray(bank, undefined, into)
+        const array = new ElementArray(bank, into)
         const usage = Buffer.alloc(512)
         this.volume = new Volume(
             0,

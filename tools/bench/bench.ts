@@ -1,7 +1,8 @@
 // `npm run bench [-- --json]`: figures of a simulated pair in virtual time, each beside the limit that binds it.
 
 import { Command, InvalidArgumentError, Option } from "commander"
-import { measureAll, type Result } from "./measures"
+import { measureAll, measureStore } from "./measures"
+import type { Result } from "./result"
 
 function count(text: string): number {
     const value = Number(text)
@@ -15,25 +16,41 @@ async function main(): Promise<void> {
         .option("--json", "as one JSON object")
         .option("--seed <n>", "seed of all randomness", count, 1)
         .option("--cuts <n>", "power cuts per failover figure", count, 100)
+        .option("--store", "only what the store costs its chips")
         .addOption(new Option("--cpu <cpu>", "processor model").choices(["rp2040", "ideal"]).default("rp2040"))
         .parse()
-    const options = program.opts<{ json?: boolean; seed: number; cuts: number; cpu: "rp2040" | "ideal" }>()
-    const results = await measureAll({ ...options, wallMs: () => performance.now() })
+    const options = program.opts<{
+        json?: boolean
+        store?: boolean
+        seed: number
+        cuts: number
+        cpu: "rp2040" | "ideal"
+    }>()
+    const results = options.store
+        ? await measureStore(options.seed)
+        : await measureAll({ ...options, wallMs: () => performance.now() })
     process.stdout.write(options.json ? `${JSON.stringify({ outputVersion: 1, results })}\n` : table(results))
 }
 
 function table(results: readonly Result[]): string {
-    const rows = results.map(({ name, value, unit, limit, ratio, binds }) =>
-        [
+    let text = ""
+    let heading = ""
+    for (const { array, cpu, name, value, beyondRedundancy, unit, limit, ratio, binds } of results) {
+        if (heading !== `${array}, ${cpu}`) {
+            heading = `${array}, ${cpu}`
+            text += `${heading}; figure, beyond redundancy, limit, ratio, what the limit is\n`
+        }
+        const cells = [
             name.padEnd(24),
             `${value} ${unit}`.padStart(20),
+            `${beyondRedundancy ?? ""}`.padStart(7),
             `${limit}`.padStart(9),
             `${ratio}`.padStart(6),
             ` ${binds}`,
-        ].join(" "),
-    )
-    const [{ array, cpu }] = results
-    return `${array}, ${cpu}; figure, limit, ratio, what the limit is\n${rows.join("\n")}\n`
+        ]
+        text += `${cells.join(" ")}\n`
+    }
+    return text
 }
 
 main().catch((error: Error) => {

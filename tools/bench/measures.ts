@@ -3,20 +3,7 @@
 
 import { noticeKinds } from "../bridge/protocol/numbers"
 import { sha256, SimSession, source } from "../sim/session"
-
-export interface Result {
-    name: string
-    array: string
-    cpu: string
-    value: number
-    unit: string
-    /** What the platform allows at best, in the same unit. */
-    limit: number
-    /** What that limit is. */
-    binds: string
-    /** How near the value is to the limit, 1 = at it. */
-    ratio: number
-}
+import { percentile, resultOf, type Figure, type Result } from "./result"
 
 export interface BenchOptions {
     seed: number
@@ -45,36 +32,34 @@ const writeBytes = 512 * 1024
 const readBytes = 128 * 1024
 const smallFiles = 60
 const smallBytes = 1024
+const heapFiles = [10, 1_000]
+const heapFileBytes = 100
 
 /** What counts as a reply: words about a volume. */
 const replies: readonly number[] = [noticeKinds.progress, noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
 const noticeVolumeAt = 4
 
-type Figure = Omit<Result, "array" | "cpu" | "ratio">
+/** By name: the store's sources are type-checked by rules of their own (tsconfig.firmware.json). */
+const storeModule: string = "./store/measure"
+
+interface StoreModule {
+    measureStore(seed: number): Promise<(Figure & { array: string })[]>
+}
 
 export async function measureAll(options: BenchOptions): Promise<Result[]> {
     const figures = [
         ...(await throughput(options)),
+        ...(await heap(options)),
         ...(await failover(options, "failover-line", lineMs, "the tick that looks at the partner's OWN line")),
         ...(await failover(options, "failover-heartbeat", silenceMs, "four heartbeats missed")),
     ]
-    return figures.map(figure => ({
-        ...figure,
-        array,
-        cpu: options.cpu,
-        value: round(figure.value),
-        limit: round(figure.limit),
-        ratio: round(isRate(figure.unit) ? figure.value / figure.limit : figure.limit / figure.value),
-    }))
+    return [...figures.map(figure => resultOf(figure, array, options.cpu)), ...(await measureStore(options.seed))]
 }
 
-/** More is better. */
-function isRate(unit: string): boolean {
-    return unit.includes("/s")
-}
-
-function round(value: number): number {
-    return Math.round(value * 100) / 100
+/** The store alone, in Node over the chip models. */
+export async function measureStore(seed: number): Promise<Result[]> {
+    const { measureStore } = (await import(storeModule)) as StoreModule
+    return (await measureStore(seed)).map(figure => resultOf(figure, figure.array, "the chips alone"))
 }
 
 async function throughput({ seed, cpu, wallMs }: BenchOptions): Promise<Figure[]> {
@@ -136,6 +121,28 @@ function rate(name: string, value: number, limit: number, binds: string): Figure
     return { name, value, unit: "kB/s", limit, binds }
 }
 
+/** What the runtime's heap holds at most does not depend on how many files there are. */
+async function heap({ seed, cpu }: BenchOptions): Promise<Figure[]> {
+    const session = new SimSession({ seed, cpu })
+    const { client, random, simulation } = session
+    const figures = await session.run(async () => {
+        await session.healthy()
+        const figures: Figure[] = []
+        let count = 0
+        for (const files of heapFiles) {
+            for (; count < files; count++)
+                await client.put(0, `file${count}`, source(random.bytes(heapFileBytes)), { mtime })
+            const bytes = Math.max(...[...simulation.boards.values()].map(board => board.heap()!.liveBytesHigh))
+            const binds = "the runtime's heap on an RP2040"
+            figures.push({ name: `heap-at-${files}-files`, value: bytes / 1024, unit: "KB", limit: heapKB, binds })
+        }
+        await client.close()
+        return figures
+    })
+    await session.bus.close()
+    return figures
+}
+
 /** From the cut (or the hang) of the owner under load to the first reply of its partner. */
 async function failover(options: BenchOptions, name: string, limit: number, binds: string): Promise<Figure[]> {
     const times: number[] = []
@@ -167,9 +174,4 @@ export async function oneFailover({ cpu }: BenchOptions, seed: number, name: str
     })
     await session.bus.close()
     return failoverMs
-}
-
-export function percentile(values: readonly number[], percent: number): number {
-    const sorted = [...values].sort((a, b) => a - b)
-    return sorted[Math.min(sorted.length - 1, Math.ceil((percent / 100) * sorted.length) - 1)]
 }

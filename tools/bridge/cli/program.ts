@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { addArrayVerbs } from "./array"
 import { addChangeVerbs } from "./change"
+import { addCheckVerb } from "./check"
 import { withCommonOptions, type World } from "./context"
 import { addLookVerbs } from "./look"
 import { addNodeVerbs } from "./node"
@@ -43,6 +44,7 @@ export async function run(args: readonly string[], world: World, extra: Command[
     addArrayVerbs(verb, verbs)
     addNodeVerbs(verb)
     addServeVerb(verb)
+    addCheckVerb(verb)
     for (const command of extra) program.addCommand(command)
     for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)
     try {

@@ -1,0 +1,115 @@
+// How evenly the elements wear: after the whole volume was overwritten fifty times, half of it never touched again since it was written,
+// the erase counts of the log's segments lie close together. The reserved segment's sectors are reported on their own.
+
+import assert from "node:assert/strict"
+import { smallPart, type StoreBench } from "../support/store-bench"
+import { hasParity, shapes, type ArrayShape } from "../support/store-geometries"
+import { StoreLoad } from "../../tools/bench/store/load"
+import { findSpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
+
+const isFull = process.env.FULL === "1"
+/** The store keeps erase counts and levels by them. Until it does, the bound is reported, and a run beyond it is skipped. */
+const hasLevelling: boolean = hasParity
+const overwrites = 50
+const coldPart = 0.5
+/** Cold and hot together: the rest is what the log turns in. */
+const filledTo = 0.65
+const sectorRows = 16
+const idleEveryFiles = 4
+const idleMs = 400
+/** For want of space, at two thirds full: none is expected once the store levels. */
+const refusalsMax = 20
+
+interface Spread {
+    min: number
+    mean: number
+    max: number
+}
+
+interface Worn {
+    bench: StoreBench
+    /** Files the volume had no space for, though it was two thirds full. */
+    refusals: number
+    overwritten: number
+}
+
+function spreadOf(counts: readonly number[]): Spread {
+    const sum = counts.reduce((a, b) => a + b, 0)
+    return { min: Math.min(...counts), mean: sum / counts.length, max: Math.max(...counts) }
+}
+
+/** Erases of each segment of the log, from segment 1 on. */
+function segmentErases(bench: StoreBench, element: number): number[] {
+    const sectorsPerSegment = bench.segmentRows / sectorRows
+    const { eraseCounts } = bench.chips[element].cells
+    return Array.from({ length: bench.volume.log.segments - 1 }, (_, i) => eraseCounts[(i + 1) * sectorsPerSegment])
+}
+
+/** Erases of the sectors of the ring of anchors. */
+function ringErases(bench: StoreBench, element: number): number[] {
+    const sectors = Math.min(15, bench.segmentRows / sectorRows - 1)
+    return Array.from(bench.chips[element].cells.eraseCounts.subarray(1, 1 + sectors))
+}
+
+function show(name: string, { min, mean, max }: Spread): string {
+    return `${name} ${min} / ${mean.toFixed(1)} / ${max}`
+}
+
+async function wornVolume(shape: ArrayShape): Promise<Worn> {
+    const part = isFull ? findSpiNorPart("W25Q16JV") : smallPart(19)
+    const load = new StoreLoad(part, isFull ? 256 : 64, shape.elements, 5)
+    await load.begin()
+    const empty = load.fullness()
+    await load.fillTo(empty + (1 - empty) * coldPart, 8_000)
+    const hot: string[] = []
+    const { random } = load
+    const size = () => 500 + random.int(6_000)
+    while (load.fullness() < filledTo) {
+        hot.push(`hot ${hot.length}`)
+        await load.put(hot[hot.length - 1], size())
+    }
+    const volumeBytes = (load.bench.volume.log.segments - 1) * load.segmentPages() * 236
+    load.userBytes = 0
+    let refusals = 0
+    for (let n = 0; load.userBytes < overwrites * volumeBytes; n++) {
+        // most of what is hot is very hot
+        const among = random.chance(0.8) ? hot.length >> 2 : hot.length
+        const name = hot[random.int(among)]
+        const bytes = size()
+        while (!(await load.tryPut(name, bytes))) {
+            if (++refusals >= refusalsMax)
+                return { bench: load.bench, refusals, overwritten: load.userBytes / volumeBytes }
+            await load.idle(idleMs)
+        }
+        if (n % idleEveryFiles === 0) await load.idle(idleMs)
+    }
+    return { bench: load.bench, refusals, overwritten: overwrites }
+}
+
+describe("store: wear", function () {
+    this.timeout(isFull ? 600_000 : 60_000)
+
+    for (const shape of shapes([2, 4]))
+        it(`${shape.name}: after ${overwrites} overwrites, half of the volume at rest, erase counts differ by 10 % and 2 at most [R28]`, async function () {
+            const { bench, refusals, overwritten } = await wornVolume(shape)
+            console.log(
+                `      overwritten ${overwritten.toFixed(1)} times, refused for want of space ${refusals} times`,
+            )
+            let isEven = true
+            for (let element = 0; element < bench.chips.length; element++) {
+                const log = spreadOf(segmentErases(bench, element))
+                const ring = spreadOf(ringErases(bench, element))
+                const label = bench.chips[element].cells.eraseCounts[0]
+                console.log(
+                    `      element ${element}, min / mean / max: ${show("segments of the log", log)}; ` +
+                        `${show("sectors of the ring", ring)}; label's sector ${label}`,
+                )
+                if (log.max - log.min > log.mean * 0.1 + 2) isEven = false
+                // the ring turns sector after sector
+                assert.ok(ring.max - ring.min <= ring.mean * 0.1 + 2, `ring of element ${element}`)
+            }
+            if (!hasLevelling && (refusals || !isEven)) this.skip()
+            assert.equal(refusals, 0, "refused for want of space, at two thirds full")
+            assert.ok(isEven, "the spread of a segment's erases is more than 10 % of the mean and 2")
+        })
+})

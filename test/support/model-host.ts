@@ -1,0 +1,316 @@
+// What a volume must answer, computed from a reference in memory: statuses of requests, times of change, listings, ranges of files.
+//
+// Promise: every method either finds the volume as the reference says, or throws; noSpace is the one answer the reference cannot foresee,
+// and is allowed only when the volume says itself that it is nearly full.
+
+import assert from "node:assert/strict"
+import { Queries } from "../../src/store/queries"
+import { Reader } from "../../src/store/reader"
+import type { StoreBench } from "./store-bench"
+import type { Figures } from "./store-checker"
+import { StoreHost } from "./store-host"
+
+const ok = 0
+const notFound = 1
+const exists = 2
+const notDirectory = 3
+const isDirectory = 4
+const notEmpty = 5
+const noSpace = 6
+const badName = 7
+const badRequest = 8
+const stale = 17
+/** What `execute` says of a frame that deserves no answer. */
+const silent = 255
+
+const typeFile = 1
+const typeDirectory = 2
+const replaceFlag = 1
+const opMkdir = 3
+const opRemove = 8
+// times that StoreHost gives its requests
+const mkdirMtime = 1000
+const commitMtime = 2000
+const renameMtime = 3000
+const removeMtime = 4000
+const rootPath = ""
+
+const badNames = [
+    Buffer.from("."),
+    Buffer.from(".."),
+    Buffer.from("a/b"),
+    Buffer.from("nul\0"),
+    Buffer.alloc(201, 0x61),
+    Buffer.from([0xc0, 0x80]),
+    Buffer.from([0x61, 0xe2, 0x82]),
+    Buffer.from([0xed, 0xa0, 0x80]),
+]
+export const badNameCount = badNames.length
+
+export class ModelHost extends StoreHost {
+    /** Times of change, by path; the root directory's is not asked for. */
+    private readonly mtimes = new Map<string, number>()
+    /** How full the volume said it was whenever it had no space: the least. */
+    fullnessAtNoSpace = 1
+    noSpaces = 0
+
+    constructor(
+        bench: StoreBench,
+        /** As a host sees it, 1 = full: with less the volume may not say that it has no space. */
+        private readonly noSpaceFrom: number,
+    ) {
+        super(bench)
+    }
+
+    files(): string[] {
+        return this.paths(typeFile)
+    }
+
+    directories(): string[] {
+        return this.paths(typeDirectory)
+    }
+
+    private paths(type: number): string[] {
+        return [...this.tree].filter(([, node]) => node.type === type).map(([path]) => path)
+    }
+
+    private children(path: string): string[] {
+        const head = path === rootPath ? "" : path + "/"
+        return [...this.tree.keys()].filter(p => p.startsWith(head) && !p.slice(head.length).includes("/"))
+    }
+
+    override difference(figures: Figures): string | undefined {
+        const found = super.difference(figures)
+        if (found !== undefined) return found
+        for (const [path, { mtime }] of figures.tree)
+            // one that is being changed is compared when it is done
+            if (this.mtimes.has(path) && this.mtimes.get(path) !== mtime && !this.underWay)
+                return `mtime of ${path} is ${mtime}, not ${this.mtimes.get(path)}`
+        return undefined
+    }
+    private underWay = false
+
+    fullness(): number {
+        const { volume } = this.bench
+        const { log } = volume
+        const segmentPages = (log.array as unknown as { segmentPages: number }).segmentPages
+        return 1 - volume.freePages() / ((log.segments - 1) * segmentPages)
+    }
+
+    /** Holds an answer against the expected one. @returns whether it was done */
+    private judge(what: string, status: number, expected: number): boolean {
+        if (status === noSpace && expected !== noSpace) {
+            this.noSpaces++
+            const fullness = this.fullness()
+            this.fullnessAtNoSpace = Math.min(this.fullnessAtNoSpace, fullness)
+            assert.ok(fullness >= this.noSpaceFrom, `${what}: no space, and ${Math.round(fullness * 100)} % full`)
+            return false
+        }
+        assert.equal(status, expected, what)
+        return status === ok
+    }
+
+    private async changing<T>(work: () => Promise<T>): Promise<T> {
+        this.underWay = true
+        try {
+            return await work()
+        } finally {
+            this.underWay = false
+        }
+    }
+
+    private parentPath(path: string): string {
+        return path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : rootPath
+    }
+
+    private touch(path: string, mtime: number): void {
+        if (path !== rootPath) this.mtimes.set(path, mtime)
+    }
+
+    // --- changes
+
+    async makeDirectory(path: string): Promise<void> {
+        const expected = this.tree.has(path) ? exists : ok
+        const status = await this.changing(() => this.mkdir(path))
+        if (!this.judge(`mkdir ${path}`, status, expected)) return
+        this.mtimes.set(path, mkdirMtime)
+        this.touch(this.parentPath(path), mkdirMtime)
+    }
+
+    private commitStatus(path: string, flags: number): number {
+        const old = this.tree.get(path)
+        if (!old) return ok
+        if (old.type === typeDirectory) return isDirectory
+        return flags & replaceFlag ? ok : exists
+    }
+
+    private committed(path: string): void {
+        this.mtimes.set(path, commitMtime)
+        this.touch(this.parentPath(path), commitMtime)
+    }
+
+    async writeFile(path: string, content: Buffer, flags: number, pieceBytes: number): Promise<boolean> {
+        const expected = this.commitStatus(path, flags)
+        const status = await this.changing(() => this.put(path, content, flags, pieceBytes))
+        if (!this.judge(`put ${path}`, status, expected)) return false
+        this.committed(path)
+        return true
+    }
+
+    async finishUpload(object: number, path: string, flags: number): Promise<boolean> {
+        const expected = this.commitStatus(path, flags)
+        const status = await this.changing(() => this.commit(object, path, flags))
+        if (!this.judge(`commit ${path}`, status, expected)) return false
+        this.committed(path)
+        return true
+    }
+
+    private renameStatus(from: string, to: string, flags: number): number {
+        const moved = this.tree.get(from)!
+        const old = this.tree.get(to)
+        if (to === from) return ok
+        if (moved.type === typeDirectory && to.startsWith(from + "/")) return badRequest
+        if (!old) return ok
+        if (!(flags & replaceFlag)) return exists
+        if (old.type !== moved.type) return old.type === typeDirectory ? isDirectory : notDirectory
+        return old.type === typeDirectory && this.children(to).length ? notEmpty : ok
+    }
+
+    async move(from: string, to: string, flags: number): Promise<void> {
+        const expected = this.renameStatus(from, to, flags)
+        const status = await this.changing(() => this.rename(from, to, flags))
+        if (!this.judge(`rename ${from} to ${to}`, status, expected) || from === to) return
+        this.mtimes.delete(to)
+        for (const [path, mtime] of [...this.mtimes])
+            if (path === from || path.startsWith(from + "/")) {
+                this.mtimes.delete(path)
+                this.mtimes.set(to + path.slice(from.length), mtime)
+            }
+        this.touch(this.parentPath(from), renameMtime)
+        this.touch(this.parentPath(to), renameMtime)
+    }
+
+    async removePath(path: string): Promise<void> {
+        const expected = this.children(path).length ? notEmpty : ok
+        const status = await this.changing(() => this.remove(path))
+        if (!this.judge(`remove ${path}`, status, expected)) return
+        this.mtimes.delete(path)
+        this.touch(this.parentPath(path), removeMtime)
+    }
+
+    async setTime(path: string, mtime: number): Promise<void> {
+        const status = await this.changing(() => this.setattr(path, mtime))
+        if (this.judge(`setattr ${path}`, status, ok)) this.mtimes.set(path, mtime)
+    }
+
+    // --- what must be refused
+
+    async refuseName(index: number): Promise<void> {
+        const { status } = await this.request(opMkdir, [1, mkdirMtime, badNames[index % badNames.length]], () => {})
+        this.judge(`mkdir with bad name ${index}`, status, badName)
+    }
+
+    /** The entry a stale listing tells of: its key is right, its object is another. */
+    async refuseStale(path: string): Promise<void> {
+        const key = await this.keyOf(path)
+        const [parent] = this.place(path)
+        const { object } = this.tree.get(path)!
+        const { status } = await this.request(opRemove, [parent, key, object + 1_000_000, removeMtime], () => {})
+        this.judge(`remove ${path} by a stale entry`, status, stale)
+    }
+
+    /** A frame from before the last one, and one from after the next: no answer, no change. */
+    async ignoreOutOfOrder(): Promise<void> {
+        const { client, bench } = this
+        const commit = bench.volume.log.commitNumber()
+        for (const by of [-1, 2]) {
+            if (client.sequence + by < 1) continue
+            client.sequence += by
+            assert.equal((await client.again(opMkdir, 1, 1, Buffer.from("never"))).status, silent)
+            client.sequence -= by
+        }
+        assert.equal(bench.volume.log.commitNumber(), commit)
+    }
+
+    private place(path: string): [number, Buffer] {
+        const parent = this.parentPath(path)
+        return [
+            parent === rootPath ? 1 : this.tree.get(parent)!.object,
+            Buffer.from(path.slice(parent ? parent.length + 1 : 0)),
+        ]
+    }
+
+    private async keyOf(path: string): Promise<number> {
+        const [parent, name] = this.place(path)
+        const { directory } = this.bench.volume
+        assert.equal(await directory.lookup(parent, name, 0, name.length), ok)
+        return directory.key
+    }
+
+    // --- questions
+
+    async readBack(path: string): Promise<void> {
+        const { object, content } = this.tree.get(path)!
+        assert.ok((await this.bench.readFile(object)).equals(content), `content of ${path}, read whole`)
+    }
+
+    /** `bytes` bytes from `offset` on, both taken as parts of what the file has. */
+    async readRange(path: string, from: number, part: number): Promise<void> {
+        const { object, content } = this.tree.get(path)!
+        const offset = Math.floor(content.length * from)
+        const bytes = Math.floor((content.length - offset) * part)
+        const reader = new Reader(Buffer.alloc(260))
+        assert.equal(await reader.open(this.bench.volume, object, 0), ok)
+        assert.equal(reader.size, content.length)
+        const out = Buffer.alloc(bytes)
+        assert.equal(await reader.read(offset, bytes, out, 0), ok)
+        assert.ok(out.equals(content.subarray(offset, offset + bytes)), `${bytes} bytes of ${path} from ${offset}`)
+    }
+
+    async findPath(path: string): Promise<void> {
+        const out = Buffer.alloc(236)
+        const bytes = Buffer.from(path)
+        const queries = new Queries(this.bench.volume)
+        const status = await queries.lookup(1, bytes, 0, bytes.length, out, 0)
+        const node = this.tree.get(path)
+        if (!node) {
+            const parent = this.tree.get(this.parentPath(path))
+            return assert.equal(
+                status,
+                parent && parent.type === typeFile ? notDirectory : notFound,
+                `lookup of ${path}`,
+            )
+        }
+        assert.equal(status, ok, `lookup of ${path}`)
+        assert.deepEqual(
+            [out[0], out.readUInt32LE(2), out.readUInt32LE(6)],
+            [node.type, node.object, node.content.length],
+            `attributes of ${path}`,
+        )
+        assert.equal(out.readUInt32LE(10), this.mtimes.get(path), `mtime of ${path}`)
+    }
+
+    /** A whole listing, page by page. */
+    async listDirectory(path: string): Promise<void> {
+        const directory = path === rootPath ? 1 : this.tree.get(path)!.object
+        const queries = new Queries(this.bench.volume)
+        const out = Buffer.alloc(236)
+        const names: string[] = []
+        let cookie = 0
+        for (let pages = 0, isLast = false; !isLast; pages++) {
+            assert.ok(pages <= this.tree.size, "a listing ends")
+            assert.equal(await queries.readdir(directory, cookie, out, 0, 224), ok)
+            isLast = (out[0] & 0x80) !== 0
+            for (let i = 0, at = 1; i < (out[0] & 0x7f); i++) {
+                const key = out.readUInt32LE(at)
+                assert.ok(key > cookie, "keys rise")
+                cookie = key
+                const bytes = out[at + 22]
+                names.push(out.toString("utf8", at + 23, at + 23 + bytes))
+                at += 23 + bytes
+            }
+        }
+        const expected = this.children(path).map(p => p.slice(p.lastIndexOf("/") + 1))
+        assert.deepEqual(names.sort(), expected.sort(), `listing of ${path || "/"}`)
+    }
+}

@@ -1,0 +1,184 @@
+/** The verb check: looks at images of elements on this machine; opens no bus. What is found is data, on standard output. */
+import type { Command } from "commander"
+import { existsSync } from "node:fs"
+import {
+    arrayTitle,
+    checkArray,
+    dumpArray,
+    dumpPage,
+    figuresOf,
+    groupImages,
+    idText,
+    problemLine,
+    repairArray,
+    summaryLines,
+    verdict,
+    type Image,
+    type Problem,
+    type Repair,
+    type Report,
+} from "../../check"
+import { findImageFiles, openImages, targetsIn, writeImage } from "../../check/files-on-disk"
+import { exitCodes, TwinfilerError } from "../error"
+import { outputVersion, type CommonOptions, type World } from "./context"
+import type { AddVerb } from "./verb"
+
+interface CheckFlags extends CommonOptions {
+    strict?: boolean
+    repair?: boolean
+    inPlace?: boolean
+    out?: string
+    dump?: boolean
+    page?: number
+}
+
+const help = `
+Give a folder (such as that of \`twinfiler sim --dir\`) or the image files of one or more arrays, in any order: labels say
+what belongs together. Elements may be missing; then all is read from the others.
+
+A fault is something promised that does not hold. Degraded: all can be read, but a copy or parity is missing. Notes are neither.
+Exit codes: 0 no fault (with --strict: and nothing degraded), 1 faults, 2 wrong usage or an array that cannot be read.
+
+--repair says what it would do; with --in-place it does it to the files (each is written anew and then renamed), with --out DIR to copies.
+It makes copies, parity, labels, anchors and figures of usage right. It does not touch damaged trees or lost data, and it does not
+rebuild missing elements: a board does. The exit code is that of the images after it. Do not check images that a simulator is using.`
+
+export function addCheckVerb(verb: AddVerb): void {
+    verb("check", "check images of chips or cards, and repair them", command =>
+        command
+            .argument("<path...>", "a folder with images, or image files")
+            .option("--strict", "degraded is an error, too")
+            .option("--repair", "say what could be repaired")
+            .option("--in-place", "with --repair: change the files")
+            .option("--out <dir>", "with --repair: write repaired copies into a new folder")
+            .option("--dump", "list labels, anchor, root, segments, trees and records")
+            .option("--page <number>", "show one page as hex", parsePage)
+            .addHelpText("after", help),
+    ).doesAlone(check)
+}
+
+function parsePage(text: string): number {
+    if (!/^\d{1,10}$/.test(text)) throw new TwinfilerError("usage", `--page ${text}: give the number of a page`)
+    return Number(text)
+}
+
+async function check(world: World, command: Command): Promise<number> {
+    const [paths] = command.processedArgs as [string[]]
+    const flags = command.optsWithGlobals() as CheckFlags
+    if ((flags.inPlace || flags.out !== undefined) && !flags.repair)
+        throw new TwinfilerError("usage", "--in-place and --out go with --repair")
+    if (flags.inPlace && flags.out !== undefined)
+        throw new TwinfilerError("usage", "give --in-place or --out, not both")
+    if (flags.out !== undefined && existsSync(flags.out))
+        throw new TwinfilerError("usage", `--out ${flags.out}: it exists; give a new folder`)
+    const files = orUsage(() => findImageFiles(paths))
+    const images = orUsage(() => openImages(files))
+    try {
+        return orUsage(() => checkImages(world, flags, images))
+    } finally {
+        for (const image of images) image.close()
+    }
+}
+
+function orUsage<Result>(work: () => Result): Result {
+    try {
+        return work()
+    } catch (error) {
+        // files that are missing, forbidden, or change while they are read
+        const isFile = (error as NodeJS.ErrnoException).code !== undefined || (error as Error).name === "Error"
+        if (isFile && !(error instanceof TwinfilerError)) throw new TwinfilerError("usage", (error as Error).message)
+        throw error
+    }
+}
+
+interface Outcome {
+    report: Report
+    repair: Repair | undefined
+}
+
+function checkImages(world: World, flags: CheckFlags, images: Image[]): number {
+    const print = (text: string) => world.stdout.write(`${text}\n`)
+    const { arrays, strays } = groupImages(images)
+    const outcomes = arrays.map(group => checkGroup(world, flags, group))
+    const targets =
+        flags.out === undefined
+            ? images.map(({ name }) => name)
+            : targetsIn(
+                  flags.out,
+                  images.map(one => one.name),
+              )
+    for (const { repair } of outcomes)
+        for (const image of repair?.images ?? []) {
+            const isWanted = flags.out !== undefined || (flags.inPlace && image.changes.size > 0)
+            if (isWanted) writeImage(image, targets[images.findIndex(({ name }) => name === image.name)])
+        }
+    // a foreign version is not a clean folder
+    const isRefused = arrays.length === 0 || strays.some(({ code }) => code === "label-field")
+    const exitCode = exitCodeOf(
+        outcomes.map(({ report }) => report),
+        isRefused,
+        flags,
+    )
+    if (flags.json) print(JSON.stringify({ outputVersion, exitCode, ...jsonOf(outcomes, strays, flags) }))
+    else {
+        for (const outcome of outcomes) printOutcome(print, outcome, flags)
+        for (const stray of strays) print(problemLine(stray))
+    }
+    if (arrays.length === 0) world.stderr.write("twinfiler: none of these is the image of an element\n")
+    return exitCode
+}
+
+function checkGroup(world: World, flags: CheckFlags, group: Image[]): Outcome {
+    const shows = world.isTerminal && !flags.quiet && !flags.json
+    const onProgress = (pages: number, of: number) => {
+        if (shows) world.stderr.write(`\rchecking: ${Math.floor((100 * pages) / of)} %`)
+    }
+    const repair = flags.repair ? repairArray(group, { onProgress }) : undefined
+    const report = repair?.before ?? checkArray(group, { onProgress })
+    if (shows) world.stderr.write("\r\x1b[K")
+    const isDone = flags.inPlace || flags.out !== undefined
+    return { report: repair && isDone ? repair.after : report, repair }
+}
+
+function exitCodeOf(reports: Report[], isRefused: boolean, flags: CheckFlags): number {
+    if (isRefused || reports.some(({ isReadable }) => !isReadable)) return exitCodes.usage
+    const isBad = reports.some(({ faults, degraded }) => faults.length > 0 || (flags.strict && degraded.length > 0))
+    return isBad ? exitCodes.error : exitCodes.done
+}
+
+function printOutcome(print: (text: string) => void, { report, repair }: Outcome, flags: CheckFlags): void {
+    const shown = repair?.before ?? report
+    print(arrayTitle(shown))
+    for (const problem of [...shown.faults, ...shown.degraded]) print(problemLine(problem, shown))
+    if (!flags.quiet) for (const note of shown.notes) print(problemLine(note, shown))
+    if (repair) {
+        const isDone = flags.inPlace || flags.out !== undefined
+        for (const step of repair.steps) print(`${isDone ? "repaired" : "would repair"}: ${step}`)
+        if (repair.steps.length === 0) print("nothing to repair")
+        else if (isDone)
+            for (const problem of [...report.faults, ...report.degraded]) print(`left: ${problemLine(problem, report)}`)
+        else print(`after it: ${verdict(repair.after)}; --in-place or --out DIR does it`)
+    }
+    if (flags.dump) for (const line of dumpArray(report)) print(line)
+    if (flags.page !== undefined) for (const line of dumpPage(report, flags.page)) print(line)
+    for (const line of summaryLines(report)) print(line)
+    print(`${arrayTitle(report).split(":")[0]}: ${verdict(report)}`)
+}
+
+function jsonOf(outcomes: Outcome[], strays: Problem[], flags: CheckFlags) {
+    const arrays = outcomes.map(({ report, repair }) => ({
+        arrayId: report.arrayId === undefined ? null : idText(report.arrayId),
+        volume: report.volume ?? null,
+        readable: report.isReadable,
+        verdict: verdict(report),
+        images: report.images,
+        faults: report.faults,
+        degraded: report.degraded,
+        notes: report.notes,
+        figures: figuresOf(report) ?? null,
+        ...(repair && { repair: { done: flags.inPlace === true || flags.out !== undefined, steps: repair.steps } }),
+        ...(flags.dump && { dump: [...dumpArray(report)] }),
+        ...(flags.page !== undefined && { page: [...dumpPage(report, flags.page)] }),
+    }))
+    return { arrays, strays }
+}

@@ -1,0 +1,12 @@
+/** Checks images of arrays on the host, from docs/FORMAT.md alone: shares no code with the firmware. */
+export { checkArray, mark, type CheckOptions, type Report, type SegmentFigures } from "./check-array"
+export { ChangedImage, FileImage, MemoryImage, type Image } from "./image"
+export { PageChecks } from "./page"
+export { problemCodes, type Place, type Problem, type ProblemCode, type Severity } from "./problems"
+export type { TreeEntry } from "./objects"
+export type { Upload } from "./tail"
+export { groupImages, type Grouped } from "./arrays"
+export { dumpArray, dumpPage } from "./dump"
+export { idText } from "./elements"
+export { repairArray, type Repair } from "./repair"
+export { arrayTitle, figuresOf, problemLine, summaryLines, verdict, volumeName, type Figures } from "./text"

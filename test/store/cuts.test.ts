@@ -100,113 +100,114 @@ async function finish(host: StoreHost): Promise<void> {
 
 const shapes = process.env.ELEMENTS ? [Number(process.env.ELEMENTS)] : [2, 3, 4, 6]
 
-for (const elements of shapes) describe(`store: power cuts, ${elements === 2 ? "mirror" : `parity of ${elements}`}`, function () {
-    this.timeout(600_000)
-    let cuts = 0
-    let at: { host: StoreHost; images: (Uint8Array | undefined)[][] } | undefined
+for (const elements of shapes)
+    describe(`store: power cuts, ${elements === 2 ? "mirror" : `parity of ${elements}`}`, function () {
+        this.timeout(600_000)
+        let cuts = 0
+        let at: { host: StoreHost; images: (Uint8Array | undefined)[][] } | undefined
 
-    function begin(seed: string | number): StoreHost {
-        const bench = new StoreBench(part, segmentRows, seed, elements)
-        bench.load(at!.images)
-        return at!.host.copy(bench)
-    }
-
-    async function runStage(
-        stage: Stage,
-        seed: string | number,
-        operation: number,
-        fraction: number,
-    ): Promise<StoreHost> {
-        const host = begin(seed)
-        if (operation >= 0) host.bench.cutPowerAt(operation, fraction)
-        // after a torn page, the mount that follows is cut too
-        if (fraction === 0.5) host.again = [{ after: operation % 9, fraction: (operation % 5) / 4 }]
-        try {
-            assert.equal(await host.bench.mount(), true)
-        } catch (error) {
-            if (!(error instanceof PowerCut)) throw error
-            host.cuts++
-            assert.equal(host.difference(await host.powerUp()), undefined, "after a cut mount")
+        function begin(seed: string | number): StoreHost {
+            const bench = new StoreBench(part, segmentRows, seed, elements)
+            bench.load(at!.images)
+            return at!.host.copy(bench)
         }
-        await stage[1](host)
-        await finish(host)
-        return host
-    }
 
-    it("a cut at every program and erase of formatting leaves chips that format or mount [R23]", async () => {
-        const counting = new StoreBench(part, segmentRows, 1, elements)
-        await counting.mount()
-        for (let n = 0; n < counting.operations; n++)
-            for (const fraction of [0, 0.3, 0.7, 1]) {
-                const bench = new StoreBench(part, segmentRows, n, elements)
-                const host = new StoreHost(bench)
-                bench.cutPowerAt(n, fraction)
-                await assert.rejects(() => bench.mount(), PowerCut)
-                host.again = [{ after: n % 7, fraction: 0.5 }]
-                await host.powerUp()
-                cuts += host.cuts + 1
-                bench.powerUp()
-                assert.equal(bench.volume.array.dead(), 0, "both elements are labelled")
-                assert.equal(await host.hello(), 0)
-                host.check()
-                for (const chip of bench.chips) assert.equal(chip.peek(4, 1)[0], 5, "a label")
+        async function runStage(
+            stage: Stage,
+            seed: string | number,
+            operation: number,
+            fraction: number,
+        ): Promise<StoreHost> {
+            const host = begin(seed)
+            if (operation >= 0) host.bench.cutPowerAt(operation, fraction)
+            // after a torn page, the mount that follows is cut too
+            if (fraction === 0.5) host.again = [{ after: operation % 9, fraction: (operation % 5) / 4 }]
+            try {
+                assert.equal(await host.bench.mount(), true)
+            } catch (error) {
+                if (!(error instanceof PowerCut)) throw error
+                host.cuts++
+                assert.equal(host.difference(await host.powerUp()), undefined, "after a cut mount")
             }
-        const bench = new StoreBench(part, segmentRows, 1, elements)
-        await bench.mount()
-        at = { host: new StoreHost(bench), images: bench.snapshot() }
-    })
-
-    for (const stage of stages) {
-        it(`a cut at every program and erase: ${stage[0]} [R23] [R22] [R21] [R29]`, async () => {
-            const plain = await runStage(stage, "plain", -1, 0)
-            const { operations } = plain.bench
-            for (let n = 0; n < operations; n++)
-                for (const fraction of [0, 0.5, 1]) {
-                    try {
-                        cuts += (await runStage(stage, n, n, fraction)).cuts
-                    } catch (error) {
-                        ;(error as Error).message +=
-                            ` (${stage[0]}: cut in operation ${n} of ${operations}, at ${fraction})`
-                        throw error
-                    }
-                }
-            // where the next stage begins
-            at = { host: plain, images: plain.bench.snapshot() }
-        })
-    }
-
-    after(() => console.log(`      ${cuts} power cuts`))
-
-    it("ten mounts cut in a row, at any place, lose nothing [R23]", async () => {
-        for (let seed = 0; seed < 60; seed++) {
-            const host = begin(`loop ${seed}`)
-            const { bench } = host
-            const chance = new Random(`loop ${seed}`)
-            assert.equal(await bench.mount(), true)
-            const object = await host.create()
-            const pieces = 1 + chance.int(90)
-            for (let i = 0; i < pieces; i++) await host.write(object, file(1000 + (i % 3)))
-            bench.cutPowerAt(bench.operations + chance.int(10), chance.float())
-            for (let i = 0; i < 10; i++)
-                host.again.push({ after: chance.int(chance.chance(0.5) ? 3 : 12), fraction: chance.float() })
-            await host.write(object, file(5000))
-            assert.equal(await host.commit(object, "looped"), 0)
-            bench.powerUp()
+            await stage[1](host)
             await finish(host)
-            cuts += host.cuts
+            return host
         }
-    })
 
-    it("a hundred idle mounts use no more than their anchors [R23] [R27]", async () => {
-        const host = begin("idle mounts")
-        for (let i = 0; i < 100; i++) {
-            assert.equal(await host.bench.mount(), true)
-            host.bench.cutPowerNow()
-            host.bench.powerUp()
+        it("a cut at every program and erase of formatting leaves chips that format or mount [R23]", async () => {
+            const counting = new StoreBench(part, segmentRows, 1, elements)
+            await counting.mount()
+            for (let n = 0; n < counting.operations; n++)
+                for (const fraction of [0, 0.3, 0.7, 1]) {
+                    const bench = new StoreBench(part, segmentRows, n, elements)
+                    const host = new StoreHost(bench)
+                    bench.cutPowerAt(n, fraction)
+                    await assert.rejects(() => bench.mount(), PowerCut)
+                    host.again = [{ after: n % 7, fraction: 0.5 }]
+                    await host.powerUp()
+                    cuts += host.cuts + 1
+                    bench.powerUp()
+                    assert.equal(bench.volume.array.dead(), 0, "both elements are labelled")
+                    assert.equal(await host.hello(), 0)
+                    host.check()
+                    for (const chip of bench.chips) assert.equal(chip.peek(4, 1)[0], 5, "a label")
+                }
+            const bench = new StoreBench(part, segmentRows, 1, elements)
+            await bench.mount()
+            at = { host: new StoreHost(bench), images: bench.snapshot() }
+        })
+
+        for (const stage of stages) {
+            it(`a cut at every program and erase: ${stage[0]} [R23] [R22] [R21] [R29]`, async () => {
+                const plain = await runStage(stage, "plain", -1, 0)
+                const { operations } = plain.bench
+                for (let n = 0; n < operations; n++)
+                    for (const fraction of [0, 0.5, 1]) {
+                        try {
+                            cuts += (await runStage(stage, n, n, fraction)).cuts
+                        } catch (error) {
+                            ;(error as Error).message +=
+                                ` (${stage[0]}: cut in operation ${n} of ${operations}, at ${fraction})`
+                            throw error
+                        }
+                    }
+                // where the next stage begins
+                at = { host: plain, images: plain.bench.snapshot() }
+            })
         }
-        await host.bench.mount()
-        assert.equal(await host.mkdir("still here"), 0)
-        host.check()
-        checkVolume(host.bench)
+
+        after(() => console.log(`      ${cuts} power cuts`))
+
+        it("ten mounts cut in a row, at any place, lose nothing [R23]", async () => {
+            for (let seed = 0; seed < 60; seed++) {
+                const host = begin(`loop ${seed}`)
+                const { bench } = host
+                const chance = new Random(`loop ${seed}`)
+                assert.equal(await bench.mount(), true)
+                const object = await host.create()
+                const pieces = 1 + chance.int(90)
+                for (let i = 0; i < pieces; i++) await host.write(object, file(1000 + (i % 3)))
+                bench.cutPowerAt(bench.operations + chance.int(10), chance.float())
+                for (let i = 0; i < 10; i++)
+                    host.again.push({ after: chance.int(chance.chance(0.5) ? 3 : 12), fraction: chance.float() })
+                await host.write(object, file(5000))
+                assert.equal(await host.commit(object, "looped"), 0)
+                bench.powerUp()
+                await finish(host)
+                cuts += host.cuts
+            }
+        })
+
+        it("a hundred idle mounts use no more than their anchors [R23] [R27]", async () => {
+            const host = begin("idle mounts")
+            for (let i = 0; i < 100; i++) {
+                assert.equal(await host.bench.mount(), true)
+                host.bench.cutPowerNow()
+                host.bench.powerUp()
+            }
+            await host.bench.mount()
+            assert.equal(await host.mkdir("still here"), 0)
+            host.check()
+            checkVolume(host.bench)
+        })
     })
-})

@@ -22,6 +22,7 @@ import {
     atSerial,
     atSince,
     atType,
+    bodyBytes,
     noPage,
     pageBufferBytes,
     pageIsBlank,
@@ -44,7 +45,10 @@ const atUsageStart = atBody + 20
 const atLive = atBody + 24
 const atWearBase = atBody + 28
 
-/** Told of a data page of the log's tail; `buffer` holds it during the call. */
+/** Type and length of a page that holds a whole block. */
+const wholeBlock = typeData | (bodyBytes << 8)
+
+/** Told of a data page of the log's tail; `buffer` holds it during the call, if more than its header was read. */
 export type TailVisitor = (page: number, object: number, block: number, bytes: number, buffer: Buffer) => void
 
 export class Log {
@@ -64,6 +68,10 @@ export class Log {
     rootPage: number
     /** The log's last row when an element lacks something of it, else -1: what is good of it must be appended again. */
     weakRow: number
+    /** Every row from the last root on is whole, but for the last: no power was cut since. */
+    isTailWhole: boolean
+    /** The last row of which `open` found a good page. */
+    lastRow: number
     /** The segment left last, until somebody looked after it; 0 = none. */
     left: number
     scratch: Buffer
@@ -88,6 +96,8 @@ export class Log {
         this.anchors = new Anchors(array, scratch)
         this.erased = 0
         this.weakRow = -1
+        this.lastRow = -1
+        this.isTailWhole = false
         this.left = 0
         clearTail(this)
     }
@@ -139,12 +149,11 @@ export class Log {
     /** Whether one more data page can be appended as things are: the tail short, room here, and `segments` left for others. */
     takesData(tailMax: number, segments: number): boolean {
         if (this.array.rowPages !== 1) leaveClosedRow(this)
-        return (
-            this.next < this.array.segmentPages &&
-            this.since + this.tailBefore <= tailMax &&
-            this.between === 0 &&
-            this.usage.available() >= segments
-        )
+        if (this.next >= this.array.segmentPages) return false
+        if (this.since + this.tailBefore > tailMax) return false
+        if (this.between !== 0) return false
+        const usage = this.usage
+        return usage.freeSegments - usage.freed.length >= segments
     }
 
     /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
@@ -244,6 +253,7 @@ export class Log {
         this.rootPage = await this.append(root, typeRoot, 0, 0, 0)
         await this.array.settle()
         clearTail(this)
+        this.isTailWhole = true
         usage.committed()
     }
 
@@ -309,6 +319,7 @@ export class Log {
         anchors.rootTail = this.rootTail
         anchors.between = this.between
         anchors.betweenTail = this.betweenTail
+        anchors.isTailWhole = this.isTailWhole
         await anchors.append()
     }
 
@@ -379,6 +390,10 @@ export class Log {
                 this.betweenTail + (this.rootTail ? rootSegment * segmentPages + this.rootTail - root - 1 : 0)
         }
         const row = last === noPage ? -1 : (last / rowPages) | 0
+        this.lastRow = row
+        // written since the newest anchor, the root says that there was no mount since
+        this.isTailWhole = anchors.isTailWhole
+        if (this.rootPage >= base + anchors.start) if (rootSegment === this.segment) this.isTailWhole = true
         this.weakRow = row >= 0 && (await badIn(this.array, row, this.scratch)) ? row : -1
         this.serial = anchors.serial + this.next - anchors.start
         this.erased = 0
@@ -413,6 +428,7 @@ export class Log {
     /** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
+        this.isTailWhole = false
         await this.writeAnchor()
     }
 }
@@ -485,7 +501,25 @@ function measure(log: Log): void {
 
 async function readPages(log: Log, page: number, end: number, visit: TailVisitor): Promise<void> {
     const scratch = log.scratch
+    const header = log.anchors.header
+    const segmentPages = log.array.segmentPages
+    const first = page - (page % segmentPages)
+    // up to here rows are whole, if the tail is: in the present segment up to the last row, which is full of what a cut may have left
+    let whole = first + segmentPages
+    if (first === log.segment * segmentPages) {
+        const lastPage = log.lastRow * log.array.rowPages
+        whole = lastPage < whole ? lastPage : first
+    }
+    if (!log.isTailWhole) whole = 0
+    const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
     for (; page < end; page++) {
+        // of a whole block the header is enough, if it is what it must be: a failover waits for this
+        if (page < whole)
+            if (await log.array.read(page, header, 0))
+                if (header.getAt(atType, "i32") === (wholeBlock | ((page - before) << 16))) {
+                    visit(page, header.getAt(atOwner, "u32"), header.getAt(atBlock, "u32"), bodyBytes, undefined)
+                    continue
+                }
         if (await log.readPage(page, scratch))
             if (scratch[atType] === typeData)
                 visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)

@@ -209,7 +209,7 @@ export class Upload {
         if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) dropLastBlock(this, log)
         if (block !== this.blocks) return false
         if (bytes < this.partialBytes) return false
-        this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
+        if (buffer) this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
         this.fill = bytes
         return true
     }

@@ -148,6 +148,7 @@ export class Volume {
         this.cache.forget(this.number, 0, 0x2000000)
         const log = this.log
         log.weakRow = this.array.abandonRow()
+        log.isTailWhole = false
         await this.array.finish()
         if (!(await log.loadRoot())) return false
         // a page that was to be programmed may be blank: a mount must not take it for the log's end

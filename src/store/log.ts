@@ -313,9 +313,11 @@ export class Log {
         const anchors = this.anchors
         anchors.epoch = this.epoch
         anchors.segment = this.segment
-        anchors.start = this.next - (this.next % this.array.rowPages)
+        // a loss may be noticed in the middle of a row
+        const column = this.next % this.array.rowPages
+        anchors.start = this.next - column
         anchors.root = this.rootPage
-        anchors.serial = this.serial
+        anchors.serial = this.serial - column
         anchors.rootTail = this.rootTail
         anchors.between = this.between
         anchors.betweenTail = this.betweenTail

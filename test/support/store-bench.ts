@@ -11,7 +11,7 @@ import { Reader } from "../../src/store/reader"
 import { Requests } from "../../src/store/requests"
 import { NodeCache } from "../../src/store/node-cache"
 import { Volume } from "../../src/store/volume"
-import { MemoryImage } from "../../tools/sim/chips/image-file"
+import { MemoryImage, type ChipImage } from "../../tools/sim/chips/image-file"
 import type { Operation } from "../../tools/sim/chips/nor-operations"
 import { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { findSpiNorPart, type SpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
@@ -40,6 +40,9 @@ export class StoreBench implements ElementPort {
     readonly random: Random
     /** Elements, as bits, that have come off their wires. */
     silent = 0
+    /** Told of each program and erase of each chip when it begins; of a program the bytes too, from the beginning of its page. */
+    onBegun?: (slot: number, operation: Operation, data: Uint8Array) => void
+    private sent: Uint8Array = new Uint8Array()
     private inserted = 0
     private powered = true
     private cutAt = -1
@@ -53,9 +56,13 @@ export class StoreBench implements ElementPort {
         readonly segmentRows: number,
         seed: number | string = 1,
         elements = 2,
+        /** What the elements hold; blank ones when it is left out. */
+        images: readonly ChipImage[] = [],
+        nowNs = 0,
     ) {
+        this.nowNs = nowNs
         this.random = new Random(seed)
-        for (let i = 0; i < elements; i++) this.insert(i)
+        for (let i = 0; i < elements; i++) this.insert(i, images[i])
         const platformRandom = this.random.fork("platform")
         usePlatform({
             now: () => Math.floor(this.nowNs / 1e6),
@@ -72,20 +79,22 @@ export class StoreBench implements ElementPort {
     }
 
     /** Puts a blank element, or one with contents, into a slot. */
-    insert(slot: number, image = new MemoryImage(this.part.bytes), part = this.part): void {
+    insert(slot: number, image: ChipImage = new MemoryImage(this.part.bytes), part = this.part): void {
         const chip = new SpiNor({
             name: `bench.E${slot}`,
             part,
             image,
             random: this.random.fork(`chip${slot} ${this.inserted++}`),
-            onOperation: operation => this.begun(operation),
+            onOperation: operation => this.begun(slot, operation),
         })
         chip.powerUp(this.nowNs)
         this.chips[slot] = chip
         this.silent &= ~(1 << slot)
     }
 
-    private begun(operation: Operation): "drop" | void {
+    private begun(slot: number, operation: Operation): "drop" | void {
+        // a command and three bytes of address
+        this.onBegun?.(slot, operation, this.sent.subarray(4))
         if (operation.startNs === this.lastStartNs) return
         this.lastStartNs = operation.startNs
         if (this.operations === this.cutAt)
@@ -122,6 +131,7 @@ export class StoreBench implements ElementPort {
         }
         if (this.transfers++ === this.failAt) throw new Error("transfer failed")
         let answered = false
+        this.sent = tx
         for (let i = 0; i < 6; i++) {
             const chip = this.chips[i]
             if (!chip || !(mask & ~this.silent & (1 << i))) continue

@@ -339,7 +339,8 @@ export class Mutator {
             ["type 0", page => (page[at] = 0), { object }],
             ["flags: upload", page => (page[at + 1] ^= 1), { object }],
             ["flags: dropped", page => (page[at + 1] ^= 2), { object }],
-            ["flags", page => (page[at + 1] |= 4), { object }],
+            ["flags: properties", page => (page[at + 1] ^= 4), { object }],
+            ["flags", page => (page[at + 1] |= 8), { object }],
             ["parent", page => page.writeUInt32LE(u32(page, at + 16) + 1, at + 16), { object }],
         ]
         // of a dropped object neither is said

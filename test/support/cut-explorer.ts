@@ -83,7 +83,9 @@ function instantOf({ moment: { startNs, endNs }, fraction }: Choice): number {
 }
 
 /** CUT, if it is for this run. */
-function replayed(name: string): { operation: number; fraction: number; second?: [number, number] } | undefined | "none" {
+function replayed(
+    name: string,
+): { operation: number; fraction: number; second?: [number, number] } | undefined | "none" {
     const text = process.env.CUT
     if (!text) return undefined
     const parts = text.split("/")

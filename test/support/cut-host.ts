@@ -78,11 +78,7 @@ export class CutHost extends StoreHost {
 
     // --- what is written down
 
-    override async request(
-        op: number,
-        args: (number | Buffer)[],
-        apply: (answer: Answer) => void,
-    ): Promise<Answer> {
+    override async request(op: number, args: (number | Buffer)[], apply: (answer: Answer) => void): Promise<Answer> {
         const pending: PendingRequest = { op, args }
         this.note(pending)
         pending.answer = await super.request(op, args, apply)

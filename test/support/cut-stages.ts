@@ -165,7 +165,8 @@ export const fileStages: Stage[] = [
             assert.equal(await h.mkdir("c"), ok)
             const { volume } = h.bench
             let count = 0
-            for (; count < 200 && volume.log.usage.available() > 4; count++) await put(h, `c/${count}`, bytes(1400, count))
+            for (; count < 200 && volume.log.usage.available() > 4; count++)
+                await put(h, `c/${count}`, bytes(1400, count))
             for (let i = 0; i < count; i++) if (i % 3) assert.equal(await h.remove(`c/${i}`), ok)
         },
         async run(h) {
@@ -350,12 +351,13 @@ export function cutStages(
                 await h.mount()
                 await stage.run(h)
             })
+            // also when a cut of this one fails
+            if (stage.isKept) from = host
             await explorer.explore(recording, {
                 degraded: stage.degraded,
                 afterwards: stage.afterwards,
                 ...optionsOf(stage),
             })
-            if (stage.isKept) from = host
         })
 
     after(() => console.log(`      ${titleOf(elements)}: ${explorer.describe()}`))

@@ -46,6 +46,8 @@ export interface ExploreOptions {
     /** Done on every n-th of the volumes after the cut, such as a repair to its end. */
     afterwards?: (host: CutHost) => Promise<void>
     afterwardsEvery?: number
+    /** What may be degraded after that. */
+    degradedAfterwards?: readonly ProblemCode[]
     /** Before the mount the chips are checked on every n-th. */
     checkedBeforeEvery?: number
 }
@@ -203,7 +205,7 @@ export class Explorer {
         } else if (await this.goOn(host)) now = host.known()
         else if (!options.afterwards) return
         if (options.afterwards) await options.afterwards(host)
-        const last = checkBench(bench, this.pageChecks, options.afterwards ? [] : options.degraded)
+        const last = checkBench(bench, this.pageChecks, options.afterwards ? options.degradedAfterwards : options.degraded)
         assert.equal(differenceOf(last, options.afterwards ? host.known() : now), undefined, "in the end")
         checkVolume(bench)
     }

@@ -37,6 +37,7 @@ export interface Stage {
     degraded?: ProblemCode[]
     /** After the cut, on some: what was begun comes to its end. */
     afterwards?(host: CutHost): Promise<void>
+    degradedAfterwards?: ProblemCode[]
     /** The next stage begins with what this one left. */
     isKept?: boolean
 }
@@ -212,7 +213,7 @@ export const fileStages: Stage[] = [
 function rebuildStage(elements: number): Stage {
     return {
         name: "rebuild: onto a blank element, with writes meanwhile",
-        degraded: ["element-joining"],
+        degraded: ["element-joining", "element-missing"],
         async setup(h) {
             h.bench.silent = 2
             await put(h, "d/degraded", bytes(700), 1)
@@ -227,6 +228,7 @@ function rebuildStage(elements: number): Stage {
             })
             assert.equal(h.bench.volume.array.dead(), 0)
         },
+        degradedAfterwards: ["element-out"],
         async afterwards(h) {
             const { repair, array } = h.bench.volume
             if (array.dead() && array.joining < 0) assert.equal(await repair.rebuild(any, any, 0), ok)
@@ -263,7 +265,7 @@ export function repairStages(elements: number): Stage[] {
             async run(h) {
                 assert.equal(await h.hello(), ok)
                 assert.equal(await h.mkdir("d"), ok)
-                for (let i = 0; i < 5; i++) await put(h, `d/${i}`, bytes(500 + i * 900))
+                for (let i = 0; i < 5; i++) await put(h, `d/${i}`, bytes(500 + i * 500))
             },
         },
         {
@@ -272,7 +274,7 @@ export function repairStages(elements: number): Stage[] {
             async run(h) {
                 await put(h, "d/0", bytes(1200), 1)
                 h.bench.silent = 1 << (elements - 1)
-                await put(h, "d/after", bytes(9000))
+                await put(h, "d/after", bytes(5000))
                 assert.equal(await h.rename("d/1", "d/2", 1), ok)
                 await h.mount()
                 const object = await h.create()
@@ -356,6 +358,7 @@ export function cutStages(
             await explorer.explore(recording, {
                 degraded: stage.degraded,
                 afterwards: stage.afterwards,
+                degradedAfterwards: stage.degradedAfterwards,
                 ...optionsOf(stage),
             })
         })

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict"
 import { PageChecks, type ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
-import { checkBench, differenceOf } from "./cut-compare"
+import { afterSecondCut, checkBench, differenceOf } from "./cut-compare"
 import { CutHost, type Instant, type Known } from "./cut-host"
 import { Timeline, type Cut, type Moment } from "./flash-timeline"
 import { StoreBench } from "./store-bench"
@@ -43,6 +43,8 @@ export interface ExploreOptions {
     second?: number
     /** What may be degraded after the mount. */
     degraded?: readonly ProblemCode[]
+    /** Only second ones: the first are another run's. */
+    isSecondOnly?: boolean
     /** Done on every n-th of the volumes after the cut, such as a repair to its end. */
     afterwards?: (host: CutHost) => Promise<void>
     afterwardsEvery?: number
@@ -80,7 +82,7 @@ export function choicesOf(moments: readonly Moment[], random: Random, sample = I
     return choices.sort((one, other) => instantOf(one) - instantOf(other))
 }
 
-function instantOf({ moment: { startNs, endNs }, fraction }: Choice): number {
+export function instantOf({ moment: { startNs, endNs }, fraction }: Choice): number {
     return startNs + Math.floor((endNs - startNs) * fraction)
 }
 
@@ -126,7 +128,7 @@ export class Explorer {
             const known = recording.instants[instant]
             await this.told(label, async () => {
                 const isChosen = (every: number | undefined) => every !== undefined && at % every === 0
-                if (!replay?.second)
+                if (!replay?.second && !options.isSecondOnly)
                     await this.afterCut(recording, cut, known, label, {
                         ...options,
                         afterwards: isChosen(options.afterwardsEvery ?? 1) ? options.afterwards : undefined,
@@ -244,7 +246,7 @@ export class Explorer {
                 this.tally.second++
                 const again = this.fork({ ...recording, bench }, second, known.silent, name)
                 assert.equal(await again.mount(), true, "mount")
-                await this.finish(again, known, { degraded: options.degraded })
+                await this.finish(again, known, { degraded: [...afterSecondCut, ...(options.degraded ?? [])] })
             })
         }
     }

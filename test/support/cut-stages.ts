@@ -314,7 +314,7 @@ export function titleOf(elements: number): string {
 }
 
 /** A formatted array. */
-async function formatted(elements: number): Promise<CutHost> {
+export async function formatted(elements: number): Promise<CutHost> {
     const bench = new StoreBench(part, segmentRows, `${seed} ${elements}`, elements)
     assert.equal(await bench.mount(), true)
     return new CutHost(bench)

@@ -13,7 +13,7 @@ import { Requests } from "../../src/store/requests"
 import { NodeCache } from "../../src/store/node-cache"
 import { Volume } from "../../src/store/volume"
 import type { Element, ElementOperation } from "../../tools/sim/chips/element"
-import { MemoryImage } from "../../tools/sim/chips/image-file"
+import { MemoryImage, type ChipImage } from "../../tools/sim/chips/image-file"
 import { SdCard } from "../../tools/sim/chips/sd-card"
 import type { SdPart } from "../../tools/sim/chips/sd-parts"
 import { SpiNor } from "../../tools/sim/chips/spi-nor"
@@ -53,6 +53,9 @@ export class StoreBench implements CardPort {
     readonly random: Random
     /** Elements, as bits, that have come off their wires. */
     silent = 0
+    /** Told of each program and erase of each chip when it begins; of a program the bytes too, from the beginning of its page. */
+    onBegun?: (slot: number, operation: ElementOperation, data: Uint8Array) => void
+    private sent: Uint8Array = new Uint8Array()
     private inserted = 0
     private powered = true
     private cutAt = -1
@@ -68,10 +71,14 @@ export class StoreBench implements CardPort {
         readonly segmentRows: number,
         seed: number | string = 1,
         elements = 2,
+        /** What the elements hold; blank ones when it is left out. */
+        images: readonly ChipImage[] = [],
+        nowNs = 0,
     ) {
+        this.nowNs = nowNs
         this.random = new Random(seed)
         this.strideBytes = cardsAreFor(part) ? 512 : 256
-        for (let i = 0; i < elements; i++) this.insert(i)
+        for (let i = 0; i < elements; i++) this.insert(i, images[i])
         const platformRandom = this.random.fork("platform")
         usePlatform({
             now: () => Math.floor(this.nowNs / 1e6),
@@ -96,11 +103,11 @@ export class StoreBench implements CardPort {
     }
 
     /** Puts a blank element, or one with contents, into a slot. */
-    insert(slot: number, image?: MemoryImage, part = this.part): void {
+    insert(slot: number, image?: ChipImage, part = this.part): void {
         const common = {
             name: `bench.E${slot}`,
             random: this.random.fork(`chip${slot} ${this.inserted++}`),
-            onOperation: (operation: ElementOperation) => this.begun(operation),
+            onOperation: (operation: ElementOperation) => this.begun(slot, operation),
         }
         const element = cardsAreFor(part)
             ? new SdCard({ ...common, part, image: image ?? new MemoryImage(part.bytes, "bench", part.erasedByte) })
@@ -111,7 +118,9 @@ export class StoreBench implements CardPort {
         this.silent &= ~(1 << slot)
     }
 
-    private begun(operation: ElementOperation): "drop" | void {
+    private begun(slot: number, operation: ElementOperation): "drop" | void {
+        // a command and three bytes of address
+        this.onBegun?.(slot, operation, this.sent.subarray(4))
         if (operation.startNs === this.lastStartNs) return
         this.lastStartNs = operation.startNs
         if (this.operations === this.cutAt)
@@ -151,6 +160,7 @@ export class StoreBench implements CardPort {
             throw new PowerCut(`power cut in operation ${this.cutAt}`)
         }
         if (this.transfers++ === this.failAt) throw new Error("transfer failed")
+        this.sent = tx
         // nobody drives the line, which has a pull-up
         rx.fill(0xff)
         for (let i = 0; i < 6; i++) {

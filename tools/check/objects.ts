@@ -101,16 +101,16 @@ export function checkObjects(
         } else if (type === directoryType && flags === 0 && !paths.byObject.has(object) && isComplete)
             say("object-cycle", `directory ${object} is not below the root directory`, leaf, object)
     }
-    for (const [object, { leaf }] of records.properties) {
-        const inode = records.inodes.get(object)
-        if (!inode) {
-            if (isComplete) say("property-field", `properties of object ${object}, which is not there`, leaf, object)
-        } else if (!inode.hasProperties)
-            say("property-field", `properties of object ${object}, whose flags do not say so`, leaf, object)
-    }
-    for (const [object, { leaf, hasProperties }] of records.inodes)
-        if (hasProperties && !records.properties.has(object) && isComplete)
-            say("property-field", `object ${object} is said to have properties`, leaf, object)
+    for (const [object, { leaf }] of records.properties)
+        if (!records.inodes.has(object) && isComplete)
+            say("property-field", `properties of object ${object}, which is not there`, leaf, object)
+    for (const [object, { hasProperties, leaf }] of records.inodes)
+        if (hasProperties !== records.properties.has(object) && (isComplete || !hasProperties)) {
+            const what = hasProperties
+                ? "is flagged to have properties and has none"
+                : "has properties and no flag for them"
+            say("property-field", `object ${object} ${what}`, leaf, object)
+        }
     return paths
 }
 

@@ -13,7 +13,7 @@ export const fileType = 1
 export const directoryType = 2
 export const uploadFlag = 1
 export const droppedFlag = 2
-const propertiesFlag = 4
+export const propertiesFlag = 4
 export const entryNameBytesMax = 200
 export const snapshotNameBytesMax = 100
 export const propertyBytesMax = 200
@@ -21,7 +21,7 @@ export const propertyBytesMax = 200
 export interface Inode {
     object: number
     type: number
-    /** But for the one that says that there are properties. */
+    /** Without the flag of properties. */
     flags: number
     hasProperties: boolean
     size: number

@@ -18,6 +18,7 @@ import { SdCard } from "../../tools/sim/chips/sd-card"
 import type { SdPart } from "../../tools/sim/chips/sd-parts"
 import { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { findSpiNorPart, type SpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
+import type { Violation } from "../../tools/sim/chips/violation"
 import { Random } from "../../tools/sim/random"
 
 export class PowerCut extends Error {}
@@ -47,6 +48,8 @@ export class StoreBench implements CardPort {
     reads = 0
     /** The transfer that is to throw, as a fault of the processor's own would; counted as `transfers`. */
     failAt = -1
+    /** Elements that are broken may be asked for what a sound one would never be. */
+    hasBroken = false
     cacheSlots = 30
     volume!: Volume
     requests!: Requests
@@ -107,6 +110,9 @@ export class StoreBench implements CardPort {
         const common = {
             name: `bench.E${slot}`,
             random: this.random.fork(`chip${slot} ${this.inserted++}`),
+            report: (violation: Violation) => {
+                if (!this.hasBroken) throw violation
+            },
             onOperation: (operation: ElementOperation) => this.begun(slot, operation),
         }
         const element = cardsAreFor(part)

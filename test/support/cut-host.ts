@@ -31,7 +31,7 @@ export interface Instant extends Known {
     pending?: PendingRequest
 }
 
-const opSnapshot = 10
+export const opSnapshot = 10
 const opSnapshotDelete = 11
 const opSetProperty = 12
 

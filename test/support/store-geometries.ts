@@ -3,8 +3,8 @@
 import type { SpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
 import { smallPart } from "./store-bench"
 
-/** The store's code knows parity arrays. Until it does, only mirrors run. */
-export const hasParity: boolean = false
+/** The store's code knows parity arrays. */
+export const hasParity: boolean = true
 
 export interface ArrayShape {
     name: string
@@ -30,11 +30,11 @@ export function shapes(elements: readonly number[] = [2, 3, 4, 5, 6]): ArrayShap
     return elements.filter(n => n === 2 || hasParity).map(n => (n === 2 ? mirror : parity(n)))
 }
 
-/** Geometries of about 230 KB, so small that cleaning is never far away: 16 segments of the fewest rows that an array may have. */
+/** Elements of 256 KB, so small that cleaning is never far away: 16 segments, or 21 of the fewest rows that an array may have. */
 export function smallGeometries(elements?: readonly number[]): Geometry[] {
     return shapes(elements).map(shape =>
         shape.elements === 2
             ? { ...shape, part: smallPart(18), segmentRows: 64 }
-            : { ...shape, part: { ...smallPart(18), bytes: 48 * 256 * 16 }, segmentRows: 48 },
+            : { ...shape, part: smallPart(18), segmentRows: 48 },
     )
 }

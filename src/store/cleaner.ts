@@ -10,8 +10,8 @@ import { Tree } from "./tree"
 import { Upload } from "./upload"
 
 /** Pages appended, and pages looked at, in one step. */
-const movesMax = 16
-const looksMax = 64
+const movesMax = 48
+const looksMax = 192
 
 export class Cleaner {
     private log: Log
@@ -24,6 +24,12 @@ export class Cleaner {
     private cursor: number
     /** Segment that could not be emptied: a page of it cannot be read. */
     private stuck: number
+    /** Pages in use when the victim was taken, and pages written for it so far. */
+    private begunAt: number
+    cost: number
+    /** With more pages in use emptying may gain nothing, as far as is known; and the pages live when that was found. */
+    private most: number
+    private mostLive: number
 
     constructor(log: Log, tree: Tree, uploads: Upload[], scratch: Buffer) {
         this.log = log
@@ -37,6 +43,8 @@ export class Cleaner {
     begin(): void {
         this.victim = 0
         this.stuck = 0
+        this.most = 96
+        this.mostLive = 0
     }
 
     /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
@@ -46,6 +54,7 @@ export class Cleaner {
         if (!this.log.usage.isMovable(segment)) return
         this.victim = segment
         this.cursor = 0
+        this.begunAt = 0
     }
 
     /** Whether a segment is being emptied. */
@@ -58,12 +67,23 @@ export class Cleaner {
         return this.stuck === segment
     }
 
-    /** The fewest pages in use, if so few that emptying it gains space. */
+    /** The fewest pages in use, if so few that emptying it gains space; with few segments left, if it surely does. */
     private pick(): void {
         const log = this.log
-        let least = ((log.array.segmentPages * 5) >> 3) + 1
+        const segmentPages = log.array.segmentPages
+        const available = log.usage.available()
+        //
+        const live = log.usage.live
+        if (live < this.mostLive) this.most += (128 * (this.mostLive - live)) / segmentPages
+        this.mostLive = live
+        if (this.most > 224) this.most = 224
+        let part = (10 - available) << 5
+        if (part > this.most) part = this.most
+        if (available < 3) part = (part * (available + 1)) >> 2
+        let least = (segmentPages * part) >> 8
         this.victim = 0
         this.cursor = 0
+        this.cost = 0
         for (let segment = 1; segment < log.segments; segment++) {
             const usage = log.usage.of(segment)
             if (usage === 0) continue
@@ -74,6 +94,8 @@ export class Cleaner {
             least = usage
             this.victim = segment
         }
+        this.begunAt = least
+        if (available === 3) if (!this.victim) this.most += 8
     }
 
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
@@ -118,6 +140,8 @@ export class Cleaner {
         if (this.cursor >= segmentPages) {
             if (log.usage.of(victim) > 1) this.stuck = victim
             this.victim = 0
+            // how many pages were written for each one moved
+            if (this.begunAt) this.most = (this.most + (224 * this.begunAt) / (this.cost + 1)) / 2
         }
         return true
     }

@@ -48,8 +48,15 @@ const atWearBase = atBody + 28
 /** Type and length of a page that holds a whole block. */
 const wholeBlock = typeData | (bodyBytes << 8)
 
-/** Told of a data page of the log's tail; `buffer` holds it during the call, if more than its header was read. */
-export type TailVisitor = (page: number, object: number, block: number, bytes: number, buffer: Buffer) => void
+/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds a single one, if more than its header was read. */
+export type TailVisitor = (
+    page: number,
+    object: number,
+    block: number,
+    bytes: number,
+    count: number,
+    buffer: Buffer,
+) => void
 
 export class Log {
     array: ElementArray
@@ -514,18 +521,37 @@ async function readPages(log: Log, page: number, end: number, visit: TailVisitor
     }
     if (!log.isTailWhole) whole = 0
     const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
+    if (end < whole) whole = end
     for (; page < end; page++) {
         // of a whole block the header is enough, if it is what it must be: a failover waits for this
         if (page < whole)
-            if (await log.array.read(page, header, 0))
-                if (header.getAt(atType, "i32") === (wholeBlock | ((page - before) << 16))) {
-                    visit(page, header.getAt(atOwner, "u32"), header.getAt(atBlock, "u32"), bodyBytes, undefined)
-                    continue
-                }
+            if (await readBlockHeader(log, page, page - before)) {
+                const object = header.getAt(atOwner, "u32")
+                const block = header.getAt(atBlock, "u32")
+                let count = 1
+                // blocks come in order, so when as many of them as pages lie between two pages they are all there is between
+                for (let far = whole - 1 - page; far > 1; far = far >> 2)
+                    if (await readBlockHeader(log, page + far, page + far - before))
+                        if (header.getAt(atOwner, "u32") === object)
+                            if (header.getAt(atBlock, "u32") === block + far) {
+                                count = far + 1
+                                break
+                            }
+                visit(page, object, block, bodyBytes, count, undefined)
+                page += count - 1
+                continue
+            }
         if (await log.readPage(page, scratch))
             if (scratch[atType] === typeData)
-                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)
+                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
     }
+}
+
+/** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
+async function readBlockHeader(log: Log, page: number, since: number): Promise<boolean> {
+    const header = log.anchors.header
+    if (!(await log.array.read(page, header, 0))) return false
+    return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
 }
 
 /** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */

@@ -113,7 +113,7 @@ export class Upload {
     async appendFull(log: Log): Promise<void> {
         const block = this.blocks
         const page = await log.appendData(this.buffer, bodyBytes, this.object, block)
-        addRun(this, log, page)
+        addRun(this, log, page, 1)
         // the log's order of programs: what was appended before this page's row is settled by now
         if (log.array.rowPages === 1) {
             const durable = block * bodyBytes
@@ -190,11 +190,16 @@ export class Upload {
         this.durable = size
     }
 
-    /** A data page of this upload found in the log's tail. */
-    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer): void {
+    /** `count` data pages of this upload found in the log's tail. */
+    recover(log: Log, page: number, block: number, bytes: number, count: number, buffer: Buffer): void {
+        if (count > 1)
+            if (block !== this.blocks) {
+                for (let i = 0; i < count; i++) this.recover(log, page + i, block + i, bytes, 1, undefined)
+                return
+            }
         if (!this.takeAgain(log, block, bytes, buffer)) return
-        log.account(page, 1)
-        if (bytes === bodyBytes) addRun(this, log, page)
+        log.account(page, count)
+        if (bytes === bodyBytes) addRun(this, log, page, count)
         else {
             leavePartial(this, log)
             this.partialPage = page
@@ -236,21 +241,21 @@ function settledBelow(upload: Upload, page: number): void {
     if (upload.durable < durable) upload.durable = durable
 }
 
-function addRun(upload: Upload, log: Log, page: number): void {
+function addRun(upload: Upload, log: Log, page: number, count: number): void {
     const block = upload.blocks
     if (upload.partialPage !== noPage) leavePartial(upload, log)
     // a run stays within its segment
     if (page === upload.runNext && page % log.array.segmentPages !== 0) {
         const counts = upload.runCounts
         const last = counts.length - 1
-        counts[last] = counts[last] + 1
+        counts[last] = counts[last] + count
     } else {
         upload.runBlocks.push(block)
         upload.runPages.push(page)
-        upload.runCounts.push(1)
+        upload.runCounts.push(count)
     }
-    upload.runNext = page + 1
-    upload.blocks = block + 1
+    upload.runNext = page + count
+    upload.blocks = block + count
     upload.fill = 0
 }
 

@@ -211,7 +211,11 @@ export class Explorer {
         } else if (await this.goOn(host)) now = host.known()
         else if (!options.afterwards) return
         if (options.afterwards) await options.afterwards(host)
-        const last = checkBench(bench, this.pageChecks, options.afterwards ? options.degradedAfterwards : options.degraded)
+        const last = checkBench(
+            bench,
+            this.pageChecks,
+            options.afterwards ? options.degradedAfterwards : options.degraded,
+        )
         assert.equal(differenceOf(last, options.afterwards ? host.known() : now), undefined, "in the end")
         checkVolume(bench)
     }

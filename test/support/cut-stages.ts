@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import type { ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
-import { Explorer, record, type ExploreOptions } from "./cut-explorer"
+import { Explorer, record, type ExploreOptions, type Recording } from "./cut-explorer"
 import { CutHost } from "./cut-host"
 import { smallPart, StoreBench } from "./store-bench"
 
@@ -178,6 +178,24 @@ export const fileStages: Stage[] = [
         },
     },
     {
+        name: "full: overwrites and removals in a volume with hardly a free segment",
+        async setup(h) {
+            await rest(h)
+            assert.equal(await h.mkdir("f"), ok)
+            let count = 0
+            while (count < 400 && (await h.put(`f/${count}`, bytes(1000, count))) === ok) count++
+            for (let i = 0; i < count; i += 7) assert.equal(await h.remove(`f/${i}`), ok)
+        },
+        async run(h) {
+            for (let i = 1; i < 14; i++) {
+                if (!h.tree.has(`f/${i}`)) continue
+                const status = await h.put(`f/${i}`, bytes(1100, i), 1)
+                assert.ok(status === ok || status === 6, `status ${status}`)
+                if (i % 4 === 1) assert.equal(await h.remove(`f/${i}`), ok)
+            }
+        },
+    },
+    {
         name: "refresh: what rests too long is moved, for the wear",
         async setup(h) {
             await rest(h)
@@ -328,39 +346,42 @@ export function cutStages(
     tags = "[R23] [R22] [R21] [R29]",
 ): void {
     const explorer = new Explorer(seed)
-    let from: CutHost | undefined
+    /** By stage: what it left. */
+    const left = new Map<Stage, Recording & { host: CutHost }>()
 
-    function fork(name: string): CutHost {
-        const { bench } = from!
+    async function fork(index: number): Promise<CutHost> {
+        const before = stages.slice(0, index).filter(stage => stage.isKept).at(-1)
+        const from = before ? (await recordingOf(before)).host : await formatted(elements)
+        const { bench } = from
+        const { name } = stages[index]
         const next = new StoreBench(part, segmentRows, `${seed} ${elements} ${name}`, elements, [], bench.nowNs)
         next.load(bench.snapshot())
         next.silent = bench.silent
-        return from!.copy(next)
+        return from.copy(next)
     }
 
-    before(async () => {
-        from = await formatted(elements)
-    })
+    /** Runs those before it too, if they were not. */
+    async function recordingOf(stage: Stage): Promise<Recording & { host: CutHost }> {
+        const known = left.get(stage)
+        if (known) return known
+        const host = await fork(stages.indexOf(stage))
+        if (stage.setup) {
+            await host.mount()
+            await stage.setup(host)
+        }
+        const recording = await record(stage.name, host, async h => {
+            await h.mount()
+            await stage.run(h)
+        })
+        if (stage.isKept) left.set(stage, { ...recording, host })
+        return { ...recording, host }
+    }
 
     for (const stage of stages)
         it(`${stage.name} ${tags}`, async () => {
-            const host = fork(stage.name)
-            if (stage.setup) {
-                await host.mount()
-                await stage.setup(host)
-            }
-            const recording = await record(stage.name, host, async h => {
-                await h.mount()
-                await stage.run(h)
-            })
-            // also when a cut of this one fails
-            if (stage.isKept) from = host
-            await explorer.explore(recording, {
-                degraded: stage.degraded,
-                afterwards: stage.afterwards,
-                degradedAfterwards: stage.degradedAfterwards,
-                ...optionsOf(stage),
-            })
+            const { degraded, afterwards, degradedAfterwards } = stage
+            const options = { degraded, afterwards, degradedAfterwards, ...optionsOf(stage) }
+            await explorer.explore(await recordingOf(stage), options)
         })
 
     after(() => console.log(`      ${titleOf(elements)}: ${explorer.describe()}`))

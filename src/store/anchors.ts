@@ -174,6 +174,15 @@ export class Anchors {
         return true
     }
 
+    /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
+    async checkSector(): Promise<void> {
+        const array = this.array
+        const first = this.slot - (this.slot % sectorPages)
+        for (let position = 0; position < array.elements; position++)
+            if (await array.readReserved(position, first, this.scratch))
+                if (!this.isAnchor(this.scratch, first)) this.sectorIsOpen = false
+    }
+
     /** First slot of the sector whose first slot's header has the highest sequence; 0 = none. The header is not verified. */
     private async newestSector(sectors: number): Promise<number> {
         const array = this.array

@@ -496,6 +496,7 @@ export class Log {
     /** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
+        await this.anchors.checkSector()
         await this.writeAnchor()
     }
 

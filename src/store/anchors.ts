@@ -133,9 +133,10 @@ export class Anchors {
         const sectors = this.sectors()
         let first = await this.newestSector(sectors)
         let newest = first ? await this.read(first) : 0
-        if (newest === 0) {
+        if (newest !== this.sequence || newest === 0) {
             // what a header said was not so: the whole of each first slot
             first = 0
+            newest = 0
             for (let i = 1; i < sectors; i++) {
                 const sequence = await this.read(i * sectorPages)
                 if (sequence > newest) {
@@ -183,7 +184,7 @@ export class Anchors {
                 if (!this.isAnchor(this.scratch, first)) this.sectorIsOpen = false
     }
 
-    /** First slot of the sector whose first slot's header has the highest sequence; 0 = none. The header is not verified. */
+    /** First slot of the sector whose first slot's header has the highest `sequence`; 0 = none. The header is not verified. */
     private async newestSector(sectors: number): Promise<number> {
         const array = this.array
         const header = this.header
@@ -198,6 +199,7 @@ export class Anchors {
                 newest = sequence
                 first = i * sectorPages
             }
+        this.sequence = newest
         return first
     }
 

@@ -135,9 +135,10 @@ export class Anchors {
         const sectors = this.sectors()
         let first = await this.newestSector(sectors)
         let newest = first ? await this.read(first) : 0
-        if (newest === 0) {
+        if (newest !== this.sequence || newest === 0) {
             // what a header said was not so: the whole of each first slot
             first = 0
+            newest = 0
             for (let i = 1; i < sectors; i++) {
                 const sequence = await this.read(i * sectorPages)
                 if (sequence > newest) {
@@ -177,7 +178,16 @@ export class Anchors {
         return true
     }
 
-    /** First slot of the sector whose first slot's header has the highest sequence; 0 = none. The header is not verified. */
+    /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
+    async checkSector(): Promise<void> {
+        const array = this.array
+        const first = this.slot - (this.slot % sectorPages)
+        for (let position = 0; position < array.elements; position++)
+            if (await array.readReserved(position, first, this.scratch))
+                if (!this.isAnchor(this.scratch, first)) this.sectorIsOpen = false
+    }
+
+    /** First slot of the sector whose first slot's header has the highest `sequence`; 0 = none. The header is not verified. */
     private async newestSector(sectors: number): Promise<number> {
         const array = this.array
         const header = this.header
@@ -192,6 +202,7 @@ export class Anchors {
                 newest = sequence
                 first = i * sectorPages
             }
+        this.sequence = newest
         return first
     }
 

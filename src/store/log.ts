@@ -438,6 +438,7 @@ export class Log {
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
         this.isTailWhole = false
+        await this.anchors.checkSector()
         await this.writeAnchor()
     }
 }

@@ -11,7 +11,7 @@ import { Upload } from "./upload"
 
 /** Pages appended, and pages looked at, in one step. */
 const movesMax = 48
-const looksMax = 192
+const looksMax = 256
 
 export class Cleaner {
     private log: Log
@@ -109,7 +109,10 @@ export class Cleaner {
         const scratch = this.scratch
         let moves = 0
         let looks = 0
-        while (moves < movesMax && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
+        const available = log.usage.available()
+        // the fewer free segments there are, the more at a time
+        const max = available < 7 ? (10 - available) << 4 : movesMax
+        while (moves < max && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
             const page = victim * segmentPages + this.cursor
             this.cursor++
             looks++

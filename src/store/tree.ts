@@ -256,7 +256,12 @@ export class Tree {
 
     /** Keeps as many slots clean as one change may need: a path, its neighbours, and a split at every level. */
     private async makeRoom(): Promise<void> {
-        if (this.cache.dirtyCount + this.height * 2 + 6 > this.cache.slots) await this.flush()
+        const cache = this.cache
+        const most = cache.slots - this.height * 2 - 6
+        if (cache.dirtyCount <= most) return
+        // leaves alone: what is above them will change again
+        await this.flushTop(false)
+        if (cache.dirtyCount > most - 3) await this.flush()
     }
 
     /** Removes the key. @returns whether it existed */
@@ -408,12 +413,16 @@ export class Tree {
 
     /** Appends the changed nodes, children first, and tells the log where the tree now is. The root that follows commits it. */
     async flush(): Promise<void> {
+        await this.flushTop(true)
+        this.log.setTree(this.top, this.height)
+    }
+
+    private async flushTop(isWhole: boolean): Promise<void> {
         if (this.top !== noPage)
             if (this.top >= dirtyMark) {
                 await this.log.ensure(this.cache.dirtyCount + this.log.closingPages())
-                this.top = await this.flushNode(this.top - dirtyMark)
+                this.top = await this.flushNode(this.top - dirtyMark, isWhole)
             }
-        this.log.setTree(this.top, this.height)
     }
 
     /** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
@@ -429,7 +438,7 @@ export class Tree {
         return true
     }
 
-    private async flushNode(slot: number): Promise<number> {
+    private async flushNode(slot: number, isWhole: boolean): Promise<number> {
         const cache = this.cache
         const node = cache.buffers[slot]
         const level = node[atLength]
@@ -438,8 +447,9 @@ export class Tree {
             for (let i = 0; i < count; i++) {
                 const at = atBody + node[atKeys + i * keyBytes + 8]
                 const child = node.getAt(at, "u32")
-                if (child >= dirtyMark) node.setAt(at, "u32", await this.flushNode(child - dirtyMark))
+                if (child >= dirtyMark) node.setAt(at, "u32", await this.flushNode(child - dirtyMark, isWhole))
             }
+            if (!isWhole) return slot + dirtyMark
         }
         const page = await this.log.append(node, typeNode, level, 0, 0)
         this.log.account(page, 1)

@@ -11,10 +11,13 @@ export interface Platform {
     random(): number
 }
 
-/** Lets one fiber sleep until another has work for it. A call before the wait is not lost. */
-export interface Signal {
-    wait(): Promise<void>
-    notify(): void
+/**
+ * Lets one fiber sleep until another has work for it. A call before the wait is not lost.
+ * A class, because a call by an interface would bring in the stock library's methods named `wait` (docs/decisions/0006).
+ */
+export abstract class Signal {
+    abstract wait(): Promise<void>
+    abstract notify(): void
 }
 
 export let platform: Platform

@@ -148,7 +148,7 @@ export class ElementArray {
         if (this.rowPages !== 1) await this.parity.program(page, buffer)
         else await this.bank.program(this.writeMask, page, buffer)
         const mask = this.writeMask
-        if ((this.bank.alive & mask) !== mask) await this.noteLoss()
+        if ((this.bank.alive & mask) !== mask) await noteLoss(this)
     }
 
     /** Ends the row, and waits until all is on the elements. */
@@ -161,7 +161,7 @@ export class ElementArray {
     async finish(): Promise<void> {
         await this.bank.settle(-1)
         const mask = this.writeMask
-        if ((this.bank.alive & mask) !== mask) await this.noteLoss()
+        if ((this.bank.alive & mask) !== mask) await noteLoss(this)
     }
 
     /** Erases a segment of the log, or the reserved one. @returns when the last erase has begun */
@@ -233,18 +233,18 @@ export class ElementArray {
         if (this.onLoss) await this.onLoss()
     }
 
-    private async noteLoss(): Promise<void> {
-        const alive = this.bank.alive
-        for (let i = 0; i < this.elements; i++) {
-            const slot = this.slots[i]
-            if (slot < 0) continue
-            if (alive & (1 << slot)) continue
-            if (this.members & (1 << i) || this.joining === i) await this.drop(i)
-        }
-    }
-
     /** Bit mask of positions that have no element which holds everything. */
     dead(): number {
         return ((1 << this.elements) - 1) & ~this.members
+    }
+}
+
+async function noteLoss(elementArray: ElementArray): Promise<void> {
+    const alive = elementArray.bank.alive
+    for (let i = 0; i < elementArray.elements; i++) {
+        const slot = elementArray.slots[i]
+        if (slot < 0) continue
+        if (alive & (1 << slot)) continue
+        if (elementArray.members & (1 << i) || elementArray.joining === i) await elementArray.drop(i)
     }
 }

@@ -77,13 +77,15 @@ export class Parity {
         const column = page - row * rowPages
         if (row !== this.row) {
             if (this.row >= 0) await this.close()
+            // a loss noticed now is recorded in a buffer that may be this one
+            const total = this.sum()
+            total.blitAt(0, buffer, 0, pageBufferBytes)
             await array.finish()
-            this.sum()
+            buffer.blitAt(0, total, 0, pageBufferBytes)
             this.row = row
-        }
-        const slot = array.slots[(row + 1 + column) % array.elements]
+        } else addPage(this.total, buffer)
         // the sum first: whatever becomes of the program, the row can be read
-        addPage(this.total, buffer)
+        const slot = array.slots[(row + 1 + column) % array.elements]
         if (array.writes(slot)) await array.bank.program(1 << slot, row, buffer)
         if (column === rowPages - 1) await this.close()
     }

@@ -10,7 +10,6 @@
 import { platform } from "../platform"
 import { ElementBank, ElementPort, pageBufferBytes } from "./bank"
 
-
 // W25Q128JV §8.1.2, instruction set table 1
 const cmdProgram = 0x02
 const cmdRead = 0x03

@@ -60,6 +60,8 @@ const responseAt = 258
 const tailBytes = 260
 /** Registers, behind four bytes. */
 let register: Buffer
+/** What a page is read through that goes to `pageIn` itself, as one does from which another is made. */
+let through: Buffer
 
 export class SdBank implements ElementBank {
     alive: number
@@ -135,6 +137,7 @@ export class SdBank implements ElementBank {
         if (!tail) {
             tail = Buffer.alloc(tailBytes)
             register = Buffer.alloc(20)
+            through = Buffer.alloc(tailBytes)
         }
         if (!(await hasHighCapacity(port, mask))) return
         if (!(await readRegister(port, mask, cmdCid, register, pageOut, pageIn))) return
@@ -153,7 +156,8 @@ export class SdBank implements ElementBank {
         if (this.busy & mask) await this.settle(mask)
         let outcome = readNothing
         if (this.alive & mask) {
-            outcome = await readData(this.port, mask, cmdReadBlock, page, buffer, this.pageOut, this.pageIn)
+            const scratch = buffer === this.pageIn ? through : this.pageIn
+            outcome = await readData(this.port, mask, cmdReadBlock, page, buffer, this.pageOut, scratch)
             if (outcome === readNothing) this.alive &= ~mask
         }
         if (outcome !== readWhole) buffer.fillAt(4, buffer.length - 4, unreadable)

@@ -28,26 +28,26 @@ export class Journal {
     /** Something was recorded since the last `recorded` notice. */
     news: boolean
     // a ring of slots in the order in which copies were heard: `first`, and `used` slots from there, of which some are free again
-    private frames: Buffer[]
+    frames: Buffer[]
     /** Bytes of the copy in each slot; 0 = free. */
-    private sizes: number[]
-    private commands: number[]
-    private heardMs: number[]
+    sizes: number[]
+    commands: number[]
+    heardMs: number[]
     /** The clock, roughly; set by whoever has looked at it. */
     nowMs: number
     /** Copies are being finished: each keeps its slot. */
     replaying: boolean
-    private first: number
-    private used: number
+    first: number
+    used: number
     // marks: what is recorded, per session or upload
     markKinds: number[]
     markIds: number[]
     markNumbers: number[]
     /** What the last `recorded` notice said of each mark. */
     markTold: number[]
-    private markUsed: number[]
-    private lastMark: number
-    private clock: number
+    markUsed: number[]
+    lastMark: number
+    clock: number
 
     constructor() {
         this.frames = buffers(copiesMax, frameBytesMax)
@@ -82,7 +82,7 @@ export class Journal {
         // the shortest: a block of one byte, a request without arguments
         if (bytes < (command === 0x80 ? 13 : 16)) return
         if (bytes > frameBytesMax) return
-        if (this.used === copiesMax) if (!this.makeRoom()) return
+        if (this.used === copiesMax) if (!makeRoom(this)) return
         let slot = this.first + this.used
         if (slot >= copiesMax) slot -= copiesMax
         const frame = this.frames[slot]
@@ -93,20 +93,20 @@ export class Journal {
         let mark = 0
         let number = 0
         if (command === 0x80) {
-            mark = this.mark(kindUpload, frame.getAt(6, "u16") | (frame[4] << 16))
+            mark = markOf(this, kindUpload, frame.getAt(6, "u16") | (frame[4] << 16))
             const offset = frame.getAt(8, "u32")
             number = offset + bytes - writeHeadBytes
             // a block beyond the next one cannot be used before the gap is filled, and is sent again then
             if (offset > numbers[mark]) number = 0
         } else {
-            mark = this.mark(kindSession, frame.getAt(8, "u32"))
+            mark = markOf(this, kindSession, frame.getAt(8, "u32"))
             number = frame.getAt(12, "u32")
         }
         this.news = true
         if (number <= numbers[mark]) {
             // heard again: perhaps nobody heard that it is recorded
             this.markTold[mark] = -1
-            this.refresh(command, frame)
+            refresh(this, command, frame)
             return
         }
         numbers[mark] = number
@@ -117,138 +117,25 @@ export class Journal {
         this.held++
     }
 
-    /** The ring is full: closes its gaps, or forgets what is stale when there are none. @returns false when no slot is free */
-    private makeRoom(): boolean {
-        if (this.replaying) return false
-        const sizes = this.sizes
-        if (this.held === copiesMax) {
-            for (let i = 0; i < copiesMax; i++) if (this.nowMs - this.heardMs[i] > staleMs) this.free(i)
-            this.trim()
-        }
-        let to = this.first
-        let slot = this.first
-        for (let n = this.used; n > 0; n--) {
-            if (sizes[slot] !== 0) {
-                if (slot !== to) {
-                    const frame = this.frames[to]
-                    this.frames[to] = this.frames[slot]
-                    this.frames[slot] = frame
-                    sizes[to] = sizes[slot]
-                    sizes[slot] = 0
-                    this.commands[to] = this.commands[slot]
-                    this.heardMs[to] = this.heardMs[slot]
-                }
-                if (++to === copiesMax) to = 0
-            }
-            if (++slot === copiesMax) slot = 0
-        }
-        this.used = this.held
-        return this.used < copiesMax
-    }
-
-    /** Index of the mark of a session or an upload; the one used longest ago gives way. */
-    private mark(kind: number, id: number): number {
-        const last = this.lastMark
-        if (this.markIds[last] === id) if (this.markKinds[last] === kind) return last
-        let oldest = 0
-        for (let i = 0; i < marksMax; i++) {
-            if (this.markKinds[i] === kind)
-                if (this.markIds[i] === id) {
-                    oldest = i
-                    break
-                }
-            if (this.markUsed[i] < this.markUsed[oldest]) oldest = i
-        }
-        if (this.markKinds[oldest] !== kind || this.markIds[oldest] !== id) {
-            this.markKinds[oldest] = kind
-            this.markIds[oldest] = id
-            this.markNumbers[oldest] = 0
-            this.markTold[oldest] = 0
-        }
-        this.markUsed[oldest] = ++this.clock
-        this.lastMark = oldest
-        return oldest
-    }
-
     /** The owner answered a request: it is durable. */
     requestDone(session: number, sequence: number): void {
-        this.done(kindSession, session, sequence)
+        done(this, kindSession, session, sequence)
     }
 
     /** The owner acknowledged an upload up to `end`: those bytes are durable. `id` = volume << 16 | handle. */
     uploadDone(id: number, end: number): void {
-        this.done(kindUpload, id, end)
-    }
-
-    private done(kind: number, id: number, number: number): void {
-        const isUpload = kind === kindUpload
-        const command = isUpload ? 0x80 : 0x81
-        const sizes = this.sizes
-        let slot = this.first
-        for (let n = this.used; n > 0; n--) {
-            if (sizes[slot] !== 0)
-                if (this.commands[slot] === command) {
-                    const frame = this.frames[slot]
-                    if (isUpload) {
-                        if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
-                            // an upload's copies are in the order of their offsets
-                            if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > number) break
-                            this.free(slot)
-                        }
-                    } else if (frame.getAt(8, "u32") === id) if (frame.getAt(12, "u32") <= number) this.free(slot)
-                }
-            if (++slot === copiesMax) slot = 0
-        }
-        this.trim()
-        // what is durable at the owner needs no copy: recording goes on from there
-        const mark = this.mark(kind, id)
-        if (this.markNumbers[mark] < number) {
-            this.markNumbers[mark] = number
-            this.news = true
-        }
-    }
-
-    private free(slot: number): void {
-        this.sizes[slot] = 0
-        this.held--
-    }
-
-    private trim(): void {
-        while (this.used > 0) {
-            if (this.sizes[this.first] !== 0) return
-            if (++this.first === copiesMax) this.first = 0
-            this.used--
-        }
+        done(this, kindUpload, id, end)
     }
 
     /** Slot of the copy heard first, or -1; for replay, which ends each by `take`. */
     oldest(): number {
-        this.trim()
+        trim(this)
         return this.used === 0 ? -1 : this.first
     }
 
     /** Whether nobody waits for this command: a host that does sends it again. To finish it now would undo what came since. */
     isAbandoned(slot: number): boolean {
         return this.nowMs - this.heardMs[slot] > abandonedMs
-    }
-
-    /** A command heard again: its host still waits. */
-    private refresh(command: number, frame: Buffer): void {
-        let slot = this.first
-        for (let n = this.used; n > 0; n--) {
-            if (this.sizes[slot] !== 0)
-                if (this.commands[slot] === command) {
-                    const held = this.frames[slot]
-                    // a request by session and sequence; a block by its upload, whose other blocks its host has not given up either
-                    const same =
-                        command === 0x80
-                            ? held.getAt(6, "u16") === frame.getAt(6, "u16") && held[4] === frame[4]
-                            : held.getAt(8, "i32") === frame.getAt(8, "i32") &&
-                              held.getAt(12, "i32") === frame.getAt(12, "i32")
-                    if (same) this.heardMs[slot] = this.nowMs
-                }
-            if (++slot === copiesMax) slot = 0
-        }
     }
 
     frameOf(slot: number): Buffer {
@@ -261,7 +148,120 @@ export class Journal {
         return this.commands[slot]
     }
     take(slot: number): void {
-        this.free(slot)
-        this.trim()
+        free(this, slot)
+        trim(this)
+    }
+}
+
+/** The ring is full: closes its gaps, or forgets what is stale when there are none. @returns false when no slot is free */
+function makeRoom(journal: Journal): boolean {
+    if (journal.replaying) return false
+    const sizes = journal.sizes
+    if (journal.held === copiesMax) {
+        for (let i = 0; i < copiesMax; i++) if (journal.nowMs - journal.heardMs[i] > staleMs) free(journal, i)
+        trim(journal)
+    }
+    let to = journal.first
+    let slot = journal.first
+    for (let n = journal.used; n > 0; n--) {
+        if (sizes[slot] !== 0) {
+            if (slot !== to) {
+                const frame = journal.frames[to]
+                journal.frames[to] = journal.frames[slot]
+                journal.frames[slot] = frame
+                sizes[to] = sizes[slot]
+                sizes[slot] = 0
+                journal.commands[to] = journal.commands[slot]
+                journal.heardMs[to] = journal.heardMs[slot]
+            }
+            if (++to === copiesMax) to = 0
+        }
+        if (++slot === copiesMax) slot = 0
+    }
+    journal.used = journal.held
+    return journal.used < copiesMax
+}
+
+/** Index of the mark of a session or an upload; the one used longest ago gives way. */
+function markOf(journal: Journal, kind: number, id: number): number {
+    const last = journal.lastMark
+    if (journal.markIds[last] === id) if (journal.markKinds[last] === kind) return last
+    let oldest = 0
+    for (let i = 0; i < marksMax; i++) {
+        if (journal.markKinds[i] === kind)
+            if (journal.markIds[i] === id) {
+                oldest = i
+                break
+            }
+        if (journal.markUsed[i] < journal.markUsed[oldest]) oldest = i
+    }
+    if (journal.markKinds[oldest] !== kind || journal.markIds[oldest] !== id) {
+        journal.markKinds[oldest] = kind
+        journal.markIds[oldest] = id
+        journal.markNumbers[oldest] = 0
+        journal.markTold[oldest] = 0
+    }
+    journal.markUsed[oldest] = ++journal.clock
+    journal.lastMark = oldest
+    return oldest
+}
+
+function done(journal: Journal, kind: number, id: number, number: number): void {
+    const isUpload = kind === kindUpload
+    const command = isUpload ? 0x80 : 0x81
+    const sizes = journal.sizes
+    let slot = journal.first
+    for (let n = journal.used; n > 0; n--) {
+        if (sizes[slot] !== 0)
+            if (journal.commands[slot] === command) {
+                const frame = journal.frames[slot]
+                if (isUpload) {
+                    if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
+                        // an upload's copies are in the order of their offsets
+                        if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > number) break
+                        free(journal, slot)
+                    }
+                } else if (frame.getAt(8, "u32") === id) if (frame.getAt(12, "u32") <= number) free(journal, slot)
+            }
+        if (++slot === copiesMax) slot = 0
+    }
+    trim(journal)
+    // what is durable at the owner needs no copy: recording goes on from there
+    const mark = markOf(journal, kind, id)
+    if (journal.markNumbers[mark] < number) {
+        journal.markNumbers[mark] = number
+        journal.news = true
+    }
+}
+
+function free(journal: Journal, slot: number): void {
+    journal.sizes[slot] = 0
+    journal.held--
+}
+
+function trim(journal: Journal): void {
+    while (journal.used > 0) {
+        if (journal.sizes[journal.first] !== 0) return
+        if (++journal.first === copiesMax) journal.first = 0
+        journal.used--
+    }
+}
+
+/** A command heard again: its host still waits. */
+function refresh(journal: Journal, command: number, frame: Buffer): void {
+    let slot = journal.first
+    for (let n = journal.used; n > 0; n--) {
+        if (journal.sizes[slot] !== 0)
+            if (journal.commands[slot] === command) {
+                const held = journal.frames[slot]
+                // a request by session and sequence; a block by its upload, whose other blocks its host has not given up either
+                const same =
+                    command === 0x80
+                        ? held.getAt(6, "u16") === frame.getAt(6, "u16") && held[4] === frame[4]
+                        : held.getAt(8, "i32") === frame.getAt(8, "i32") &&
+                          held.getAt(12, "i32") === frame.getAt(12, "i32")
+                if (same) journal.heardMs[slot] = journal.nowMs
+            }
+        if (++slot === copiesMax) slot = 0
     }
 }

@@ -61,14 +61,14 @@ const flagDryRun = 1
 
 export class Control {
     worker: Worker
-    private node: NodeServer
-    private lines: Lines
+    node: NodeServer
+    lines: Lines
     private actions: number[]
     /** Changes of control for the worker, in order. */
     jobs: number[]
     /** A takeover or giveback someone asked for and has not been told about: verb and tag; 0 = none. */
-    private askedVerb: number
-    private askedTag: number
+    askedVerb: number
+    askedTag: number
 
     constructor(node: NodeServer, lines: Lines) {
         this.node = node
@@ -133,37 +133,13 @@ export class Control {
         step(pair, event, arg, platform.now(), actions)
         const count = actions.length
         if (count > 0) {
-            for (let i = 0; i < count; i++) this.act(actions[i])
+            for (let i = 0; i < count; i++) act(this, actions[i])
             actions.insert(0, -count)
         }
         if (pair.role !== role) {
             node.outbox.beatDue = true
-            this.tellOutcome()
+            tellOutcome(this)
         }
-    }
-
-    private act(action: number): void {
-        const lines = this.lines
-        if (action === doOwnHigh) lines.setOwn(true)
-        else if (action === doOwnLow) lines.setOwn(false)
-        else if (action === doHoldHigh) lines.setHold(true)
-        else if (action === doHoldLow) lines.setHold(false)
-        else if (action === doResetLow) lines.setPartnerReset(true)
-        else if (action === doResetRelease) lines.setPartnerReset(false)
-        else if (action === doDropHome) this.stop(this.node.home)
-        else if (action === doDropPartner) this.stop(this.node.other)
-        else {
-            this.jobs.push(action)
-            this.node.workerSignal.notify()
-        }
-    }
-
-    private stop(hosted: Hosted): void {
-        hosted.serving = false
-        hosted.volume.mounted = false
-        // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are
-        hosted.volume.array.bank.alive = 0
-        this.node.reads.drop(hosted)
     }
 
     // --- the worker's part
@@ -173,95 +149,9 @@ export class Control {
         const job = this.jobs[0]
         this.jobs.insert(0, -1)
         // the role may have changed since the job was given, and again at each await in it
-        if (job === doMountHome) await this.takeHome()
-        else if (job === doMountPartner) await this.takePartner()
-        else if (job === doReleasePartner) await this.releasePartner()
-    }
-
-    private async mount(hosted: Hosted): Promise<boolean> {
-        try {
-            if (!(await hosted.volume.mount())) return false
-        } catch (e) {
-            console.log("! mount " + e)
-            return false
-        }
-        hosted.epoch = hosted.volume.log.epoch
-        hosted.serving = true
-        return true
-    }
-
-    private async takeHome(): Promise<void> {
-        const node = this.node
-        const mounted = node.pair.role === booting && (await this.mount(node.home))
-        this.event(mounted ? evHomeMounted : evHomeFailed, 0)
-        if (mounted) if (!node.pair.home) this.stop(node.home)
-    }
-
-    private async takePartner(): Promise<void> {
-        const node = this.node
-        const pair = node.pair
-        let mounted = pair.role === takingOver && (await this.mount(node.other))
-        if (mounted) {
-            // hosts may come; what they ask waits behind the copies
-            node.outbox.beatDue = true
-            node.outbox.wake()
-        }
-        if (mounted) if (pair.role === takingOver) mounted = await this.finishCopies()
-        this.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
-        if (pair.role !== takenOver) this.stop(node.other)
-    }
-
-    /**
-     * Executes what the partner was sent and did not finish, in the order in which it was heard.
-     * @returns false when the volume was lost meanwhile; the copies left are kept
-     */
-    private async finishCopies(): Promise<boolean> {
-        const node = this.node
-        const journal = node.journal
-        journal.replaying = true
-        const finished = await this.finishEach()
-        journal.replaying = false
-        if (finished) journal.clear()
-        return finished
-    }
-
-    private async finishEach(): Promise<boolean> {
-        const node = this.node
-        const journal = node.journal
-        try {
-            for (;;) {
-                const slot = journal.oldest()
-                if (slot < 0) break
-                const frame = journal.frameOf(slot)
-                if (journal.isAbandoned(slot)) {
-                    journal.take(slot)
-                    continue
-                }
-                if (journal.commandOf(slot) === 0x80) await this.worker.write(frame, journal.bytesOf(slot))
-                else await this.worker.replay(frame, journal.bytesOf(slot))
-                if (!node.other.serving) return false
-                journal.take(slot)
-            }
-        } catch (e) {
-            console.log("! copies " + e)
-            return false
-        }
-        return true
-    }
-
-    private async releasePartner(): Promise<void> {
-        const other = this.node.other
-        other.serving = false
-        this.node.reads.drop(other)
-        try {
-            await other.volume.commit()
-            await other.volume.array.settle()
-        } catch (e) {
-            // what was acknowledged is on the array; the partner's mount finds it
-            console.log("! release " + e)
-        }
-        this.stop(other)
-        this.event(evPartnerReleased, 0)
+        if (job === doMountHome) await takeHome(this)
+        else if (job === doMountPartner) await takePartner(this)
+        else if (job === doReleasePartner) await releasePartner(this)
     }
 
     /** After an exception in the middle of an operation: what is served is mounted anew. */
@@ -269,12 +159,12 @@ export class Control {
         const node = this.node
         const pair = node.pair
         if (node.home.serving) {
-            if (!(await this.mount(node.home))) this.event(evHomeFailed, 0)
-            if (!pair.home) this.stop(node.home)
+            if (!(await mount(node.home))) this.event(evHomeFailed, 0)
+            if (!pair.home) stop(this, node.home)
         }
         if (node.other.serving) {
-            if (!(await this.mount(node.other))) this.event(evPartnerFailed, 0)
-            if (pair.role !== takenOver) if (pair.role !== takingOver) this.stop(node.other)
+            if (!(await mount(node.other))) this.event(evPartnerFailed, 0)
+            if (pair.role !== takenOver) if (pair.role !== takingOver) stop(this, node.other)
         }
         node.outbox.beatDue = true
     }
@@ -289,12 +179,12 @@ export class Control {
         const tag = frame.getAt(6, "u16")
         if (verb !== verbTakeover)
             if (verb !== verbGiveback) {
-                this.outcome(verb, frame[5] & flagDryRun, tag, badRequest, vetoNone)
+                outcome(this, verb, frame[5] & flagDryRun, tag, badRequest, vetoNone)
                 return
             }
         const veto = verb === verbTakeover ? takeoverVeto(pair, now) : givebackVeto(pair, now)
         if (frame[5] & flagDryRun) {
-            this.outcome(verb, flagDryRun, tag, veto === vetoNone ? ok : vetoed, veto)
+            outcome(this, verb, flagDryRun, tag, veto === vetoNone ? ok : vetoed, veto)
             return
         }
         // asked again while it is under way, or after it was done
@@ -306,34 +196,144 @@ export class Control {
         }
         if (veto !== vetoNone) {
             const already = veto === vetoAlready
-            this.outcome(verb, 0, tag, already ? ok : vetoed, already ? vetoNone : veto)
+            outcome(this, verb, 0, tag, already ? ok : vetoed, already ? vetoNone : veto)
             return
         }
         this.askedVerb = verb
         this.askedTag = tag
         this.event(verb === verbTakeover ? evTakeover : evGiveback, 0)
     }
+}
 
-    /** Tells who asked, once the role has settled. */
-    private tellOutcome(): void {
-        const pair = this.node.pair
-        if (this.askedVerb === 0) return
-        if (pair.role === takingOver) return
-        if (pair.role === givingBack) return
-        const done = this.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
-        this.outcome(this.askedVerb, 0, this.askedTag, done ? ok : vetoed, done ? vetoNone : pair.failure)
-        this.askedVerb = 0
+function act(control: Control, action: number): void {
+    const lines = control.lines
+    if (action === doOwnHigh) lines.setOwn(true)
+    else if (action === doOwnLow) lines.setOwn(false)
+    else if (action === doHoldHigh) lines.setHold(true)
+    else if (action === doHoldLow) lines.setHold(false)
+    else if (action === doResetLow) lines.setPartnerReset(true)
+    else if (action === doResetRelease) lines.setPartnerReset(false)
+    else if (action === doDropHome) stop(control, control.node.home)
+    else if (action === doDropPartner) stop(control, control.node.other)
+    else {
+        control.jobs.push(action)
+        control.node.workerSignal.notify()
     }
+}
 
-    private outcome(verb: number, flags: number, tag: number, status: number, reason: number): void {
-        const out = Buffer.alloc(12)
-        out[4] = verb
-        out[5] = flags
-        out.setAt(6, "u16", tag)
-        out[8] = status
-        out[9] = reason
-        out[10] = this.node.pair.role
-        sealFrame(out, 0)
-        this.node.outbox.outcome(out)
+function stop(control: Control, hosted: Hosted): void {
+    hosted.serving = false
+    hosted.volume.mounted = false
+    // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are
+    hosted.volume.array.bank.alive = 0
+    control.node.reads.drop(hosted)
+}
+
+async function mount(hosted: Hosted): Promise<boolean> {
+    try {
+        if (!(await hosted.volume.mount())) return false
+    } catch (e) {
+        console.log("! mount " + e)
+        return false
     }
+    hosted.epoch = hosted.volume.log.epoch
+    hosted.serving = true
+    return true
+}
+
+async function takeHome(control: Control): Promise<void> {
+    const node = control.node
+    const mounted = node.pair.role === booting && (await mount(node.home))
+    control.event(mounted ? evHomeMounted : evHomeFailed, 0)
+    if (mounted) if (!node.pair.home) stop(control, node.home)
+}
+
+async function takePartner(control: Control): Promise<void> {
+    const node = control.node
+    const pair = node.pair
+    let mounted = pair.role === takingOver && (await mount(node.other))
+    if (mounted) {
+        // hosts may come; what they ask waits behind the copies
+        node.outbox.beatDue = true
+        node.outbox.wake()
+    }
+    if (mounted) if (pair.role === takingOver) mounted = await finishCopies(control)
+    control.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
+    if (pair.role !== takenOver) stop(control, node.other)
+}
+
+/**
+ * Executes what the partner was sent and did not finish, in the order in which it was heard.
+ * @returns false when the volume was lost meanwhile; the copies left are kept
+ */
+async function finishCopies(control: Control): Promise<boolean> {
+    const node = control.node
+    const journal = node.journal
+    journal.replaying = true
+    const finished = await finishEach(control)
+    journal.replaying = false
+    if (finished) journal.clear()
+    return finished
+}
+
+async function finishEach(control: Control): Promise<boolean> {
+    const node = control.node
+    const journal = node.journal
+    try {
+        for (;;) {
+            const slot = journal.oldest()
+            if (slot < 0) break
+            const frame = journal.frameOf(slot)
+            if (journal.isAbandoned(slot)) {
+                journal.take(slot)
+                continue
+            }
+            if (journal.commandOf(slot) === 0x80) await control.worker.write(frame, journal.bytesOf(slot))
+            else await control.worker.replay(frame, journal.bytesOf(slot))
+            if (!node.other.serving) return false
+            journal.take(slot)
+        }
+    } catch (e) {
+        console.log("! copies " + e)
+        return false
+    }
+    return true
+}
+
+async function releasePartner(control: Control): Promise<void> {
+    const other = control.node.other
+    other.serving = false
+    control.node.reads.drop(other)
+    try {
+        await other.volume.commit()
+        await other.volume.array.settle()
+    } catch (e) {
+        // what was acknowledged is on the array; the partner's mount finds it
+        console.log("! release " + e)
+    }
+    stop(control, other)
+    control.event(evPartnerReleased, 0)
+}
+
+/** Tells who asked, once the role has settled. */
+function tellOutcome(control: Control): void {
+    const pair = control.node.pair
+    if (control.askedVerb === 0) return
+    if (pair.role === takingOver) return
+    if (pair.role === givingBack) return
+    const done = control.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
+    outcome(control, control.askedVerb, 0, control.askedTag, done ? ok : vetoed, done ? vetoNone : pair.failure)
+    control.askedVerb = 0
+}
+
+function outcome(control: Control, verb: number, flags: number, tag: number, status: number, reason: number): void {
+    const out = Buffer.alloc(12)
+    out[4] = verb
+    out[5] = flags
+    out.setAt(6, "u16", tag)
+    out[8] = status
+    out[9] = reason
+    out[10] = control.node.pair.role
+    sealFrame(out, 0)
+    control.node.outbox.outcome(out)
 }

@@ -5,12 +5,12 @@ import { zeros } from "../lists"
 const marksMax = 8
 
 export class Recorded {
-    private kinds: number[]
-    private ids: number[]
+    kinds: number[]
+    ids: number[]
     private numbers: number[]
     private next: number
     /** Where the last one asked for or told about was. */
-    private last: number
+    last: number
 
     constructor() {
         this.kinds = zeros(marksMax)
@@ -27,7 +27,7 @@ export class Recorded {
 
     /** @param kind session or upload, as in journal.ts; @param number sequence or end offset */
     set(kind: number, id: number, number: number): void {
-        let i = this.find(kind, id)
+        let i = find(this, kind, id)
         if (i < 0) {
             i = this.next
             this.next = (i + 1) % marksMax
@@ -39,20 +39,20 @@ export class Recorded {
 
     /** 0 when nothing is recorded. */
     get(kind: number, id: number): number {
-        const i = this.find(kind, id)
+        const i = find(this, kind, id)
         return i < 0 ? 0 : this.numbers[i]
     }
+}
 
-    private find(kind: number, id: number): number {
-        const last = this.last
-        const ids = this.ids
-        if (ids[last] === id) if (this.kinds[last] === kind) return last
-        for (let i = 0; i < marksMax; i++)
-            if (ids[i] === id)
-                if (this.kinds[i] === kind) {
-                    this.last = i
-                    return i
-                }
-        return -1
-    }
+function find(recorded: Recorded, kind: number, id: number): number {
+    const last = recorded.last
+    const ids = recorded.ids
+    if (ids[last] === id) if (recorded.kinds[last] === kind) return last
+    for (let i = 0; i < marksMax; i++)
+        if (ids[i] === id)
+            if (recorded.kinds[i] === kind) {
+                recorded.last = i
+                return i
+            }
+    return -1
 }

@@ -15,7 +15,7 @@ const flagRecording = 64
 const noticeBytesMin = 8
 
 export class Listener {
-    private node: NodeServer
+    node: NodeServer
     private control: Control
     private partnerCode: number
     private partnerUptimeMs: number
@@ -70,20 +70,18 @@ export class Listener {
             const count = payload[5]
             for (let i = 0, at = 8; i < count && at + 8 <= payload.length; i++, at += 8)
                 node.journal.uploadDone(payload.getAt(at, "u16") | (payload[4] << 16), payload.getAt(at + 4, "u32"))
-        } else if (kind === noticeRecorded) this.recorded(payload)
+        } else if (kind === noticeRecorded) recorded(this, payload)
     }
+}
 
-    private recorded(payload: Buffer): void {
-        const node = this.node
-        const count = payload[5]
-        for (let i = 0, at = 8; i < count && at + 12 <= payload.length; i++, at += 12) {
-            const kind = payload[at]
-            const id =
-                kind === kindUpload
-                    ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16)
-                    : payload.getAt(at + 4, "u32")
-            if (kind === kindUpload || kind === kindSession) node.recorded.set(kind, id, payload.getAt(at + 8, "u32"))
-        }
-        node.outbox.progressDue = true
+function recorded(listener: Listener, payload: Buffer): void {
+    const node = listener.node
+    const count = payload[5]
+    for (let i = 0, at = 8; i < count && at + 12 <= payload.length; i++, at += 12) {
+        const kind = payload[at]
+        const id =
+            kind === kindUpload ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16) : payload.getAt(at + 4, "u32")
+        if (kind === kindUpload || kind === kindSession) node.recorded.set(kind, id, payload.getAt(at + 8, "u32"))
     }
+    node.outbox.progressDue = true
 }

@@ -52,18 +52,18 @@ export class Outbox {
     progressDue: boolean
     /** A change of role or control is told at once. */
     beatDue: boolean
-    private node: NodeServer
-    private replies: Reply[]
-    private answers: Buffer[]
-    private outcomes: Buffer[]
-    private refusals: Buffer[]
-    private frames: Buffer[]
+    node: NodeServer
+    replies: Reply[]
+    answers: Buffer[]
+    outcomes: Buffer[]
+    refusals: Buffer[]
+    frames: Buffer[]
     /** When something was last said. */
     lastSendMs: number
-    private nextBeatMs: number
-    private lastProgressMs: number
-    private lastRecordedMs: number
-    private kind: number
+    nextBeatMs: number
+    lastProgressMs: number
+    lastRecordedMs: number
+    kind: number
     private carriers: Carrier[]
 
     constructor(node: NodeServer) {
@@ -149,7 +149,7 @@ export class Outbox {
         for (;;) {
             // an exception here would restart the program; what was to be said is said again when it is asked for again
             try {
-                const frame = carrier.isReady() ? this.next() : undefined
+                const frame = carrier.isReady() ? next(this) : undefined
                 if (frame) {
                     const node = this.node
                     this.lastSendMs = node.nowMs
@@ -162,69 +162,69 @@ export class Outbox {
             }
         }
     }
+}
 
-    private first(queue: Buffer[]): Buffer {
-        const frame = queue[0]
-        queue.insert(0, -1)
-        return frame
+function first(queue: Buffer[]): Buffer {
+    const frame = queue[0]
+    queue.insert(0, -1)
+    return frame
+}
+
+/** The most urgent thing to say, its kind in `kind`; undefined when there is none. */
+function next(outbox: Outbox): Buffer {
+    const node = outbox.node
+    const now = node.nowMs
+    outbox.kind = noticeOutcome
+    if (outbox.outcomes.length > 0) return first(outbox.outcomes)
+    if (outbox.beatDue || now >= outbox.nextBeatMs) {
+        outbox.beatDue = false
+        outbox.nextBeatMs = now + (now - outbox.lastSendMs < beatMs ? busyBeatMs : beatMs)
+        outbox.kind = noticeBeat
+        return beatFrame(node)
     }
-
-    /** The most urgent thing to say, its kind in `kind`; undefined when there is none. */
-    private next(): Buffer {
-        const node = this.node
-        const now = node.nowMs
-        this.kind = noticeOutcome
-        if (this.outcomes.length > 0) return this.first(this.outcomes)
-        if (this.beatDue || now >= this.nextBeatMs) {
-            this.beatDue = false
-            this.nextBeatMs = now + (now - this.lastSendMs < beatMs ? busyBeatMs : beatMs)
-            this.kind = noticeBeat
-            return beatFrame(node)
+    if (outbox.replies.length > 0) {
+        const frame = nextReply(outbox, now)
+        outbox.kind = noticeReply
+        if (frame) return frame
+    }
+    outbox.kind = noticeProgress
+    if (outbox.refusals.length > 0) return first(outbox.refusals)
+    if (outbox.progressDue)
+        if (now - outbox.lastProgressMs >= progressMs) {
+            let frame = progressFrame(node, node.home, now)
+            if (!frame) frame = progressFrame(node, node.other, now)
+            if (frame) {
+                outbox.lastProgressMs = now
+                return frame
+            }
+            outbox.progressDue = false
         }
-        if (this.replies.length > 0) {
-            const frame = this.nextReply(now)
-            this.kind = noticeReply
+    if (node.journal.news)
+        if (now - outbox.lastRecordedMs >= progressMs) {
+            outbox.lastRecordedMs = now
+            const frame = recordedFrame(node)
+            outbox.kind = noticeRecorded
             if (frame) return frame
         }
-        this.kind = noticeProgress
-        if (this.refusals.length > 0) return this.first(this.refusals)
-        if (this.progressDue)
-            if (now - this.lastProgressMs >= progressMs) {
-                let frame = progressFrame(node, node.home, now)
-                if (!frame) frame = progressFrame(node, node.other, now)
-                if (frame) {
-                    this.lastProgressMs = now
-                    return frame
-                }
-                this.progressDue = false
-            }
-        if (node.journal.news)
-            if (now - this.lastRecordedMs >= progressMs) {
-                this.lastRecordedMs = now
-                const frame = recordedFrame(node)
-                this.kind = noticeRecorded
-                if (frame) return frame
-            }
-        this.kind = noticeAnswer
-        if (this.answers.length > 0) return this.first(this.answers)
-        this.kind = noticeData
-        if (this.frames.length > 0) return this.first(this.frames)
-        return undefined
-    }
+    outbox.kind = noticeAnswer
+    if (outbox.answers.length > 0) return first(outbox.answers)
+    outbox.kind = noticeData
+    if (outbox.frames.length > 0) return first(outbox.frames)
+    return undefined
+}
 
-    /** The first reply whose request the partner has recorded, or that has waited long enough. */
-    private nextReply(now: number): Buffer {
-        const node = this.node
-        for (let i = 0; i < this.replies.length; i++) {
-            const frame = this.replies[i].frame
-            const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
-            if (!copied) if (node.isProtected()) if (now < this.replies[i].dueMs) continue
-            frame[7] = replyFlags(node)
-            if (!copied) frame[7] |= flagUnprotected
-            sealFrame(frame, 0)
-            this.replies.insert(i, -1)
-            return frame
-        }
-        return undefined
+/** The first reply whose request the partner has recorded, or that has waited long enough. */
+function nextReply(outbox: Outbox, now: number): Buffer {
+    const node = outbox.node
+    for (let i = 0; i < outbox.replies.length; i++) {
+        const frame = outbox.replies[i].frame
+        const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
+        if (!copied) if (node.isProtected()) if (now < outbox.replies[i].dueMs) continue
+        frame[7] = replyFlags(node)
+        if (!copied) frame[7] |= flagUnprotected
+        sealFrame(frame, 0)
+        outbox.replies.insert(i, -1)
+        return frame
     }
+    return undefined
 }

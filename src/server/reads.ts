@@ -89,47 +89,47 @@ export class Reads {
         for (let i = 0; i < readsMax; i++) {
             this.turn = (this.turn + 1) % readsMax
             const read = this.reads[this.turn]
-            if (read.tag >= 0) return await this.frameOf(read, this.readers[this.turn], flags)
+            if (read.tag >= 0) return await frameOf(this, read, this.readers[this.turn], flags)
         }
         return undefined
     }
+}
 
-    private async frameOf(read: Read, reader: Reader, flags: number): Promise<Buffer> {
-        let bytes = 0
-        let status = read.status
-        const volume = read.hosted.volume
-        if (status === ok)
-            if (!read.opened) {
-                status = await reader.open(volume, read.object, read.snapshot)
-                read.opened = true
-            }
-        const frame = Buffer.alloc(frameBytesMax)
-        const offset = read.offset
-        if (status === ok)
-            if (offset < reader.size) {
-                bytes = reader.size - offset
-                if (bytes > read.end - offset) bytes = read.end - offset
-                if (bytes > dataBytes) bytes = dataBytes
-                status = await reader.read(offset, bytes, frame, headBytes)
-                if (status !== ok) bytes = 0
-            }
-        read.offset = offset + bytes
-        frame[4] = volume.number
-        frame[5] = read.tag
-        frame[6] = status
-        frame[7] = flags
-        frame.setAt(8, "u32", offset)
-        if (bytes === 0 || read.offset >= read.end || status !== ok) {
-            read.tag = -1
-            this.active--
+async function frameOf(reads: Reads, read: Read, reader: Reader, flags: number): Promise<Buffer> {
+    let bytes = 0
+    let status = read.status
+    const volume = read.hosted.volume
+    if (status === ok)
+        if (!read.opened) {
+            status = await reader.open(volume, read.object, read.snapshot)
+            read.opened = true
         }
-        if (bytes === dataBytes) {
-            sealFrame(frame, read.object)
-            return frame
+    const frame = Buffer.alloc(frameBytesMax)
+    const offset = read.offset
+    if (status === ok)
+        if (offset < reader.size) {
+            bytes = reader.size - offset
+            if (bytes > read.end - offset) bytes = read.end - offset
+            if (bytes > dataBytes) bytes = dataBytes
+            status = await reader.read(offset, bytes, frame, headBytes)
+            if (status !== ok) bytes = 0
         }
-        const short = Buffer.alloc(headBytes + bytes)
-        short.blitAt(0, frame, 0, headBytes + bytes)
-        sealFrame(short, read.object)
-        return short
+    read.offset = offset + bytes
+    frame[4] = volume.number
+    frame[5] = read.tag
+    frame[6] = status
+    frame[7] = flags
+    frame.setAt(8, "u32", offset)
+    if (bytes === 0 || read.offset >= read.end || status !== ok) {
+        read.tag = -1
+        reads.active--
     }
+    if (bytes === dataBytes) {
+        sealFrame(frame, read.object)
+        return frame
+    }
+    const short = Buffer.alloc(headBytes + bytes)
+    short.blitAt(0, frame, 0, headBytes + bytes)
+    sealFrame(short, read.object)
+    return short
 }

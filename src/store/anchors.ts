@@ -38,6 +38,7 @@ export class Anchors {
     between: number
     betweenTail: number
     members: number
+    isTailWhole: boolean
     /** The position being rebuilt, or -1. */
     joining: number
     /** Of the element that belongs in each position. */
@@ -121,6 +122,7 @@ export class Anchors {
         buffer[atBody + 23] = array.joining < 0 ? noPosition : array.joining
         buffer.setAt(atBody + 24, "u32", this.arrayId)
         buffer.blitAt(atBody + 28, this.generations, 0, slotsMax)
+        if (this.isTailWhole) buffer[atBody + 34] = 1
         buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
         sealPage(buffer, slot)
         await array.programReserved(slot, buffer)
@@ -166,6 +168,7 @@ export class Anchors {
         const joining = buffer[atBody + 23]
         this.joining = joining === noPosition ? -1 : joining
         this.generations.blitAt(0, buffer, atBody + 28, slotsMax)
+        this.isTailWhole = buffer[atBody + 34] !== 0
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
         // a slot whose programming was cut may read as blank: leave one free
         this.slot = used + 2 < sectorPages ? first + used + 2 : first + sectorPages

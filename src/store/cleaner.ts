@@ -72,7 +72,7 @@ export class Cleaner {
         const log = this.log
         const segmentPages = log.array.segmentPages
         const available = log.usage.available()
-        // 
+        //
         const live = log.usage.live
         if (live < this.mostLive) this.most += (128 * (this.mostLive - live)) / segmentPages
         this.mostLive = live

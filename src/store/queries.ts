@@ -30,7 +30,7 @@ const lastPage = 0x80
 export class Queries {
     /** Bytes of the answer. */
     bytes: number
-    private volume: Volume
+    volume: Volume
 
     constructor(volume: Volume) {
         this.volume = volume
@@ -43,7 +43,7 @@ export class Queries {
      */
     async ask(op: number, frame: Buffer, bytes: number, out: Buffer, at: number): Promise<number> {
         const snapshot = frame.getAt(atSnapshot, "u16")
-        if (snapshot === 0) return await this.answer(op, frame, bytes, out, at)
+        if (snapshot === 0) return await answer(this, op, frame, bytes, out, at)
         const tree = this.volume.tree
         if ((await enterSnapshot(tree, snapshot)) === 0) {
             // of a path no name was found
@@ -52,7 +52,7 @@ export class Queries {
             return notFound
         }
         try {
-            return await this.answer(op, frame, bytes, out, at)
+            return await answer(this, op, frame, bytes, out, at)
         } catch (e) {
             // damage there is none of the volume's, which need not be mounted anew
             console.log("! snapshot " + e)
@@ -62,26 +62,9 @@ export class Queries {
         }
     }
 
-    private async answer(op: number, frame: Buffer, bytes: number, out: Buffer, at: number): Promise<number> {
-        const object = frame.getAt(atObject, "u32")
-        if (op === queryLookup) return await this.lookup(object, frame, atPath, bytes - atPath, out, at)
-        if (op === queryGetattr) return await this.getattr(object, out, at)
-        if (op === queryReaddir) return await this.readdir(object, frame.getAt(atPath, "u32"), out, at, out.length - at)
-        if (op === queryProperties) return await this.properties(object, out, at)
-        return badRequest
-    }
-
-    /** Writes the attributes of the inode last loaded. */
-    private writeAttributes(out: Buffer, at: number, object: number): void {
-        const inode = this.volume.directory.inode
-        out.blitAt(at, inode, 0, 2)
-        out.setAt(at + 2, "u32", object)
-        out.blitAt(at + 6, inode, 4, 12)
-    }
-
     async getattr(object: number, out: Buffer, at: number): Promise<number> {
         if (!(await this.volume.directory.load(object))) return notFound
-        this.writeAttributes(out, at, object)
+        writeAttributes(this, out, at, object)
         this.bytes = attributeBytes
         return ok
     }
@@ -111,7 +94,7 @@ export class Queries {
             if (slash === end - 1) return badName
         }
         if (!(await directory.load(object))) return notFound
-        this.writeAttributes(out, at, object)
+        writeAttributes(this, out, at, object)
         out.setAt(at + attributeBytes, "u32", parent)
         out.setAt(at + attributeBytes + 4, "u32", key)
         this.bytes = attributeBytes + 8
@@ -145,22 +128,13 @@ export class Queries {
             out[at + used + 4 + attributeBytes] = bytes
             out.blitAt(at + used + 5 + attributeBytes, tree.leaf, tree.valueAt + entryHeadBytes, bytes)
             if (!(await directory.load(child))) directory.setInode(directory.type, 0, 0, 0, 0, object)
-            this.writeAttributes(out, at + used + 4, child)
+            writeAttributes(this, out, at + used + 4, child)
             used += need
             count++
             key++
         }
         out[at] = count | last
         this.bytes = used
-        return ok
-    }
-
-    private async properties(object: number, out: Buffer, at: number): Promise<number> {
-        const volume = this.volume
-        if (!(await volume.directory.load(object))) return notFound
-        const bytes = await findProperties(volume.tree, object)
-        if (bytes > 0) out.blitAt(at, volume.tree.leaf, volume.tree.valueAt, bytes)
-        this.bytes = bytes
         return ok
     }
 
@@ -185,4 +159,37 @@ export class Queries {
         this.bytes = 20
         return ok
     }
+}
+
+async function answer(
+    queries: Queries,
+    op: number,
+    frame: Buffer,
+    bytes: number,
+    out: Buffer,
+    at: number,
+): Promise<number> {
+    const object = frame.getAt(atObject, "u32")
+    if (op === queryLookup) return await queries.lookup(object, frame, atPath, bytes - atPath, out, at)
+    if (op === queryGetattr) return await queries.getattr(object, out, at)
+    if (op === queryReaddir) return await queries.readdir(object, frame.getAt(atPath, "u32"), out, at, out.length - at)
+    if (op === queryProperties) return await properties(queries, object, out, at)
+    return badRequest
+}
+
+/** Writes the attributes of the inode last loaded. */
+function writeAttributes(queries: Queries, out: Buffer, at: number, object: number): void {
+    const inode = queries.volume.directory.inode
+    out.blitAt(at, inode, 0, 2)
+    out.setAt(at + 2, "u32", object)
+    out.blitAt(at + 6, inode, 4, 12)
+}
+
+async function properties(queries: Queries, object: number, out: Buffer, at: number): Promise<number> {
+    const volume = queries.volume
+    if (!(await volume.directory.load(object))) return notFound
+    const bytes = await findProperties(volume.tree, object)
+    if (bytes > 0) out.blitAt(at, volume.tree.leaf, volume.tree.valueAt, bytes)
+    queries.bytes = bytes
+    return ok
 }

@@ -11,18 +11,18 @@ const damaged = -2
 
 export class Reader {
     size: number
-    private object: number
-    private volume: Volume
+    object: number
+    volume: Volume
     /** 0 = the volume itself; and the commit it is of. */
-    private snapshot: number
-    private snapshotCommit: number
+    snapshot: number
+    snapshotCommit: number
     private buffer: Buffer
     /** Block in the buffer, or -1. */
     private block: number
     // the extent: pages left of it from the block after, as of a commit
-    private nextBlock: number
-    private nextPage: number
-    private left: number
+    nextBlock: number
+    nextPage: number
+    left: number
     private commit: number
 
     /** @param buffer a page buffer of its own */
@@ -38,50 +38,18 @@ export class Reader {
         this.block = -1
         this.left = 0
         this.snapshot = snapshot
-        if (snapshot === 0) return await this.load()
+        if (snapshot === 0) return await load(this)
         const tree = volume.tree
         this.snapshotCommit = await enterSnapshot(tree, snapshot)
         if (this.snapshotCommit === 0) return notFound
         try {
-            return await this.load()
+            return await load(this)
         } catch (e) {
             console.log("! snapshot " + e)
             return ioError
         } finally {
             leaveSnapshot(tree, volume.log)
         }
-    }
-
-    private async load(): Promise<number> {
-        const volume = this.volume
-        const object = this.object
-        if (!(await volume.directory.load(object))) return notFound
-        if (volume.directory.inode[0] === typeDirectory) return isDirectory
-        this.size = volume.directory.inode.getAt(4, "u32")
-        return ok
-    }
-
-    /** Page of a block, `left` set; -1 when the snapshot is gone, or `damaged`. */
-    private async pageInSnapshot(block: number): Promise<number> {
-        const volume = this.volume
-        const tree = volume.tree
-        // a commit since may have removed the snapshot, but not moved what it holds
-        if (this.left > 0)
-            if (block === this.nextBlock)
-                return (await commitOfSnapshot(tree, this.snapshot)) === this.snapshotCommit ? this.nextPage : -1
-        const commit = await enterSnapshot(tree, this.snapshot)
-        if (commit === 0) return -1
-        let page = -1
-        try {
-            if (commit === this.snapshotCommit) page = await volume.pageOf(this.object, block)
-            this.left = volume.extentLeft
-        } catch (e) {
-            console.log("! snapshot " + e)
-            page = damaged
-        } finally {
-            leaveSnapshot(tree, volume.log)
-        }
-        return page
     }
 
     /**
@@ -103,7 +71,7 @@ export class Reader {
                         if (page < 0) return notFound
                         this.left = volume.extentLeft
                     } else {
-                        page = await this.pageInSnapshot(block)
+                        page = await pageInSnapshot(this, block)
                         if (page < 0) return page === damaged ? ioError : notFound
                     }
                     this.commit = commit
@@ -124,4 +92,36 @@ export class Reader {
         }
         return ok
     }
+}
+
+async function load(reader: Reader): Promise<number> {
+    const volume = reader.volume
+    const object = reader.object
+    if (!(await volume.directory.load(object))) return notFound
+    if (volume.directory.inode[0] === typeDirectory) return isDirectory
+    reader.size = volume.directory.inode.getAt(4, "u32")
+    return ok
+}
+
+/** Page of a block, `left` set; -1 when the snapshot is gone, or `damaged`. */
+async function pageInSnapshot(reader: Reader, block: number): Promise<number> {
+    const volume = reader.volume
+    const tree = volume.tree
+    // a commit since may have removed the snapshot, but not moved what it holds
+    if (reader.left > 0)
+        if (block === reader.nextBlock)
+            return (await commitOfSnapshot(tree, reader.snapshot)) === reader.snapshotCommit ? reader.nextPage : -1
+    const commit = await enterSnapshot(tree, reader.snapshot)
+    if (commit === 0) return -1
+    let page = -1
+    try {
+        if (commit === reader.snapshotCommit) page = await volume.pageOf(reader.object, block)
+        reader.left = volume.extentLeft
+    } catch (e) {
+        console.log("! snapshot " + e)
+        page = damaged
+    } finally {
+        leaveSnapshot(tree, volume.log)
+    }
+    return page
 }

@@ -25,18 +25,18 @@ export class Upload {
     blocks: number
     private buffer: Buffer
     /** Bytes of block `blocks` held in the buffer. */
-    private fill: number
+    fill: number
     /** Page that holds the first `partialBytes` of block `blocks`, or noPage. */
-    private partialPage: number
-    private partialBytes: number
+    partialPage: number
+    partialBytes: number
     /** Page the tree has for a block that was not whole at the last commit, or noPage. */
-    private listedPage: number
-    private runBlocks: number[]
-    private runPages: number[]
-    private runCounts: number[]
+    listedPage: number
+    runBlocks: number[]
+    runPages: number[]
+    runCounts: number[]
     /** The page that would lengthen the last run. */
-    private runNext: number
-    private extent: Buffer
+    runNext: number
+    extent: Buffer
 
     constructor() {
         this.object = 0
@@ -113,52 +113,12 @@ export class Upload {
     async appendFull(log: Log): Promise<void> {
         const block = this.blocks
         const page = await log.appendData(this.buffer, bodyBytes, this.object, block)
-        this.addRun(log, page)
+        addRun(this, log, page)
         // the log's order of programs: what was appended before this page's row is settled by now
         if (log.array.rowPages === 1) {
             const durable = block * bodyBytes
             if (this.durable < durable) this.durable = durable
-        } else this.settledBelow(page - (page % log.array.rowPages))
-    }
-
-    /** All pages of the log before one are durable; those of this upload behind it are the last of its runs. */
-    private settledBelow(page: number): void {
-        let block = this.blocks
-        for (let i = this.runPages.length - 1; i >= 0; i--) {
-            const first = this.runPages[i]
-            const end = first + this.runCounts[i]
-            // of an earlier segment, or an earlier row
-            if (first > page + rowPagesMax) break
-            if (end <= page) break
-            block = this.runBlocks[i] + (first < page ? page - first : 0)
-        }
-        const durable = block * bodyBytes
-        if (this.durable < durable) this.durable = durable
-    }
-
-    private addRun(log: Log, page: number): void {
-        const block = this.blocks
-        if (this.partialPage !== noPage) this.leavePartial(log)
-        // a run stays within its segment
-        if (page === this.runNext && page % log.array.segmentPages !== 0) {
-            const counts = this.runCounts
-            const last = counts.length - 1
-            counts[last] = counts[last] + 1
-        } else {
-            this.runBlocks.push(block)
-            this.runPages.push(page)
-            this.runCounts.push(1)
-        }
-        this.runNext = page + 1
-        this.blocks = block + 1
-        this.fill = 0
-    }
-
-    /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
-    private leavePartial(log: Log): void {
-        if (this.partialPage !== noPage) if (this.partialPage !== this.listedPage) log.account(this.partialPage, -1)
-        this.partialPage = noPage
-        this.partialBytes = 0
+        } else settledBelow(this, page - (page % log.array.rowPages))
     }
 
     /** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
@@ -167,7 +127,7 @@ export class Upload {
         if (this.partialBytes === this.fill) return
         const bytes = this.fill
         const page = await log.appendData(this.buffer, bytes, this.object, this.blocks)
-        this.leavePartial(log)
+        leavePartial(this, log)
         this.partialPage = page
         this.partialBytes = bytes
     }
@@ -182,9 +142,9 @@ export class Upload {
     async putExtents(tree: Tree, log: Log): Promise<void> {
         const listed = this.listedPage
         for (let i = 0; i < this.runPages.length; i++)
-            await this.putExtent(tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
+            await putExtent(this, tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
         if (this.partialPage !== noPage)
-            if (this.partialPage !== listed) await this.putExtent(tree, this.blocks, this.partialPage, 1)
+            if (this.partialPage !== listed) await putExtent(this, tree, this.blocks, this.partialPage, 1)
         // its extent began at the first block of what was put: it is overwritten
         if (listed !== noPage) if (listed !== this.partialPage) log.account(listed, -1)
         this.listedPage = this.partialPage
@@ -194,16 +154,10 @@ export class Upload {
         this.runCounts = []
     }
 
-    private async putExtent(tree: Tree, block: number, page: number, count: number): Promise<void> {
-        this.extent.setAt(0, "u32", page)
-        this.extent.setAt(4, "u16", count)
-        await tree.put(this.object, block + 1, this.extent, 0, 6)
-    }
-
     /** Gives back the pages the tree does not know of, when the upload is abandoned. */
     release(log: Log): void {
         for (let i = 0; i < this.runPages.length; i++) log.account(this.runPages[i], -this.runCounts[i])
-        this.leavePartial(log)
+        leavePartial(this, log)
         this.object = 0
     }
 
@@ -240,9 +194,9 @@ export class Upload {
     recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer): void {
         if (!this.takeAgain(log, block, bytes, buffer)) return
         log.account(page, 1)
-        if (bytes === bodyBytes) this.addRun(log, page)
+        if (bytes === bodyBytes) addRun(this, log, page)
         else {
-            this.leavePartial(log)
+            leavePartial(this, log)
             this.partialPage = page
             this.partialBytes = bytes
         }
@@ -252,26 +206,12 @@ export class Upload {
     /** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
     takeAgain(log: Log, block: number, bytes: number, buffer: Buffer): boolean {
         // the whole block again: an earlier mount found it weak
-        if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) this.dropLastBlock(log)
+        if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) dropLastBlock(this, log)
         if (block !== this.blocks) return false
         if (bytes < this.partialBytes) return false
-        this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
+        if (buffer) this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
         this.fill = bytes
         return true
-    }
-
-    private dropLastBlock(log: Log): void {
-        const last = this.runPages.length - 1
-        const count = this.runCounts[last] - 1
-        log.account(this.runPages[last] + count, -1)
-        this.runCounts[last] = count
-        if (count === 0) {
-            this.runBlocks.pop()
-            this.runPages.pop()
-            this.runCounts.pop()
-        }
-        this.runNext = noPage
-        this.blocks--
     }
 
     /** Appends what `takeAgain` took. */
@@ -279,4 +219,64 @@ export class Upload {
         if (this.fill === bodyBytes) await this.appendFull(log)
         else await this.appendPartial(log)
     }
+}
+
+/** All pages of the log before one are durable; those of this upload behind it are the last of its runs. */
+function settledBelow(upload: Upload, page: number): void {
+    let block = upload.blocks
+    for (let i = upload.runPages.length - 1; i >= 0; i--) {
+        const first = upload.runPages[i]
+        const end = first + upload.runCounts[i]
+        // of an earlier segment, or an earlier row
+        if (first > page + rowPagesMax) break
+        if (end <= page) break
+        block = upload.runBlocks[i] + (first < page ? page - first : 0)
+    }
+    const durable = block * bodyBytes
+    if (upload.durable < durable) upload.durable = durable
+}
+
+function addRun(upload: Upload, log: Log, page: number): void {
+    const block = upload.blocks
+    if (upload.partialPage !== noPage) leavePartial(upload, log)
+    // a run stays within its segment
+    if (page === upload.runNext && page % log.array.segmentPages !== 0) {
+        const counts = upload.runCounts
+        const last = counts.length - 1
+        counts[last] = counts[last] + 1
+    } else {
+        upload.runBlocks.push(block)
+        upload.runPages.push(page)
+        upload.runCounts.push(1)
+    }
+    upload.runNext = page + 1
+    upload.blocks = block + 1
+    upload.fill = 0
+}
+
+/** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
+function leavePartial(upload: Upload, log: Log): void {
+    if (upload.partialPage !== noPage) if (upload.partialPage !== upload.listedPage) log.account(upload.partialPage, -1)
+    upload.partialPage = noPage
+    upload.partialBytes = 0
+}
+
+async function putExtent(upload: Upload, tree: Tree, block: number, page: number, count: number): Promise<void> {
+    upload.extent.setAt(0, "u32", page)
+    upload.extent.setAt(4, "u16", count)
+    await tree.put(upload.object, block + 1, upload.extent, 0, 6)
+}
+
+function dropLastBlock(upload: Upload, log: Log): void {
+    const last = upload.runPages.length - 1
+    const count = upload.runCounts[last] - 1
+    log.account(upload.runPages[last] + count, -1)
+    upload.runCounts[last] = count
+    if (count === 0) {
+        upload.runBlocks.pop()
+        upload.runPages.pop()
+        upload.runCounts.pop()
+    }
+    upload.runNext = noPage
+    upload.blocks--
 }

@@ -32,7 +32,7 @@ import { Repair } from "./repair"
 import { storeResult } from "./sessions"
 import { loadPins, pagesKept } from "./snapshots"
 import { NodeCache } from "./node-cache"
-import { Tree } from "./tree"
+import { levelsMax, Tree } from "./tree"
 import { Upload } from "./upload"
 
 export const uploadsMax = 4
@@ -150,6 +150,7 @@ export class Volume {
         this.cache.forget(this.number, 0, 0x2000000)
         const log = this.log
         log.weakRow = this.array.abandonRow()
+        log.isTailWhole = false
         await this.array.finish()
         if (!(await log.loadRoot())) return false
         // a page that was to be programmed may be blank: a mount must not take it for the log's end
@@ -341,7 +342,7 @@ export class Volume {
             this.directory.setInode(typeFile, flagUpload, upload.appended(), 0, 0, 0)
             await this.directory.store(upload.object)
         }
-        await this.tree.flush()
+        await this.tree.flush(levelsMax)
         await this.log.commitRoot()
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) this.uploads[i].settled()
         if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true

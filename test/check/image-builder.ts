@@ -147,6 +147,8 @@ export class ImageBuilder {
             Buffer.from(value),
         ])
         this.put(5, object, Buffer.concat(parts))
+        const inode = this.items.get(`${object}.0`)
+        if (inode) inode.value[1] |= 4
     }
 
     /** Of the last root. */

@@ -150,7 +150,7 @@ export class Mutator {
         const put32 = (at: number, value: number) => (page: Buffer) => page.writeUInt32LE(value, raw + at)
         const member = this.pick([...this.position.keys()].filter(position => anchor.members & (1 << position)))!
         const choices: Choice[] = [
-            ["epoch below the root's", put32(0, state.root.epoch - 1)],
+            ["epoch below the root's", put32(0, Math.max(0, state.root.epoch - 1))],
             ["segment that is not there", put16(4, geometry.segments)],
             ["reserved segment", put16(4, 0)],
             ["start over the end", put16(6, geometry.S + geometry.D)],
@@ -339,7 +339,8 @@ export class Mutator {
             ["type 0", page => (page[at] = 0), { object }],
             ["flags: upload", page => (page[at + 1] ^= 1), { object }],
             ["flags: dropped", page => (page[at + 1] ^= 2), { object }],
-            ["flags", page => (page[at + 1] |= 4), { object }],
+            ["flags: properties", page => (page[at + 1] ^= 4), { object }],
+            ["flags", page => (page[at + 1] |= 8), { object }],
             ["parent", page => page.writeUInt32LE(u32(page, at + 16) + 1, at + 16), { object }],
         ]
         // of a dropped object neither is said

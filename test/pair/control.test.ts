@@ -15,14 +15,7 @@ const hold = 2
 function controlling(now: number) {
     useTestPlatform()
     setClock(10_000)
-    const nothing = async () => {}
-    const port = {
-        transfer: nothing,
-        exchange: nothing,
-        select: () => {},
-        deselect: () => {},
-        setClock: () => {},
-    }
+    const port = { transfer: async () => {} }
     const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
     const levels = { own: false, hold: false, reset: false }
     const lines = {

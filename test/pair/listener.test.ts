@@ -21,14 +21,7 @@ const recording = 64
 function listening() {
     useTestPlatform()
     setClock(10_000)
-    const nothing = async () => {}
-    const port = {
-        transfer: nothing,
-        exchange: nothing,
-        select: () => {},
-        deselect: () => {},
-        setClock: () => {},
-    }
+    const port = { transfer: async () => {} }
     const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
     const set = () => {}
     const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, restart: set }

@@ -2,6 +2,8 @@
 
 import "../support/device-buffer"
 import { createHash } from "node:crypto"
+import { useBanks } from "../../src/flash/bank"
+import { NorBank } from "../../src/flash/nor"
 import { usePlatform } from "../../src/platform"
 
 // DeviceScript's own: a negative count removes
@@ -22,6 +24,7 @@ export function setClock(ms: number): void {
 
 export function useTestPlatform(): void {
     clockMs = 0
+    useBanks((port, out, into) => new NorBank(port, out, into))
     usePlatform({
         now: () => clockMs,
         sleep: async ms => void (clockMs += ms),

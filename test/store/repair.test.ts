@@ -115,7 +115,8 @@ for (const elements of [2, 3, 4, 6])
                 assert.equal(await repair.rebuild(any, any, 0), 13, "one at a time")
                 let n = 0
                 await repairAll(bench, async () => {
-                    if (n++ % 3 === 0 && n < 40) assert.equal(await host.put(`d/n${n % 5}`, Buffer.alloc(n * 50, n), 1), ok)
+                    if (n++ % 3 === 0 && n < 40)
+                        assert.equal(await host.put(`d/n${n % 5}`, Buffer.alloc(n * 50, n), 1), ok)
                 })
                 assert.equal(await repair.rebuild(any, any, 0), exists, "nothing to rebuild")
                 await readAll(host)
@@ -257,7 +258,8 @@ for (const elements of [2, 3, 4, 6])
                 const random = new Random(`liar ${slot}`)
                 bench.transfer = async (mask, tx, rx) => {
                     await transfer(mask, tx, rx)
-                    if (tx[0] === 0x03 && mask === 1 << slot && rx.length > 200) rx[5 + random.int(250)] ^= 1 << random.int(8)
+                    if (tx[0] === 0x03 && mask === 1 << slot && rx.length > 200)
+                        rx[5 + random.int(250)] ^= 1 << random.int(8)
                 }
                 assert.equal(await host.put("d/after", Buffer.alloc(3000, 7)), ok)
                 for (const [path, node] of host.tree)

@@ -10,9 +10,11 @@ export interface Node {
     object: number
     type: number
     content: Buffer
+    /** Of a file. */
+    mtime?: number
 }
 
-interface Upload {
+export interface SentUpload {
     sent: Buffer
     acknowledged: number
 }
@@ -22,7 +24,7 @@ const ok = 0
 export class StoreHost {
     readonly client: StoreClient
     tree = new Map<string, Node>()
-    uploads = new Map<number, Upload>()
+    uploads = new Map<number, SentUpload>()
     cuts = 0
     /** Programs and erases after each power-up at which the power is cut again, with the fraction. */
     again: { after: number; fraction: number }[] = []
@@ -57,6 +59,7 @@ export class StoreHost {
             if (found.object !== node.object) return `${path} is object ${found.object}, not ${node.object}`
             if (found.type !== node.type) return `type of ${path}`
             if (!found.content.equals(node.content)) return `content of ${path}`
+            if (node.mtime !== undefined && found.mtime !== node.mtime) return `mtime of ${path}`
         }
         for (const path of figures.tree.keys()) if (!this.tree.has(path)) return `${path} should not be there`
         for (const object of this.uploads.keys()) if (!figures.held.has(object)) return `upload ${object} is missing`
@@ -200,7 +203,7 @@ export class StoreHost {
         return (
             await this.request(flags ? 0x85 : 5, [object, upload.sent.length, 2000, directory, name], () => {
                 this.uploads.delete(object)
-                this.tree.set(path, { object, type: 1, content: upload.sent })
+                this.tree.set(path, { object, type: 1, content: upload.sent, mtime: 2000 })
             })
         ).status
     }
@@ -247,7 +250,12 @@ export class StoreHost {
     }
 
     async setattr(path: string, mtime: number): Promise<number> {
-        return (await this.request(9, [this.tree.get(path)!.object, mtime], () => {})).status
+        const node = this.tree.get(path)!
+        return (
+            await this.request(9, [node.object, mtime], () => {
+                this.tree.set(path, node.type === 1 ? { ...node, mtime } : node)
+            })
+        ).status
     }
 
     private keyThrough(path: string): Promise<number> {

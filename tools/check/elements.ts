@@ -383,7 +383,6 @@ function checkAnchor(members: Members, findings: Findings, checks: PageChecks): 
         if (!holds) findings.add("anchor-field", `anchor ${anchor.sequence}: ${message}`, place)
     }
     const { segment, start, root, rootTail, between, betweenTail, joining, away } = anchor
-    must(anchor.epoch > 0, "epoch 0")
     must(segment >= 1 && segment < segments, `segment ${segment} of ${segments}`)
     must(start <= S && start % D === 0, `start ${start} in segments of ${S} pages, ${D} to a row`)
     must(geometry.isInLog(root), `root ${root === none ? "none" : root}`)

@@ -84,7 +84,9 @@ export function checkLogOrder(
             if (span && serial <= span.last)
                 findings.add("page-serial", `page ${number}: serial ${serial} after ${span.last}`, place)
             const isAfter = segment === anchor.segment && index >= anchor.start
-            if (isAfter !== serial >= anchor.serial) againstAnchor.push(number)
+            // the anchor may have been written when pages of its row were there already
+            const isBegun = isAfter && index < anchor.start + geometry.D && !geometry.isMirror
+            if (!isBegun && isAfter !== serial >= anchor.serial) againstAnchor.push(number)
             if (isTail(number) !== serial > rootSerial && number !== rootPage) againstRoot.push(number)
             span = { segment, first: span?.first ?? serial, last: Math.max(span?.last ?? 0, serial) }
         }

@@ -104,6 +104,13 @@ export function checkObjects(
     for (const [object, { leaf }] of records.properties)
         if (!records.inodes.has(object) && isComplete)
             say("property-field", `properties of object ${object}, which is not there`, leaf, object)
+    for (const [object, { hasProperties, leaf }] of records.inodes)
+        if (hasProperties !== records.properties.has(object) && (isComplete || !hasProperties)) {
+            const what = hasProperties
+                ? "is flagged to have properties and has none"
+                : "has properties and no flag for them"
+            say("property-field", `object ${object} ${what}`, leaf, object)
+        }
     return paths
 }
 

@@ -13,6 +13,7 @@ export const fileType = 1
 export const directoryType = 2
 export const uploadFlag = 1
 export const droppedFlag = 2
+export const propertiesFlag = 4
 export const entryNameBytesMax = 200
 export const snapshotNameBytesMax = 100
 export const propertyBytesMax = 200
@@ -20,7 +21,9 @@ export const propertyBytesMax = 200
 export interface Inode {
     object: number
     type: number
+    /** Without the flag of properties. */
     flags: number
+    hasProperties: boolean
     size: number
     mtime: number
     change: number
@@ -129,7 +132,8 @@ function readInode({ object, value, leaf }: Item, records: Records, say: Say): v
     const inode = {
         object,
         type: value[0],
-        flags: value[1],
+        flags: value[1] & ~propertiesFlag,
+        hasProperties: (value[1] & propertiesFlag) !== 0,
         size: u32(value, 4),
         mtime: u32(value, 8),
         change: u32(value, 12),

@@ -67,7 +67,7 @@ function checkRow(row: number, inUse: number, isLast: boolean, pages: ArrayPages
 }
 
 /** The place of the parity page if it is not the XOR; undefined too when an element of the row does not count. */
-function wrongParity(row: number, pages: ArrayPages) {
+function wrongParity(row: number, pages: ArrayPages): Partial<ReturnType<ArrayPages["place"]>> | undefined {
     const position = pages.geometry.parityPositionOf(row)
     const parity = pages.raw(position, row)
     const sum = parity && pages.xor(row, position)

@@ -69,7 +69,7 @@ function checkRoot({ root, rootPage }: State, page: Uint8Array, pages: ArrayPage
         if (!holds) findings.add("root-field", `root ${rootPage}: ${message}`, place)
     }
     must(root.commit > 0, "commit 0")
-    must(root.epoch > 0 && root.epoch <= anchor.epoch, `epoch ${root.epoch}; the newest anchor says ${anchor.epoch}`)
+    must(root.epoch <= anchor.epoch, `epoch ${root.epoch}; the newest anchor says ${anchor.epoch}`)
     must(root.tree === none || geometry.isInLog(root.tree), `tree ${root.tree}`)
     must(root.tree !== none || root.height === 0, `height ${root.height} of no tree`)
     must(root.deltaCount <= deltasMax, `${root.deltaCount} deltas`)

@@ -24,22 +24,32 @@ export interface DemoResult {
     servedBy: string
     givebackMs: number
     seed: number
+    /** With `--dead-element`: which died, and whether its replacement was filled. */
+    deadElement?: string
+    rebuilt?: boolean
+    rebuildMs?: number
 }
 
 export interface DemoOptions {
     seed: number
     file?: string
+    /** Elements of each array. */
+    elements?: number
+    /** As `a:1`: an element of array a that dies for good while the file is written, before the power is pulled. */
+    deadElement?: string
     /** Told as things happen, in virtual milliseconds. */
     tell?(ms: number, what: string): void
     onEnd?(session: SimSession): void
 }
 
 /** Runs the demonstration; throws when a step is not possible at all. */
-export async function runDemo({ seed, file = defaultFile, tell, onEnd }: DemoOptions): Promise<DemoResult> {
+export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+    const { seed, file = defaultFile, elements, deadElement, tell, onEnd } = options
     const bytes = readFileSync(file)
     const name = basename(file)
     const session = new SimSession({
         seed,
+        elements,
         onPanic: (node, code, atNs) => tell?.(atNs / 1e6, `node ${node} panicked (${code})`),
     })
     const { client, random } = session
@@ -74,6 +84,11 @@ export async function runDemo({ seed, file = defaultFile, tell, onEnd }: DemoOpt
                     say(`board b acknowledges byte ${sofar}: ${result.failoverMs.toFixed(1)} ms after the cut`)
                 }
                 acknowledged = sofar
+                if (deadElement && !result.deadElement && sofar >= cutFrom / 2) {
+                    result.deadElement = deadElement
+                    session.simulation.cabinet.element(deadElement).faults.silent = true
+                    say(`element ${deadElement} dies; ${sofar} bytes were acknowledged`)
+                }
                 if (isArmed || sofar < cutFrom) return
                 isArmed = true
                 session.host.clock.setTimeout(() => {
@@ -109,8 +124,10 @@ export async function runDemo({ seed, file = defaultFile, tell, onEnd }: DemoOpt
         const throughA = await session.readAll(volume, name)
         const secondBack = await session.readAll(volume, second)
         say(`read back through board a: sha256 ${sha256(throughA) === wanted ? "is the same" : "DIFFERS"}`)
+        if (deadElement) await replaceElement(session, deadElement, result, say)
         result.ok =
             cutMs > 0 &&
+            result.rebuilt !== false &&
             result.servedBy === "b" &&
             result.acknowledgedBytesLost === 0 &&
             [throughA, throughB].every(read => sha256(read) === wanted) &&
@@ -121,6 +138,25 @@ export async function runDemo({ seed, file = defaultFile, tell, onEnd }: DemoOpt
     onEnd?.(session)
     await session.bus.close()
     return result
+}
+
+/** A blank element takes the dead one's place and is filled while the pair serves. */
+async function replaceElement(session: SimSession, name: string, result: DemoResult, say: (what: string) => void) {
+    const { client } = session
+    const before = await client.array(volume)
+    say(`array a is degraded: ${before.elements - before.members.length} of ${before.elements} elements is missing`)
+    session.simulation.cabinet.replace(name, session.simulation.nowNs)
+    const from = session.nowMs()
+    await client.rebuild(volume)
+    say(`a blank element is put in its place, and filled from the others`)
+    let after = await client.array(volume)
+    while (after.joining !== undefined) {
+        await session.sleep(200)
+        after = await client.array(volume)
+    }
+    result.rebuildMs = tenths(session.nowMs() - from)
+    result.rebuilt = after.members.length === after.elements
+    say(`array a is complete again: ${result.rebuildMs.toFixed(0)} ms`)
 }
 
 /** To a tenth of a millisecond, finer than anything here is worth telling. */
@@ -139,27 +175,40 @@ function differing(wanted: Uint8Array, found: Uint8Array, count: number): number
     return differ
 }
 
+function wholeNumber(least: number, most: number): (text: string) => number {
+    return text => {
+        const value = Number(text)
+        if (!Number.isInteger(value) || value < least || value > most)
+            throw new InvalidArgumentError(`give a whole number from ${least} to ${most}`)
+        return value
+    }
+}
+
 async function main(): Promise<void> {
     const program = new Command("npm start --")
         .description("A simulated pair takes a real file; a board's power is pulled in mid-write; nothing is lost.")
         .argument("[file]", "the file to put; package-lock.json unless said otherwise")
         .option("--json", "the result as JSON, as the last line")
+        .option("--elements <n>", "flash chips of each array: 2 a mirror, 3 to 6 with parity", wholeNumber(2, 6), 2)
         .option(
-            "--seed <n>",
-            "seed of all randomness",
-            text => {
-                const value = Number(text)
-                if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError("give a whole number")
-                return value
-            },
-            1,
+            "--dead-element [name]",
+            "a chip dies for good before the power is pulled, and is replaced after; a:1 unless said otherwise",
         )
+        .option("--seed <n>", "seed of all randomness", wholeNumber(0, 0xffffffff), 1)
         .parse()
-    const { json, seed } = program.opts<{ json?: boolean; seed: number }>()
+    const { json, seed, elements, deadElement } = program.opts<{
+        json?: boolean
+        seed: number
+        elements: number
+        deadElement?: true | string
+    }>()
+    const dead = deadElement === true ? "a:1" : deadElement
+    if (dead !== undefined && !(/^a:[0-5]$/.test(dead) && Number(dead[2]) < elements))
+        throw new Error(`--dead-element ${dead}: name one of a:0 to a:${elements - 1}`)
     const tell = (ms: number, what: string) =>
         void (json ? process.stderr : process.stdout).write(`${ms.toFixed(1).padStart(9)} ms  ${what}\n`)
-    tell(0, `two boards and four flash chips, simulated; seed ${seed}`)
-    const result = await runDemo({ seed, file: program.args[0], tell })
+    tell(0, `two boards and ${2 * elements} flash chips, simulated; seed ${seed}`)
+    const result = await runDemo({ seed, file: program.args[0], elements, deadElement: dead, tell })
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
     else
         process.stdout.write(

@@ -19,12 +19,12 @@ export interface ProgramSources {
     version: string
 }
 
-/** The project's own firmware. */
-export function firmwareSources(): ProgramSources {
+/** The project's own firmware, for boards with SPI-NOR chips or with SD cards. */
+export function firmwareSources(elements: "nor" | "sd" = "nor"): ProgramSources {
     const { name, version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"))
     return {
         root: projectRoot,
-        entry: "src/main.ts",
+        entry: elements === "sd" ? "src/main-sd.ts" : "src/main.ts",
         inputs: ["src", "services", "boards", "devsconfig.json"],
         name,
         version,

@@ -5,8 +5,9 @@
 
 import { Board } from "./board"
 import { boardConfig } from "./board-config"
-import { buildProgram } from "./bytecode"
+import { buildProgram, firmwareSources } from "./bytecode"
 import { Cabinet, followState, type CabinetConfig } from "./cabinet/cabinet"
+import { findPart } from "./chips/parts"
 import type { Violation } from "./chips/violation"
 import { EventQueue } from "./event-queue"
 import type { ProcessorKind } from "./processor"
@@ -48,7 +49,8 @@ export class Simulation {
         const random = new Random(options.seed)
         this.wire = new Wire(this.queue, random.fork("wire"), this.trace)
         const config = boardConfig("boards/pico_node.board.json")
-        const image = options.image ?? buildProgram()
+        const kind = options.chip === undefined ? "nor" : findPart(options.chip).kind
+        const image = options.image ?? buildProgram(firmwareSources(kind))
         this.cabinet = new Cabinet({
             random: random.fork("cabinet"),
             pairs: options.pairs,

@@ -42,7 +42,7 @@ export function addArrayVerbs(verb: AddVerb, verbs: AddVerbs): void {
     array("replace", "drop an element that is there and rebuild it onto another", command =>
         options(command.argument("<volume>", "like a").argument("<position>", "its position, like 1")),
     ).does((context, command) => rebuild(context, command, true))
-    verb("scrub", "read all of an array again and again, and repair what is damaged", command =>
+    verb("scrub", "read all of an array once, and repair what is damaged", command =>
         command
             .argument("<volume>", "like a")
             .option("--rate <n>", `rows a second (default ${rateDefault})`, text =>

@@ -289,7 +289,7 @@ export class TwinfilerClient {
         return this.arrays.rebuild(volume, options)
     }
 
-    /** Reads all rows again and again, so many a second; 0 stops. */
+    /** Begins to read all rows once, so many a second, and to repair what is damaged; 0 stops. */
     scrub(volume: number, rowsPerSecond: number, options: CallOptions = {}): Promise<void> {
         return this.arrays.scrub(volume, rowsPerSecond, options)
     }

@@ -446,10 +446,10 @@ export class Volume {
             if (log.usage.cold) if (log.usage.available() > keptSegments) cleaner.refresh(log.usage.cold)
             if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
             if (this.hasRuns()) await this.commit()
-            const serial = log.serial
+            const room = log.usage.freeSegments * log.array.segmentPages - log.next
             if (!(await cleaner.step())) return false
             await this.commit()
-            cleaner.cost += log.serial - serial
+            cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
             if (!cleaner.isBusy()) log.usage.cold = 0
             return true
         }

@@ -13,7 +13,7 @@ import { NodeCache } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
 
-const levelsMax = 10
+export const levelsMax = 10
 /** A node with less in it is merged with a neighbour, if both fit one node. */
 const sparseBytes = 78
 
@@ -149,12 +149,15 @@ export class Tree {
 
     // --- making changes durable
 
-    /** Appends the changed nodes, children first, and tells the log where the tree now is. The root that follows commits it. */
-    async flush(): Promise<void> {
+    /**
+     * Appends the changed nodes of levels up to one, children first, and tells the log where the tree now is. The root that follows commits it.
+     * @param upTo `levelsMax` before a root
+     */
+    async flush(upTo: number): Promise<void> {
         if (this.top !== noPage)
             if (this.top >= dirtyMark) {
                 await this.log.ensure(this.cache.dirtyCount + this.log.closingPages())
-                this.top = await flushNode(this, this.top - dirtyMark)
+                this.top = await flushNode(this, this.top - dirtyMark, upTo)
             }
         this.log.setTree(this.top, this.height)
     }
@@ -308,7 +311,12 @@ function lowerSeparators(tree: Tree, object: number, sub: number): void {
 
 /** Keeps as many slots clean as one change may need: a path, its neighbours, and a split at every level. */
 async function makeRoom(tree: Tree): Promise<void> {
-    if (tree.cache.dirtyCount + tree.height * 2 + 6 > tree.cache.slots) await tree.flush()
+    const most = tree.cache.slots - tree.height * 2 - 6
+    if (tree.cache.dirtyCount > most) {
+        // leaves first: what is above them will change again
+        await tree.flush(0)
+        if (tree.cache.dirtyCount > most - 3) await tree.flush(levelsMax)
+    }
 }
 
 /**
@@ -431,7 +439,7 @@ function link(tree: Tree, d: number, slot: number, object: number, sub: number):
     insert(tree, d - 1, tree.places[d - 1] + 1, object, sub, pointer, 0, 4)
 }
 
-async function flushNode(tree: Tree, slot: number): Promise<number> {
+async function flushNode(tree: Tree, slot: number, upTo: number): Promise<number> {
     const cache = tree.cache
     const node = cache.buffers[slot]
     const level = node[atLength]
@@ -440,9 +448,10 @@ async function flushNode(tree: Tree, slot: number): Promise<number> {
         for (let i = 0; i < count; i++) {
             const at = atBody + node[atKeys + i * keyBytes + 8]
             const child = node.getAt(at, "u32")
-            if (child >= dirtyMark) node.setAt(at, "u32", await flushNode(tree, child - dirtyMark))
+            if (child >= dirtyMark) node.setAt(at, "u32", await flushNode(tree, child - dirtyMark, upTo))
         }
     }
+    if (level > upTo) return slot + dirtyMark
     const page = await tree.log.append(node, typeNode, level, 0, 0)
     tree.log.account(page, 1)
     cache.dirtyCount--

@@ -32,7 +32,7 @@ import { Repair } from "./repair"
 import { storeResult } from "./sessions"
 import { loadPins, pagesKept } from "./snapshots"
 import { NodeCache } from "./node-cache"
-import { Tree } from "./tree"
+import { levelsMax, Tree } from "./tree"
 import { Upload } from "./upload"
 
 export const uploadsMax = 4
@@ -52,7 +52,7 @@ const removalPagesMax = 32
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
-const reclaimStepsMax = 8
+const reclaimStepsMax = 4
 /** With fewer free segments than this the cleaner works while the node is idle, and a step or more before each operation. */
 const cleanBelow = 8
 /** Data pages after which it does so in a file that is being written. */
@@ -342,7 +342,7 @@ export class Volume {
             this.directory.setInode(typeFile, flagUpload, upload.appended(), 0, 0, 0)
             await this.directory.store(upload.object)
         }
-        await this.tree.flush()
+        await this.tree.flush(levelsMax)
         await this.log.commitRoot()
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) this.uploads[i].settled()
         if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
@@ -403,17 +403,15 @@ export class Volume {
         const usage = log.usage
         if (usage.available() < keptSegments) return 0
         const segments = log.segments - 2 - keptSegments - usage.retiredCount
-        const pages = ((segments * this.array.segmentPages * 7) >> 3) - usage.live - pagesKept(log, usage.pins)
+        const pages = ((segments * this.array.segmentPages * 3) >> 2) - usage.live - pagesKept(log, usage.pins)
         return pages > 0 ? pages : 0
     }
 
     /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */
     private async makeSpace(): Promise<boolean> {
-        const usage = this.log.usage
         if (this.orphans) {
-            const steps = (cleanBelow + 1 - usage.available()) >> 1
             for (let i = 0; i < reclaimStepsMax; i++) {
-                if (i > 0) if (i >= steps) if (this.freePages() > 0) break
+                if (i > 0) if (this.freePages() > 0) break
                 await this.reclaim()
                 if (!this.orphans) {
                     // looking through all segments for nothing took long: a program must rest now and then
@@ -448,10 +446,10 @@ export class Volume {
             if (log.usage.cold) if (log.usage.available() > keptSegments) cleaner.refresh(log.usage.cold)
             if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
             if (this.hasRuns()) await this.commit()
-            const serial = log.serial
+            const room = log.usage.freeSegments * log.array.segmentPages - log.next
             if (!(await cleaner.step())) return false
             await this.commit()
-            cleaner.cost += log.serial - serial
+            cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
             if (!cleaner.isBusy()) log.usage.cold = 0
             return true
         }

@@ -72,17 +72,17 @@ export class NodeServer {
         this.deviceId = Buffer.alloc(8)
         this.serviceIndex = 1
     }
+}
 
-    hosted(volume: number): Hosted {
-        if (volume === this.number) return this.home
-        if (volume === (this.number ^ 1)) return this.other
-        return undefined
-    }
+export function hostedBy(node: NodeServer, volume: number): Hosted {
+    if (volume === node.number) return node.home
+    if (volume === (node.number ^ 1)) return node.other
+    return undefined
+}
 
-    /** Whether the partner records what is sent to this node. */
-    isProtected(): boolean {
-        return this.partnerRecords && this.partnerAlive
-    }
+/** Whether the partner records what is sent to this node. */
+export function isProtected(node: NodeServer): boolean {
+    return node.partnerRecords && node.partnerAlive
 }
 
 function newHosted(number: number, array: ElementArray, cache: NodeCache, scratch: Buffer): Hosted {

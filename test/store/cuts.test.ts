@@ -7,6 +7,7 @@ import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { Random } from "../../tools/sim/random"
+import { deadIn } from "../../src/array/array"
 
 const part = smallPart(18)
 const segmentRows = 64
@@ -147,7 +148,7 @@ for (const elements of shapes)
                     await host.powerUp()
                     cuts += host.cuts + 1
                     bench.powerUp()
-                    assert.equal(bench.volume.array.dead(), 0, "both elements are labelled")
+                    assert.equal(deadIn(bench.volume.array), 0, "both elements are labelled")
                     assert.equal(await host.hello(), 0)
                     host.check()
                     for (const chip of bench.chips) assert.equal(chip.peek(4, 1)[0], 5, "a label")

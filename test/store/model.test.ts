@@ -11,6 +11,7 @@ import { StoreBench } from "../support/store-bench"
 import { collidingNames } from "../support/store-names"
 import { Random } from "../../tools/sim/random"
 import { arrayExtras, type ArrayExtras } from "../support/array-extras"
+import { takenBytes } from "../../src/store/upload"
 
 const isFull = process.env.FULL === "1"
 const operationsWanted = isFull ? 100_000 : 5_000
@@ -186,7 +187,7 @@ class Run {
             count()
             const object = uploads.splice(Math.floor(a * uploads.length), 1)[0]
             // the volume may have been full in the middle of the last append: then only part of it is there
-            const held = bench.volume.uploadOf(object).bytes()
+            const held = takenBytes(bench.volume.uploadOf(object))
             const upload = host.uploads.get(object)!
             upload.sent = upload.sent.subarray(0, held)
             if (!(await host.finishUpload(object, this.path(b, c), 1))) await host.abort(object)

@@ -4,8 +4,8 @@
 // and is allowed only when the volume says itself that it is nearly full.
 
 import assert from "node:assert/strict"
-import { Queries } from "../../src/store/queries"
-import { Reader } from "../../src/store/reader"
+import { Queries, lookupPath, readdir } from "../../src/store/queries"
+import { Reader, openFile, readFile } from "../../src/store/reader"
 import type { StoreBench } from "./store-bench"
 import type { Figures } from "./store-checker"
 import { StoreHost } from "./store-host"
@@ -260,10 +260,10 @@ export class ModelHost extends StoreHost {
         const offset = Math.floor(content.length * from)
         const bytes = Math.floor((content.length - offset) * part)
         const reader = new Reader(Buffer.alloc(260))
-        assert.equal(await reader.open(this.bench.volume, object, 0), ok)
+        assert.equal(await openFile(reader, this.bench.volume, object, 0), ok)
         assert.equal(reader.size, content.length)
         const out = Buffer.alloc(bytes)
-        assert.equal(await reader.read(offset, bytes, out, 0), ok)
+        assert.equal(await readFile(reader, offset, bytes, out, 0), ok)
         assert.ok(out.equals(content.subarray(offset, offset + bytes)), `${bytes} bytes of ${path} from ${offset}`)
     }
 
@@ -271,7 +271,7 @@ export class ModelHost extends StoreHost {
         const out = Buffer.alloc(236)
         const bytes = Buffer.from(path)
         const queries = new Queries(this.bench.volume)
-        const status = await queries.lookup(1, bytes, 0, bytes.length, out, 0)
+        const status = await lookupPath(queries, 1, bytes, 0, bytes.length, out, 0)
         const node = this.tree.get(path)
         if (!node) {
             const parent = this.tree.get(this.parentPath(path))
@@ -299,7 +299,7 @@ export class ModelHost extends StoreHost {
         let cookie = 0
         for (let pages = 0, isLast = false; !isLast; pages++) {
             assert.ok(pages <= this.tree.size, "a listing ends")
-            assert.equal(await queries.readdir(directory, cookie, out, 0, 224), ok)
+            assert.equal(await readdir(queries, directory, cookie, out, 0, 224), ok)
             isLast = (out[0] & 0x80) !== 0
             for (let i = 0, at = 1; i < (out[0] & 0x7f); i++) {
                 const key = out.readUInt32LE(at)

@@ -14,7 +14,7 @@ export interface ElementPort {
 }
 
 /** The same where a command takes several exchanges, as with cards. */
-export interface CardPort extends ElementPort {
+export interface CardPort {
     /** Sets the selects of `mask` low, or high again. */
     select(mask: number): void
     deselect(mask: number): void
@@ -44,10 +44,13 @@ export interface ElementBank {
     settle(mask: number): Promise<void>
 }
 
-/** Makes the bank behind a port: the image has a driver for one kind of element. The page buffers are shared by both banks. */
-export let bankOf: (port: ElementPort, pageOut: Buffer, pageIn: Buffer) => ElementBank
+/** What a board has for one array; whoever makes the bank knows what that is. */
+export type Wires = unknown
 
-export function useBanks(make: (port: ElementPort, pageOut: Buffer, pageIn: Buffer) => ElementBank): void {
+/** Makes the bank behind some wires: the image has a driver for one kind of element. The page buffers are shared by both banks. */
+export let bankOf: (wires: Wires, pageOut: Buffer, pageIn: Buffer) => ElementBank
+
+export function useBanks(make: (wires: Wires, pageOut: Buffer, pageIn: Buffer) => ElementBank): void {
     bankOf = make
 }
 

@@ -1,6 +1,7 @@
 // Power cuts of what comes before any request: formatting and mounting, and the mount after a cut. Second cuts are at each program and
 // erase of the mount that follows each first one.
 
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { PageChecks } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
@@ -63,7 +64,7 @@ for (const elements of shapes) {
                 await host.powerUp()
                 cuts += host.cuts + 1
                 again.powerUp()
-                assert.equal(again.volume.array.dead(), 0, "all elements are labelled")
+                assert.equal(deadIn(again.volume.array), 0, "all elements are labelled")
                 checkBench(again, pageChecks)
                 assert.equal(await host.hello(), 0)
                 host.check()

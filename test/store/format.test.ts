@@ -18,6 +18,7 @@ import {
 import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 import { Random } from "../../tools/sim/random"
+import { takenBytes } from "../../src/store/upload"
 
 const place = new URL("../../docs/FORMAT.md", import.meta.url)
 
@@ -157,7 +158,7 @@ describe("store: docs/FORMAT.md", function () {
             const sent = Buffer.from(random.bytes(5000))
             const upload = host.uploads.get(a)!
             upload.sent = Buffer.concat([upload.sent, sent])
-            const held = bench.volume.uploadOf(a).bytes()
+            const held = takenBytes(bench.volume.uploadOf(a))
             await assert.rejects(() => host.client.write(a, upload.sent.subarray(held)), PowerCut)
             const reading = readArray(elementsOf(bench))
             assert.deepEqual(reading.usage, reading.counted)
@@ -177,7 +178,7 @@ describe("store: docs/FORMAT.md", function () {
             }
             await host.powerUp()
             for (const [object, bytes] of reading.uploads)
-                assert.equal(bench.volume.uploadOf(object).bytes(), bytes.length, "as the store itself found it")
+                assert.equal(takenBytes(bench.volume.uploadOf(object)), bytes.length, "as the store itself found it")
             assert.equal(await host.commit(b, "b"), 0)
             host.check()
         }

@@ -38,17 +38,27 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
     const elements = array.elements
     const parity = row % elements
     let bad = 0
+    let blank = 0
     let missing = -1
     for (let i = 0; i < elements; i++) {
         if (!(await readAt(array, i, row, buffer))) {
             missing = i
             continue
         }
-        if (pageIsBlank(buffer)) continue
+        if (pageIsBlank(buffer)) {
+            if (i !== parity) blank |= 1 << i
+            continue
+        }
         if (i === parity || buffer[atType] !== 0xff) addPage(sum, buffer)
         if (i !== parity) if (!pageIsGood(buffer, pageAt(array, i, row))) bad |= 1 << i
     }
-    if (missing < 0) return bad || isZero(sum) ? bad : 1 << parity
+    if (missing < 0) {
+        if (bad || isZero(sum)) return bad
+        // what reads as blank may be a page that its element did not take: then it is what is left
+        for (let i = 0; i < elements; i++)
+            if (blank & (1 << i)) if (pageIsGood(sum, array.pageAt(i, row))) return 1 << i
+        return 1 << parity
+    }
     // what is left is what the missing one held
     if (missing !== parity) if (!isZero(sum)) if (!pageIsGood(sum, pageAt(array, missing, row))) bad |= 1 << missing
     return bad

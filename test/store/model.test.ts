@@ -319,7 +319,7 @@ function kindOf({ error }: Failure): string {
     return error.message
         .replace(/[^a-z ]/gi, "")
         .replace(/^step /, "")
-        .slice(0, 24)
+        .slice(0, 60)
 }
 
 /** Leaves out steps, many at a time and then fewer, as long as what is left fails. */

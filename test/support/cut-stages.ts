@@ -350,7 +350,10 @@ export function cutStages(
     const left = new Map<Stage, Recording & { host: CutHost }>()
 
     async function fork(index: number): Promise<CutHost> {
-        const before = stages.slice(0, index).filter(stage => stage.isKept).at(-1)
+        const before = stages
+            .slice(0, index)
+            .filter(stage => stage.isKept)
+            .at(-1)
         const from = before ? (await recordingOf(before)).host : await formatted(elements)
         const { bench } = from
         const { name } = stages[index]

@@ -34,7 +34,7 @@ export interface ElementBank {
     strideBytes: number
     /** Asks slots 0..slots-1 who they are, and waits for what a former controller left running. @returns `alive` */
     identify(slots: number): Promise<number>
-    /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`; its first four bytes are overwritten. */
+    /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`, which is neither of the bank's own; its first four bytes are overwritten. */
     read(slot: number, page: number, buffer: Buffer): Promise<void>
     /** Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end. */
     program(mask: number, page: number, buffer: Buffer): Promise<void>

@@ -9,6 +9,7 @@ import { PairState } from "../pair/role"
 import { Signal } from "../platform"
 import { pageBufferBytes } from "../store/page"
 import { NodeCache } from "../store/node-cache"
+import { scratch as nodeScratch } from "../store/node-layout"
 import { Volume } from "../store/volume"
 import { Recorded } from "./copies"
 import { Hosted } from "./hosted"
@@ -51,8 +52,8 @@ export class NodeServer {
         const into = Buffer.alloc(pageBufferBytes)
         const scratch = Buffer.alloc(pageBufferBytes)
         const cache = new NodeCache()
-        const home = new ElementArray(bankOf(homeWires, out, into), into)
-        const other = new ElementArray(bankOf(otherWires, out, into), into)
+        const home = new ElementArray(bankOf(homeWires, out, into), nodeScratch)
+        const other = new ElementArray(bankOf(otherWires, out, into), nodeScratch)
         this.home = newHosted(number, home, cache, scratch)
         this.other = newHosted(number ^ 1, other, cache, scratch)
         this.pair = new PairState()

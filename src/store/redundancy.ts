@@ -56,7 +56,7 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
         if (bad || isZero(sum)) return bad
         // what reads as blank may be a page that its element did not take: then it is what is left
         for (let i = 0; i < elements; i++)
-            if (blank & (1 << i)) if (pageIsGood(sum, array.pageAt(i, row))) return 1 << i
+            if (blank & (1 << i)) if (pageIsGood(sum, pageAt(array, i, row))) return 1 << i
         return 1 << parity
     }
     // what is left is what the missing one held

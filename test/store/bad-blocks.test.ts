@@ -3,6 +3,8 @@
 // Promises: what was written there is read from the others, found when the segment is left, written again once, and if that fails too the
 // segment is emptied and never entered again, whatever is remounted. A volume whose blocks wear out ends in noSpace, not in loss.
 
+import { repairStep } from "../../src/store/repair"
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { assertNoFaults, readAll, remount, scrubAll, survivesAnyLoss } from "../support/array-work"
@@ -33,7 +35,7 @@ async function rest(bench: StoreBench): Promise<void> {
     const { repair } = bench.volume
     for (let i = 0, idle = 0; i < 5000 && idle < 5 && repair.isPending(); i++) {
         bench.nowNs += 100e6
-        idle = (await repair.step(Math.floor(bench.nowNs / 1e6))) ? 0 : idle + 1
+        idle = (await repairStep(repair, Math.floor(bench.nowNs / 1e6))) ? 0 : idle + 1
     }
 }
 
@@ -116,7 +118,7 @@ for (const elements of isFull ? [2, 3, 4] : [2, 4])
                 assert.equal(await remount(host), true)
                 await readAll(host)
             }
-            assert.equal(bench.volume.array.dead(), 0)
+            assert.equal(deadIn(bench.volume.array), 0)
             assertNoFaults(host, false)
         })
 

@@ -3,6 +3,8 @@
 //
 // Promise: with one element gone nothing acknowledged is lost; with two, what is read is right or refused.
 
+import { rebuildElement, repairStep } from "../../src/store/repair"
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { assertNoFaults, readAll, remount, repairAll, scrubAll, survivesAnyLoss } from "../support/array-work"
@@ -137,11 +139,11 @@ for (const elements of [2, 3, 4])
             bench.silent = 2
             await change(host, random, 2)
             bench.insert(1)
-            assert.equal(await bench.volume.repair.rebuild(any, any, 0), ok)
+            assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
             let takeovers = 0
             for (let i = 0; i < 3000 && bench.volume.repair.isPending(); i++) {
                 bench.nowNs += 100e6
-                await bench.volume.repair.step(Math.floor(bench.nowNs / 1e6))
+                await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
                 // the elements keep their power; the old controller is not heard of again
                 if (i % 5 === 4 && takeovers < 20) {
                     assert.equal(await bench.mount(), true)
@@ -151,7 +153,7 @@ for (const elements of [2, 3, 4])
                 }
             }
             assert.ok(takeovers > 2)
-            assert.equal(bench.volume.array.dead(), 0)
+            assert.equal(deadIn(bench.volume.array), 0)
             await repairAll(bench)
             assertNoFaults(host, true)
             await survivesAnyLoss(host)
@@ -165,10 +167,10 @@ for (const elements of [2, 3, 4])
                 bench.silent = 1
                 await change(host, random, 1)
                 bench.insert(0)
-                assert.equal(await bench.volume.repair.rebuild(any, any, 0), ok)
+                assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
                 for (let i = 0; i < n * 3 && bench.volume.repair.isPending(); i++) {
                     bench.nowNs += 100e6
-                    await bench.volume.repair.step(Math.floor(bench.nowNs / 1e6))
+                    await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
                 }
                 bench.silent = 1
                 await repairAll(bench)
@@ -177,7 +179,7 @@ for (const elements of [2, 3, 4])
                 assert.equal(await remount(host), true)
                 await readAll(host)
                 bench.insert(0)
-                assert.equal(await bench.volume.repair.rebuild(any, any, 0), ok)
+                assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
                 await repairAll(bench)
                 assertNoFaults(host, true)
                 await survivesAnyLoss(host)
@@ -193,10 +195,10 @@ for (const elements of [2, 3, 4])
                 bench.silent = 1
                 await change(host, new Random(n), 1)
                 bench.insert(0)
-                assert.equal(await bench.volume.repair.rebuild(any, any, 0), ok)
+                assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
                 for (let i = 0; i < n * 3 && bench.volume.array.joining >= 0; i++) {
                     bench.nowNs += 100e6
-                    await bench.volume.repair.step(Math.floor(bench.nowNs / 1e6))
+                    await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
                 }
                 bench.silent = 2
                 for (const [path, node] of host.tree)

@@ -6,18 +6,31 @@ import { boardPlatform, FiberSignal } from "./hal/platform"
 import { announce, answerControl, serviceIndex } from "./hal/service"
 import { step } from "./pair/role"
 import { usePlatform } from "./platform"
-import { Control, Lines } from "./server/control"
+import { Control, Lines, stop } from "./server/control"
 import { Listener, hearCommand } from "./server/listener"
-import { NodeServer } from "./server/node"
-import { Carrier, noticeBase } from "./server/outbox"
+import { hostedBy, NodeServer } from "./server/node"
+import { Carrier, noticeBase, queue, wakeCarrier } from "./server/outbox"
 import { beatFrame, replyFlags } from "./server/telling"
 import { Worker } from "./server/worker"
+import { touchDirectory } from "./store/directory"
+import { holdsNeeded } from "./store/log"
+import { findSession } from "./store/sessions"
+import { leavePartial, takenBytes } from "./store/upload"
 import { pushCommand } from "./server/inbox"
 
 // functions that methods call often, numbered here, before the methods: their numbers are short (docs/decisions/0006)
 ds.keep(step)
 ds.keep(beatFrame)
 ds.keep(replyFlags)
+ds.keep(stop)
+ds.keep(touchDirectory)
+ds.keep(takenBytes)
+ds.keep(leavePartial)
+ds.keep(findSession)
+ds.keep(hostedBy)
+ds.keep(holdsNeeded)
+ds.keep(wakeCarrier)
+ds.keep(queue)
 
 const number = startBoard()
 usePlatform(boardPlatform)

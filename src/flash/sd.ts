@@ -36,10 +36,11 @@ import { cardReady, cardStarting, finishStart, hasHighCapacity, readRegister, wa
 /** 4 GB of the card, half of each block used; numbers of pages stay far from what a sign would change. */
 const pagesMax = 0x800000
 
-// 4.6.2.2: a write is done within 250, of SDXC within 500; an erase takes up to 250 for each allocation
-// unit. Those of real cards are of 512 KB and more; 16 KB is the least that can be told
+// 4.6.2.2: a write is done within 250, of SDXC within 500; an erase takes up to 250 for each allocation unit. Those of real cards are of
+// 512 KB and more, so 2 MB at once take 1,000; the least that can be told is 16 KB, for which a segment of the smallest arrays takes 2,000.
+// More at once would not, less takes a large array's segment of 16 MB too long: each command may wait for a whole unit
 const writeMsMax = 500
-const erasePagesMax = 256
+const erasePagesMax = 4096
 const eraseMsMax = 2000
 
 // 7.3.3.1

@@ -224,7 +224,7 @@ function act(control: Control, action: number): void {
     }
 }
 
-function stop(control: Control, hosted: Hosted): void {
+export function stop(control: Control, hosted: Hosted): void {
     hosted.serving = false
     hosted.volume.mounted = false
     // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are

@@ -86,17 +86,6 @@ export class Repair {
         this.retiring = 0
     }
 
-    /** Whether `step` will have work without anyone asking. */
-    isPending(): boolean {
-        return (
-            this.array.joining >= 0 ||
-            this.retiring !== 0 ||
-            this.segment !== 0 ||
-            this.volume.log.left !== 0 ||
-            this.rate !== 0
-        )
-    }
-
     // --- looking
 }
 

@@ -256,7 +256,7 @@ function addRun(upload: Upload, log: Log, page: number, count: number): void {
 }
 
 /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
-function leavePartial(upload: Upload, log: Log): void {
+export function leavePartial(upload: Upload, log: Log): void {
     if (upload.partialPage !== noPage) if (upload.partialPage !== upload.listedPage) log.account(upload.partialPage, -1)
     upload.partialPage = noPage
     upload.partialBytes = 0

@@ -14,7 +14,7 @@ const movesMax = 48
 const looksMax = 256
 /** Emptying segments with more of their pages in use, of 256, gains nothing; with fewer it surely does. */
 const mostMax = 224
-const mostMin = 96
+const mostMin = 128
 
 export class Cleaner {
     private log: Log
@@ -87,8 +87,10 @@ export class Cleaner {
         this.most = most
         // while there are others only the best; with the last but one what surely gains
         let part = (10 - available) << 5
-        if (available < 2) part = mostMin
-        else if (available === 2) part = (most * 3) >> 2
+        if (available < 3) {
+            part = mostMin
+            if (available === 2) if (most > 176) part = most - 48
+        }
         if (part > most) part = most
         let least = (segmentPages * part) >> 8
         this.victim = 0

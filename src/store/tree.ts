@@ -135,10 +135,7 @@ export class Tree {
      */
     async flush(upTo: number): Promise<void> {
         if (this.top !== noPage)
-            if (this.top >= dirtyMark) {
-                await this.log.ensure(this.cache.dirtyCount + closingPages(this.log))
-                this.top = await flushNode(this, this.top - dirtyMark, upTo)
-            }
+            if (this.top >= dirtyMark) this.top = await flushNode(this, this.top - dirtyMark, upTo)
         const root = this.log.root
         root.setAt(atTree, "u32", this.top)
         root[atHeight] = this.height
@@ -454,6 +451,7 @@ async function flushNode(tree: Tree, slot: number, upTo: number): Promise<number
         }
     }
     if (level > upTo) return slot + dirtyMark
+    await tree.log.ensure(1)
     const page = await tree.log.append(node, typeNode, level, 0, 0)
     tree.log.account(page, 1)
     cache.dirtyCount--

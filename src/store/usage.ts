@@ -14,7 +14,7 @@ export const usagePerPage = 78
 /** Usage of a segment that an element cannot hold. */
 export const retired = 0xffff
 /** A segment in use that was erased so much less often than the one chosen is to be emptied. */
-const wearSpreadMax = 3
+const wearSpreadMax = 2
 const wearMax = 250
 const rebaseBy = 125
 

@@ -5,16 +5,31 @@
 
 import { firmwareVersion, protocolVersion, windowBlocks } from "../config"
 import { platform } from "../platform"
-import { queryArray, queryLookup, queryNode, querySnapshots, queryStatfs, queryUpload } from "../store/queries"
-import { opCommit, opMask, silent } from "../store/requests"
+import { bodyBytes } from "../store/page"
+import {
+    queryArray,
+    queryLookup,
+    queryNode,
+    querySnapshots,
+    queryStatfs,
+    queryUpload,
+    askVolume,
+    askSnapshots,
+    statfs,
+} from "../store/queries"
+import { opCommit, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
-import { Upload } from "../store/upload"
+import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
 import { Control } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
-import { Hosted } from "./hosted"
+import { Hosted, slotOf } from "./hosted"
 import { inboxSlots } from "./inbox"
-import { NodeServer } from "./node"
+import { NodeServer, hostedBy } from "./node"
+import { framesMax, queue, queueReply } from "./outbox"
 import { beatFlags, replyFlags } from "./telling"
+import { beginRead, nextData } from "./reads"
+import { eraseAhead } from "../store/log"
+import { describeArray, repairStep } from "../store/repair"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -38,14 +53,14 @@ const stepsWithoutRest = 16
 const flagTellNow = 1
 
 export class Worker {
-    private node: NodeServer
-    private control: Control
-    private answer: Buffer
-    private lastCommandMs: number
+    node: NodeServer
+    control: Control
+    answer: Buffer
+    lastCommandMs: number
     /** Uploads took blocks that are not known to be durable yet. */
-    private unsettled: boolean
+    unsettled: boolean
     /** There is nothing left of the work that can wait. */
-    private tidied: boolean
+    tidied: boolean
 
     constructor(node: NodeServer, control: Control) {
         this.node = node
@@ -56,17 +71,12 @@ export class Worker {
         this.tidied = false
     }
 
-    /** Work that can wait is done when no command came for a while. */
-    tick(nowMs: number): void {
-        if (!this.tidied) if (nowMs - this.lastCommandMs >= quietMs) this.node.workerSignal.notify()
-    }
-
     async run(): Promise<void> {
         let steps = 0
         for (;;) {
             let worked = false
             try {
-                worked = await this.step()
+                worked = await step(this)
             } catch (e) {
                 console.log("! " + e)
                 await this.control.recover()
@@ -78,69 +88,6 @@ export class Worker {
                 await platform.sleep(1)
             }
         }
-    }
-
-    /** @returns false when there was nothing to do */
-    private async step(): Promise<boolean> {
-        const node = this.node
-        const control = this.control
-        if (control.jobs.length > 0) {
-            this.tidied = false
-            await control.work()
-            return true
-        }
-        const inbox = node.inbox
-        if (inbox.count > 0) {
-            this.tidied = false
-            for (let n = commandsPerStep; n > 0 && inbox.count > 0; n--) {
-                const slot = inbox.head
-                const frame = inbox.frames[slot]
-                const bytes = inbox.sizes[slot]
-                // a handler may only add behind it while this one is worked on
-                try {
-                    if (!frameIsGood(frame, bytes)) node.badChecks++
-                    else if (inbox.commands[slot] === commandWrite) await this.write(frame, bytes)
-                    else await this.dispatch(inbox.commands[slot], frame, bytes)
-                } finally {
-                    inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
-                    inbox.count--
-                }
-            }
-            this.lastCommandMs = node.nowMs
-            await this.readOn()
-            return true
-        }
-        if (this.unsettled) {
-            this.unsettled = false
-            await this.settle(node.home)
-            await this.settle(node.other)
-            return true
-        }
-        if (await this.readOn()) return true
-        const now = node.nowMs
-        if (now - this.lastCommandMs < quietMs) return false
-        if (await this.tidy(node.home, now)) return true
-        if (await this.tidy(node.other, now)) return true
-        this.tidied = true
-        return false
-    }
-
-    /** One frame of file data, if one is asked for and can be sent soon. */
-    private async readOn(): Promise<boolean> {
-        const node = this.node
-        if (node.reads.active === 0) return false
-        if (!node.outbox.hasRoomForData()) return false
-        const frame = await node.reads.nextFrame(replyFlags(node))
-        if (frame) node.outbox.data(frame)
-        return true
-    }
-
-    private async dispatch(command: number, frame: Buffer, bytes: number): Promise<void> {
-        if (bytes < writeHeadBytes) if (command !== commandControl) return
-        if (command === commandRequest) await this.request(frame, bytes)
-        else if (command === commandQuery) await this.query(frame, bytes)
-        else if (command === commandRead) this.read(frame, bytes)
-        else if (command === commandControl) if (bytes >= 8) this.control.ask(frame)
     }
 
     // --- uploads
@@ -155,232 +102,300 @@ export class Worker {
         const handle = frame.getAt(6, "u16")
         let upload = hosted.current
         if (!upload.object || (upload.object & 0xffff) !== handle) {
-            const slot = hosted.slotOf(handle)
+            const slot = slotOf(hosted, handle)
             if (slot < 0) {
-                this.tellNoUpload(hosted, frame)
+                tellNoUpload(this, hosted, frame)
                 return
             }
             upload = hosted.volume.uploads[slot]
             hosted.current = upload
         }
-        const at = upload.accept(frame, writeHeadBytes, bytes, frame.getAt(8, "u32"))
+        const at = acceptBlock(upload, frame, writeHeadBytes, bytes, frame.getAt(8, "u32"))
         if (at < 0) {
             // a gap, or a block the volume has: the host hears where to go on
-            hosted.tellAgain(hosted.volume.uploads.indexOf(upload))
+            hosted.toldObjects[slotOf(hosted, handle)] = 0
             node.outbox.progressDue = true
             return
         }
         this.unsettled = true
-        if (upload.isPageFull()) {
-            if (!(await this.appendPage(hosted, upload))) return
-            if (at < bytes) upload.take(frame, at, bytes - at)
+        if (upload.fill === bodyBytes) {
+            if (!(await appendPage(this, hosted, upload))) return
+            if (at < bytes) takeBytes(upload, frame, at, bytes - at)
         }
         // the last block of a file is short: do not wait for more
-        if (bytes < blockFrameBytes) await this.appendPartials(hosted)
+        if (bytes < blockFrameBytes) await appendPartials(this, hosted)
         else if (frame[5] & flagTellNow) node.outbox.progressDue = true
-    }
-
-    private async appendPage(hosted: Hosted, upload: Upload): Promise<boolean> {
-        const volume = hosted.volume
-        const node = this.node
-        node.outbox.progressDue = true
-        if (await volume.prepareData(upload)) {
-            await upload.appendFull(volume.log)
-            upload.usedMs = node.nowMs
-            return true
-        }
-        this.tellNoSpace(hosted, volume.uploads.indexOf(upload))
-        return false
-    }
-
-    private tellNoUpload(hosted: Hosted, frame: Buffer): void {
-        const out = Buffer.alloc(16)
-        out[4] = hosted.volume.number
-        out[5] = 1
-        out[6] = replyFlags(this.node)
-        out[7] = windowBlocks
-        out.setAt(8, "u16", frame.getAt(6, "u16"))
-        out[10] = noUpload
-        sealFrame(out, 0)
-        this.node.outbox.refusal(out)
-    }
-
-    private async appendPartials(hosted: Hosted): Promise<void> {
-        const volume = hosted.volume
-        for (let i = 0; i < volume.uploads.length; i++) {
-            const upload = volume.uploads[i]
-            if (!upload.object) continue
-            if (upload.bytes() === upload.durable) continue
-            if (!(await volume.prepareData(upload))) {
-                this.tellNoSpace(hosted, i)
-                continue
-            }
-            await upload.appendPartial(volume.log)
-            this.unsettled = true
-        }
-    }
-
-    private tellNoSpace(hosted: Hosted, slot: number): void {
-        hosted.toldStatus[slot] = noSpace
-        hosted.tellAgain(slot)
-        this.node.outbox.progressDue = true
-    }
-
-    private async settle(hosted: Hosted): Promise<void> {
-        if (!hosted.serving) return
-        const volume = hosted.volume
-        await volume.array.settle()
-        for (let i = 0; i < volume.uploads.length; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
-        this.node.outbox.progressDue = true
     }
 
     // --- requests
 
-    /** Status that keeps a frame from being looked at, or ok. */
-    private refusal(hosted: Hosted, epoch: number): number {
-        if (!hosted) return notController
-        if (!hosted.serving) return notController
-        if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch
-        return ok
-    }
-
-    private async request(frame: Buffer, bytes: number): Promise<void> {
-        const hosted = this.node.hosted(frame[4])
-        let status = this.refusal(hosted, frame.getAt(6, "u16"))
-        if (status === ok) status = await this.execute(hosted, frame, bytes)
-        if (status === silent) return
-        this.reply(hosted, frame, status)
-    }
-
-    private async execute(hosted: Hosted, frame: Buffer, bytes: number): Promise<number> {
-        try {
-            return await hosted.requests.execute(frame, bytes)
-        } catch (e) {
-            console.log("! request " + e)
-            await this.control.recover()
-            return ioError
-        }
-    }
-
-    private reply(hosted: Hosted, frame: Buffer, status: number): void {
-        const out = Buffer.alloc(24)
-        out[4] = frame[4]
-        out[5] = frame[5] & opMask
-        out[6] = status
-        out.blitAt(8, frame, 8, 8)
-        if (hosted) {
-            out.setAt(16, "u32", status === notController || status === wrongEpoch ? 0 : hosted.requests.value)
-            out.setAt(20, "u32", hosted.epoch)
-        }
-        this.node.outbox.reply(out, this.node.nowMs)
-    }
-
     /** Finishes a copied request whose owner is gone. One that cannot be finished yet is left to the host. */
     async replay(frame: Buffer, bytes: number): Promise<void> {
-        const hosted = this.node.hosted(frame[4])
+        const hosted = hostedBy(this.node, frame[4])
         if (!hosted) return
         if (!hosted.serving) return
-        if (hosted.requests.isDone(frame)) return
+        if (isDone(hosted.requests, frame)) return
         if ((frame[5] & opMask) === opCommit) {
             const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
             if (!upload) return
-            if (upload.bytes() !== frame.getAt(20, "u32")) return
+            if (takenBytes(upload) !== frame.getAt(20, "u32")) return
         }
-        const status = await this.execute(hosted, frame, bytes)
-        if (status !== silent) this.reply(hosted, frame, status)
+        const status = await execute(this, hosted, frame, bytes)
+        if (status !== silent) reply(this, hosted, frame, status)
     }
 
     // --- questions
 
-    private async query(frame: Buffer, bytes: number): Promise<void> {
-        const node = this.node
-        const op = frame[5]
-        const out = this.answer
-        const hosted = op === queryNode ? node.home : node.hosted(frame[4])
-        let status = op === queryNode ? ok : this.refusal(hosted, frame.getAt(6, "u16"))
-        let length = 0
-        if (status === ok) {
-            const queries = hosted.queries
-            const object = frame.getAt(12, "u32")
-            queries.bytes = 0
-            if (op === queryNode) length = this.describe(out)
-            else if (op === queryStatfs) {
-                status = queries.statfs(out, answerHeadBytes)
-                out[answerHeadBytes + 20] = node.number
-                out[answerHeadBytes + 21] = replyFlags(node)
-                length = 22
-            } else if (op === queryArray) length = hosted.volume.repair.describe(out, answerHeadBytes)
-            else if (bytes < 16) status = badRequest
-            else if (op === querySnapshots) status = await queries.snapshots(object, out, answerHeadBytes)
-            else if (op === queryUpload) {
-                const upload = hosted.volume.uploadOf(object)
-                if (upload && object) {
-                    out.setAt(answerHeadBytes, "u32", upload.bytes())
-                    length = 4
-                } else status = noUpload
-            } else status = await queries.ask(op, frame, bytes, out, answerHeadBytes)
-            if (length === 0) length = queries.bytes
-            if (status !== ok) if (op !== queryLookup) length = 0
-        }
-        out[4] = frame[4]
-        out[5] = op
-        out.setAt(6, "u16", frame.getAt(8, "u16"))
-        out[8] = status
-        out[9] = replyFlags(node)
-        out.setAt(10, "u16", hosted ? hosted.epoch % 0x10000 : 0)
-        const answer = Buffer.alloc(answerHeadBytes + length)
-        answer.blitAt(0, out, 0, answerHeadBytes + length)
-        sealFrame(answer, 0)
-        node.outbox.answer(answer)
-    }
-
-    /** The `node` query. @returns bytes */
-    private describe(out: Buffer): number {
-        const node = this.node
-        const at = answerHeadBytes
-        out.fillAt(at, answerBytesMax - at, 0)
-        out[at] = protocolVersion
-        out[at + 1] = node.number
-        out[at + 2] = node.pair.role
-        out[at + 3] = beatFlags(node)
-        out.setAt(at + 4, "u32", firmwareVersion)
-        out.setAt(at + 8, "u32", platform.now())
-        out.setAt(at + 12, "u16", node.pair.takeovers)
-        out.setAt(at + 14, "u16", node.pair.givebacks)
-        out.setAt(at + 16, "u32", node.badChecks)
-        out.setAt(at + 24, "u16", node.journal.held)
-        out[at + 26] = node.pair.cause
-        const name = Buffer.from("twinfiler")
-        out.blitAt(at + 28, name, 0, name.length)
-        return 28 + name.length
-    }
-
-    private read(frame: Buffer, bytes: number): void {
-        if (bytes < 20) return
-        const hosted = this.node.hosted(frame[4])
-        const status = this.refusal(hosted, frame.getAt(6, "u16"))
-        if (hosted) this.node.reads.begin(hosted, frame, status)
-    }
-
     // --- work that can wait
+}
 
-    private async tidy(hosted: Hosted, nowMs: number): Promise<boolean> {
-        if (!hosted.serving) return false
-        const volume = hosted.volume
-        for (let i = 0; i < volume.uploads.length; i++) {
-            const upload = volume.uploads[i]
-            if (upload.object)
-                if (upload.bytes() !== upload.durable)
-                    if (nowMs - upload.usedMs >= quietMs) {
-                        await this.appendPartials(hosted)
-                        return this.unsettled
-                    }
-        }
-        if (volume.orphans) {
-            await volume.reclaim()
-            return true
-        }
-        if (await volume.log.eraseAhead()) return true
-        return await volume.repair.step(nowMs)
+/** Work that can wait is done when no command came for a while. */
+export function tickWorker(worker: Worker, nowMs: number): void {
+    if (!worker.tidied) if (nowMs - worker.lastCommandMs >= quietMs) worker.node.workerSignal.notify()
+}
+
+/** @returns false when there was nothing to do */
+async function step(worker: Worker): Promise<boolean> {
+    const node = worker.node
+    const control = worker.control
+    if (control.jobs.length > 0) {
+        worker.tidied = false
+        await control.work()
+        return true
     }
+    const inbox = node.inbox
+    if (inbox.count > 0) {
+        worker.tidied = false
+        for (let n = commandsPerStep; n > 0 && inbox.count > 0; n--) {
+            const slot = inbox.head
+            const frame = inbox.frames[slot]
+            const bytes = inbox.sizes[slot]
+            // a handler may only add behind it while this one is worked on
+            try {
+                if (!frameIsGood(frame, bytes)) node.badChecks++
+                else if (inbox.commands[slot] === commandWrite) await worker.write(frame, bytes)
+                else await dispatch(worker, inbox.commands[slot], frame, bytes)
+            } finally {
+                inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
+                inbox.count--
+            }
+        }
+        worker.lastCommandMs = node.nowMs
+        await readOn(worker)
+        return true
+    }
+    if (worker.unsettled) {
+        worker.unsettled = false
+        await settle(worker, node.home)
+        await settle(worker, node.other)
+        return true
+    }
+    if (await readOn(worker)) return true
+    const now = node.nowMs
+    if (now - worker.lastCommandMs < quietMs) return false
+    if (await tidy(worker, node.home, now)) return true
+    if (await tidy(worker, node.other, now)) return true
+    worker.tidied = true
+    return false
+}
+
+/** One frame of file data, if one is asked for and can be sent soon. */
+async function readOn(worker: Worker): Promise<boolean> {
+    const node = worker.node
+    if (node.reads.active === 0) return false
+    if (node.outbox.frames.length >= framesMax) return false
+    const frame = await nextData(node.reads, replyFlags(node))
+    if (frame) queue(node.outbox, node.outbox.frames, frame)
+    return true
+}
+
+async function dispatch(worker: Worker, command: number, frame: Buffer, bytes: number): Promise<void> {
+    if (bytes < writeHeadBytes) if (command !== commandControl) return
+    if (command === commandRequest) await request(worker, frame, bytes)
+    else if (command === commandQuery) await query(worker, frame, bytes)
+    else if (command === commandRead) read(worker, frame, bytes)
+    else if (command === commandControl) if (bytes >= 8) worker.control.ask(frame)
+}
+
+async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promise<boolean> {
+    const volume = hosted.volume
+    const node = worker.node
+    node.outbox.progressDue = true
+    if (await volume.prepareData(upload)) {
+        await appendFull(upload, volume.log)
+        upload.usedMs = node.nowMs
+        return true
+    }
+    tellNoSpace(worker, hosted, volume.uploads.indexOf(upload))
+    return false
+}
+
+function tellNoUpload(worker: Worker, hosted: Hosted, frame: Buffer): void {
+    const out = Buffer.alloc(16)
+    out[4] = hosted.volume.number
+    out[5] = 1
+    out[6] = replyFlags(worker.node)
+    out[7] = windowBlocks
+    out.setAt(8, "u16", frame.getAt(6, "u16"))
+    out[10] = noUpload
+    sealFrame(out, 0)
+    queue(worker.node.outbox, worker.node.outbox.refusals, out)
+}
+
+async function appendPartials(worker: Worker, hosted: Hosted): Promise<void> {
+    const volume = hosted.volume
+    for (let i = 0; i < volume.uploads.length; i++) {
+        const upload = volume.uploads[i]
+        if (!upload.object) continue
+        if (takenBytes(upload) === upload.durable) continue
+        if (!(await volume.prepareData(upload))) {
+            tellNoSpace(worker, hosted, i)
+            continue
+        }
+        await appendPartial(upload, volume.log)
+        worker.unsettled = true
+    }
+}
+
+function tellNoSpace(worker: Worker, hosted: Hosted, slot: number): void {
+    hosted.toldStatus[slot] = noSpace
+    hosted.toldObjects[slot] = 0
+    worker.node.outbox.progressDue = true
+}
+
+async function settle(worker: Worker, hosted: Hosted): Promise<void> {
+    if (!hosted.serving) return
+    const volume = hosted.volume
+    await volume.array.settle()
+    for (let i = 0; i < volume.uploads.length; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
+    worker.node.outbox.progressDue = true
+}
+
+/** Status that keeps a frame from being looked at, or ok. */
+function refusal(hosted: Hosted, epoch: number): number {
+    if (!hosted) return notController
+    if (!hosted.serving) return notController
+    if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch
+    return ok
+}
+
+async function request(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
+    const hosted = hostedBy(worker.node, frame[4])
+    let status = refusal(hosted, frame.getAt(6, "u16"))
+    if (status === ok) status = await execute(worker, hosted, frame, bytes)
+    if (status === silent) return
+    reply(worker, hosted, frame, status)
+}
+
+async function execute(worker: Worker, hosted: Hosted, frame: Buffer, bytes: number): Promise<number> {
+    try {
+        return await executeRequest(hosted.requests, frame, bytes)
+    } catch (e) {
+        console.log("! request " + e)
+        await worker.control.recover()
+        return ioError
+    }
+}
+
+function reply(worker: Worker, hosted: Hosted, frame: Buffer, status: number): void {
+    const out = Buffer.alloc(24)
+    out[4] = frame[4]
+    out[5] = frame[5] & opMask
+    out[6] = status
+    out.blitAt(8, frame, 8, 8)
+    if (hosted) {
+        out.setAt(16, "u32", status === notController || status === wrongEpoch ? 0 : hosted.requests.value)
+        out.setAt(20, "u32", hosted.epoch)
+    }
+    queueReply(worker.node.outbox, out, worker.node.nowMs)
+}
+
+async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
+    const node = worker.node
+    const op = frame[5]
+    const out = worker.answer
+    const hosted = op === queryNode ? node.home : hostedBy(node, frame[4])
+    let status = op === queryNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
+    let length = 0
+    if (status === ok) {
+        const queries = hosted.queries
+        const object = frame.getAt(12, "u32")
+        queries.bytes = 0
+        if (op === queryNode) length = describe(worker, out)
+        else if (op === queryStatfs) {
+            status = statfs(queries, out, answerHeadBytes)
+            out[answerHeadBytes + 20] = node.number
+            out[answerHeadBytes + 21] = replyFlags(node)
+            length = 22
+        } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
+        else if (bytes < 16) status = badRequest
+        else if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
+        else if (op === queryUpload) {
+            const upload = hosted.volume.uploadOf(object)
+            if (upload && object) {
+                out.setAt(answerHeadBytes, "u32", takenBytes(upload))
+                length = 4
+            } else status = noUpload
+        } else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
+        if (length === 0) length = queries.bytes
+        if (status !== ok) if (op !== queryLookup) length = 0
+    }
+    out[4] = frame[4]
+    out[5] = op
+    out.setAt(6, "u16", frame.getAt(8, "u16"))
+    out[8] = status
+    out[9] = replyFlags(node)
+    out.setAt(10, "u16", hosted ? hosted.epoch % 0x10000 : 0)
+    const answer = Buffer.alloc(answerHeadBytes + length)
+    answer.blitAt(0, out, 0, answerHeadBytes + length)
+    sealFrame(answer, 0)
+    queue(node.outbox, node.outbox.answers, answer)
+}
+
+/** The `node` query. @returns bytes */
+function describe(worker: Worker, out: Buffer): number {
+    const node = worker.node
+    const at = answerHeadBytes
+    out.fillAt(at, answerBytesMax - at, 0)
+    out[at] = protocolVersion
+    out[at + 1] = node.number
+    out[at + 2] = node.pair.role
+    out[at + 3] = beatFlags(node)
+    out.setAt(at + 4, "u32", firmwareVersion)
+    out.setAt(at + 8, "u32", platform.now())
+    out.setAt(at + 12, "u16", node.pair.takeovers)
+    out.setAt(at + 14, "u16", node.pair.givebacks)
+    out.setAt(at + 16, "u32", node.badChecks)
+    out.setAt(at + 24, "u16", node.journal.held)
+    out[at + 26] = node.pair.cause
+    const name = Buffer.from("twinfiler")
+    out.blitAt(at + 28, name, 0, name.length)
+    return 28 + name.length
+}
+
+function read(worker: Worker, frame: Buffer, bytes: number): void {
+    if (bytes < 20) return
+    const hosted = hostedBy(worker.node, frame[4])
+    const status = refusal(hosted, frame.getAt(6, "u16"))
+    if (hosted) beginRead(worker.node.reads, hosted, frame, status)
+}
+
+async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<boolean> {
+    if (!hosted.serving) return false
+    const volume = hosted.volume
+    for (let i = 0; i < volume.uploads.length; i++) {
+        const upload = volume.uploads[i]
+        if (upload.object)
+            if (takenBytes(upload) !== upload.durable)
+                if (nowMs - upload.usedMs >= quietMs) {
+                    await appendPartials(worker, hosted)
+                    return worker.unsettled
+                }
+    }
+    if (volume.orphans) {
+        await volume.reclaim()
+        return true
+    }
+    if (await eraseAhead(volume.log)) return true
+    return await repairStep(volume.repair, nowMs)
 }

@@ -10,8 +10,11 @@ import { Tree } from "./tree"
 import { Upload } from "./upload"
 
 /** Pages appended, and pages looked at, in one step. */
-const movesMax = 16
-const looksMax = 64
+const movesMax = 48
+const looksMax = 256
+/** Emptying segments with more of their pages in use, of 256, gains nothing; with fewer it surely does. */
+const mostMax = 224
+const mostMin = 96
 
 export class Cleaner {
     private log: Log
@@ -24,6 +27,12 @@ export class Cleaner {
     private cursor: number
     /** Segment that could not be emptied: a page of it cannot be read. */
     private stuck: number
+    /** Pages in use when the victim was taken, 0 when it was named; and the room that was gained since. */
+    private begunAt: number
+    gained: number
+    /** With so much of a segment in use, of 256, emptying it gains something, as far as is known; and the pages live when that was found. */
+    private most: number
+    private mostLive: number
 
     constructor(log: Log, tree: Tree, uploads: Upload[], scratch: Buffer) {
         this.log = log
@@ -37,6 +46,9 @@ export class Cleaner {
     begin(): void {
         this.victim = 0
         this.stuck = 0
+        this.begunAt = 0
+        this.most = mostMax
+        this.mostLive = 0
     }
 
     /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
@@ -46,6 +58,7 @@ export class Cleaner {
         if (!this.log.usage.isMovable(segment)) return
         this.victim = segment
         this.cursor = 0
+        this.begunAt = 0
     }
 
     /** Whether a segment is being emptied. */
@@ -58,12 +71,30 @@ export class Cleaner {
         return this.stuck === segment
     }
 
-    /** The fewest pages in use, if so few that emptying it gains space. */
+    /** The fewest pages in use, if so few that emptying it gains space; with few segments left, if it surely does. */
     private pick(): void {
         const log = this.log
-        let least = ((log.array.segmentPages * 5) >> 3) + 1
+        const segmentPages = log.array.segmentPages
+        const available = log.usage.available()
+        const live = log.usage.live
+        let most = this.most
+        if (this.begunAt) most = this.gained << 4 > segmentPages ? most + 8 : ((this.begunAt << 8) / segmentPages) | 0
+        // what was deleted since may have made it worth while
+        if (live < this.mostLive) most += (128 * (this.mostLive - live)) / segmentPages
+        this.mostLive = live
+        if (most > mostMax) most = mostMax
+        if (most < mostMin) most = mostMin
+        this.most = most
+        // while there are others only the best; with the last but one what surely gains
+        let part = (10 - available) << 5
+        if (available < 2) part = mostMin
+        else if (available === 2) part = (most * 3) >> 2
+        if (part > most) part = most
+        let least = (segmentPages * part) >> 8
         this.victim = 0
         this.cursor = 0
+        this.gained = 0
+        this.begunAt = 0
         for (let segment = 1; segment < log.segments; segment++) {
             const usage = log.usage.of(segment)
             if (usage === 0) continue
@@ -73,7 +104,9 @@ export class Cleaner {
             if (log.usage.isPinned(segment)) continue
             least = usage
             this.victim = segment
+            this.begunAt = least
         }
+        if (available === 3) if (!this.victim) this.most = most + 8
     }
 
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
@@ -87,7 +120,10 @@ export class Cleaner {
         const scratch = this.scratch
         let moves = 0
         let looks = 0
-        while (moves < movesMax && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
+        const available = log.usage.available()
+        // the fewer free segments there are, the more at a time
+        const max = available < 7 ? (10 - available) << 4 : movesMax
+        while (moves < max && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
             const page = victim * segmentPages + this.cursor
             this.cursor++
             looks++

@@ -12,8 +12,8 @@
 // Crash order of entering a segment: 1 erase it, 2 settle, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { ElementArray } from "../array/array"
-import { Anchors } from "./anchors"
+import { ElementArray, setAway, readCopy, programPage, readAt } from "../array/array"
+import { Anchors, beginRing, appendAnchor } from "./anchors"
 import {
     atBlock,
     atBody,
@@ -22,6 +22,7 @@ import {
     atSerial,
     atSince,
     atType,
+    bodyBytes,
     noPage,
     pageBufferBytes,
     pageIsBlank,
@@ -37,15 +38,25 @@ import { Usage, usagePerPage } from "./usage"
 // offsets in a root's body, as offsets in the page buffer (docs/FORMAT.md, "Root")
 const atCommit = atBody
 const atEpoch = atBody + 4
-const atTree = atBody + 8
-const atHeight = atBody + 12
+export const atTree = atBody + 8
+export const atHeight = atBody + 12
 const atNextObject = atBody + 16
 const atUsageStart = atBody + 20
 const atLive = atBody + 24
 const atWearBase = atBody + 28
 
-/** Told of a data page of the log's tail; `buffer` holds it during the call. */
-export type TailVisitor = (page: number, object: number, block: number, bytes: number, buffer: Buffer) => void
+/** Type and length of a page that holds a whole block. */
+const wholeBlock = typeData | (bodyBytes << 8)
+
+/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds a single one, if more than its header was read. */
+export type TailVisitor = (
+    page: number,
+    object: number,
+    block: number,
+    bytes: number,
+    count: number,
+    buffer: Buffer,
+) => void
 
 export class Log {
     array: ElementArray
@@ -64,17 +75,21 @@ export class Log {
     rootPage: number
     /** The log's last row when an element lacks something of it, else -1: what is good of it must be appended again. */
     weakRow: number
+    /** Every row from the last root on is whole, but for the last: no power was cut since. */
+    isTailWhole: boolean
+    /** The last row of which `open` found a good page. */
+    lastRow: number
     /** The segment left last, until somebody looked after it; 0 = none. */
     left: number
-    private scratch: Buffer
+    scratch: Buffer
     /** The segment that is erased already and will be entered next, or 0. */
     erased: number
     // the tail outside the present segment, as the anchor has it
-    private rootTail: number
+    rootTail: number
     /** Not 0: the tail lies in as many segments as an anchor can name, and a commit must precede further data. */
     between: number
-    private betweenTail: number
-    private tailBefore: number
+    betweenTail: number
+    tailBefore: number
     /** Told before a segment's pages are erased, so that caches forget them. */
     onErase: (firstPage: number, pages: number) => void
 
@@ -88,15 +103,10 @@ export class Log {
         this.anchors = new Anchors(array, scratch)
         this.erased = 0
         this.weakRow = -1
+        this.lastRow = -1
+        this.isTailWhole = false
         this.left = 0
-        this.clearTail()
-    }
-
-    private clearTail(): void {
-        this.rootTail = 0
-        this.between = 0
-        this.betweenTail = 0
-        this.tailBefore = 0
+        clearTail(this)
     }
 
     // --- reading
@@ -105,36 +115,19 @@ export class Log {
     async readPage(page: number, buffer: Buffer): Promise<boolean> {
         const copies = this.array.copies
         for (let attempt = 0; attempt < copies; attempt++) {
-            if (await this.array.read(page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
+            if (await readCopy(this.array, page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
         }
         return false
     }
-
-    treePage(): number {
-        return this.root.getAt(atTree, "u32")
-    }
-    treeHeight(): number {
-        return this.root[atHeight]
-    }
-    setTree(page: number, height: number): void {
-        this.root.setAt(atTree, "u32", page)
-        this.root[atHeight] = height
-    }
     commitNumber(): number {
         return this.root.getAt(atCommit, "u32")
-    }
-    /** A number no object of this volume had before. */
-    takeObject(): number {
-        const object = this.root.getAt(atNextObject, "u32")
-        this.root.setAt(atNextObject, "u32", object + 1)
-        return object
     }
 
     // --- space
 
     /** Pages left in this segment. */
     room(): number {
-        this.leaveClosedRow()
+        leaveClosedRow(this)
         return this.array.segmentPages - this.next
     }
 
@@ -145,38 +138,17 @@ export class Log {
 
     /** Whether one more data page can be appended as things are: the tail short, room here, and `segments` left for others. */
     takesData(tailMax: number, segments: number): boolean {
-        if (this.array.rowPages !== 1) this.leaveClosedRow()
-        return (
-            this.next < this.array.segmentPages &&
-            this.since + this.tailBefore <= tailMax &&
-            this.between === 0 &&
-            this.usage.available() >= segments
-        )
-    }
-
-    /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
-    closingPages(): number {
-        return this.usagePages() + 2 * this.array.rowPages - 1
-    }
-
-    private usagePages(): number {
-        return ((this.segments + usagePerPage - 1) / usagePerPage) | 0
+        if (this.array.rowPages !== 1) leaveClosedRow(this)
+        if (this.next >= this.array.segmentPages) return false
+        if (this.since + this.tailBefore > tailMax) return false
+        if (this.between !== 0) return false
+        const usage = this.usage
+        return usage.freeSegments - usage.freed.length >= segments
     }
 
     /** Makes sure that this segment has `pages` left, entering the next one when it has not. */
     async ensure(pages: number): Promise<void> {
-        if (this.room() < pages) await this.enterSegment()
-    }
-
-    /** What is left of a row that was ended stays blank. */
-    private leaveClosedRow(): void {
-        const rowPages = this.array.rowPages
-        const column = this.next % rowPages
-        if (column === 0) return
-        const page = this.segment * this.array.segmentPages + this.next
-        if (((page / rowPages) | 0) !== this.array.closedRow) return
-        this.next += rowPages - column
-        this.since += rowPages - column
+        if (this.room() < pages) await enterSegment(this)
     }
 
     /** Counts pages as referred to (by > 0) or as no longer so. */
@@ -193,7 +165,7 @@ export class Log {
      */
     async append(buffer: Buffer, type: number, length: number, owner: number, block: number): Promise<number> {
         const segmentPages = this.array.segmentPages
-        if (this.array.rowPages !== 1) this.leaveClosedRow()
+        if (this.array.rowPages !== 1) leaveClosedRow(this)
         const next = this.next
         if (next >= segmentPages) throw new Error("segment full")
         const page = this.segment * segmentPages + next
@@ -207,44 +179,13 @@ export class Log {
         this.next = next + 1
         this.serial = serial + 1
         this.since = since + 1
-        await this.array.program(page, buffer)
+        await programPage(this.array, page, buffer)
         return page
     }
 
-    /** `append` of a data page, which is counted as referred to. Flat, not built on the other: it runs for each page written. */
-    async appendData(buffer: Buffer, length: number, object: number, block: number): Promise<number> {
-        const array = this.array
-        if (array.rowPages !== 1) this.leaveClosedRow()
-        const next = this.next
-        const segment = this.segment
-        if (next >= array.segmentPages) throw new Error("segment full")
-        const page = segment * array.segmentPages + next
-        const serial = this.serial
-        const since = this.since
-        const usage = this.usage
-        const counts = usage.counts
-        const at = segment << 1
-        counts.setAt(at, "u16", counts.getAt(at, "u16") + 1)
-        usage.live++
-        if (segment !== usage.changedLast) {
-            usage.changedLast = segment
-            if (usage.changed.indexOf(segment) < 0) usage.changed.push(segment)
-        }
-        buffer.setAt(atType, "u32", typeData | (length << 8) | (since << 16))
-        buffer.setAt(atSerial, "u32", serial)
-        buffer.setAt(atOwner, "u32", object)
-        buffer.setAt(atBlock, "u32", block)
-        sealPage(buffer, page)
-        this.next = next + 1
-        this.serial = serial + 1
-        this.since = since + 1
-        await array.program(page, buffer)
-        return page
-    }
-
-    /** Steps 2 to 5 of a commit; the nodes are appended already and `setTree` says where. */
+    /** Steps 2 to 5 of a commit; the nodes are appended already and the tree says where in the root. */
     async commitRoot(): Promise<void> {
-        await this.ensure(this.closingPages())
+        await this.ensure(closingPages(this))
         const root = this.root
         const old = this.rootPage
         const segmentPages = this.array.segmentPages
@@ -261,11 +202,12 @@ export class Log {
         root.setAt(atWearBase, "u32", usage.wearBase)
         usage.putDeltas(root)
         await this.array.settle()
-        this.leaveClosedRow()
+        leaveClosedRow(this)
         this.since = 0
         this.rootPage = await this.append(root, typeRoot, 0, 0, 0)
         await this.array.settle()
-        this.clearTail()
+        clearTail(this)
+        this.isTailWhole = true
         usage.committed()
     }
 
@@ -278,8 +220,8 @@ export class Log {
     /** Writes the usage of all segments anew, in this segment; a root must follow. */
     async writeUsage(): Promise<void> {
         const scratch = this.scratch
-        const count = this.usagePages()
-        await this.ensure(this.closingPages())
+        const count = usagePages(this)
+        await this.ensure(closingPages(this))
         const old = this.root.getAt(atUsageStart, "u32")
         this.account(this.segment * this.array.segmentPages, count)
         if (old !== noPage) this.account(old, -count)
@@ -296,80 +238,21 @@ export class Log {
 
     // --- segments
 
-    /** Goes on in a free segment. Not to be called when none is `available`. */
-    private async enterSegment(): Promise<void> {
-        const segment = this.findFree()
-        if (segment === 0) throw new Error("no free segment")
-        if (this.erased !== segment) await this.eraseSegment(segment)
-        await this.array.settle()
-        this.array.setAway(segment, false)
-        this.leaveClosedRow()
-        const left = this.segment
-        if (((this.rootPage / this.array.segmentPages) | 0) === left) {
-            if (this.since > 1) this.rootTail = this.next
-        } else if (this.between === 0) {
-            this.between = left
-            this.betweenTail = this.next
-        }
-        this.tailBefore += this.since - 1
-        this.segment = segment
-        this.next = 0
-        this.since = 1
-        this.erased = 0
-        this.left = left
-        this.usage.enter(segment)
-        await this.writeAnchor()
-    }
-
-    /** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
-    async changeSegment(): Promise<boolean> {
-        if (this.usage.available() === 0) return false
-        await this.enterSegment()
-        return true
-    }
-
-    /** Whether a segment holds pages a mount looks for. */
-    holds(segment: number): boolean {
-        if (this.usage.holds(segment)) return true
-        if (segment === this.between) return true
-        return segment === this.segment || segment === ((this.rootPage / this.array.segmentPages) | 0)
-    }
-
-    /** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
-    async eraseAhead(): Promise<boolean> {
-        if (this.erased) return false
-        const segment = this.findFree()
-        if (segment === 0) return false
-        await this.eraseSegment(segment)
-        this.erased = segment
-        return true
-    }
-
-    private async eraseSegment(segment: number): Promise<void> {
-        const segmentPages = this.array.segmentPages
-        if (this.onErase) this.onErase(segment * segmentPages, segmentPages)
-        this.usage.erased(segment)
-        await this.array.eraseSegment(segment)
-    }
-
-    /** A segment that neither the last root, a snapshot nor the tail refers to. 0 = none. */
-    private findFree(): number {
-        if (this.erased) return this.erased
-        return this.usage.choose(this.between, (this.rootPage / this.array.segmentPages) | 0)
-    }
-
     /** Records where the log is, and who holds it. */
     async writeAnchor(): Promise<void> {
         const anchors = this.anchors
         anchors.epoch = this.epoch
         anchors.segment = this.segment
-        anchors.start = this.next - (this.next % this.array.rowPages)
+        // a loss may be noticed in the middle of a row
+        const column = this.next % this.array.rowPages
+        anchors.start = this.next - column
         anchors.root = this.rootPage
-        anchors.serial = this.serial
+        anchors.serial = this.serial - column
         anchors.rootTail = this.rootTail
         anchors.between = this.between
         anchors.betweenTail = this.betweenTail
-        await anchors.append()
+        anchors.isTailWhole = this.isTailWhole
+        await appendAnchor(anchors)
     }
 
     // --- mounting
@@ -379,15 +262,9 @@ export class Log {
         return this.usage.counts.length >> 1
     }
 
-    private measure(): void {
-        const segments = (this.array.pages / this.array.segmentPages) | 0
-        this.segments = segments < this.segmentsMax() ? segments : this.segmentsMax()
-        this.usage.segments = this.segments
-    }
-
     /** Writes the first root into segment 1 and the first anchor. The reserved segment and segment 1 are erased. */
     async format(arrayId: number): Promise<void> {
-        this.measure()
+        measure(this)
         this.root.fillAt(0, pageBufferBytes, 0)
         this.root.setAt(atTree, "u32", noPage)
         this.root.setAt(atUsageStart, "u32", noPage)
@@ -403,15 +280,15 @@ export class Log {
         this.since = 0
         this.erased = 0
         this.rootPage = noPage
-        this.clearTail()
+        clearTail(this)
         await this.commitRoot()
-        this.anchors.begin(arrayId)
+        beginRing(this.anchors, arrayId)
         await this.writeAnchor()
     }
 
     /** Finds the last root from the newest anchor, and reads it and the usage. @returns false when they cannot be read */
     async open(): Promise<boolean> {
-        this.measure()
+        measure(this)
         const anchors = this.anchors
         const segmentPages = this.array.segmentPages
         this.segment = anchors.segment
@@ -421,9 +298,9 @@ export class Log {
         this.betweenTail = anchors.betweenTail
         const rowPages = this.array.rowPages
         const base = this.segment * segmentPages
-        const end = await this.findEnd(base, anchors.start, segmentPages)
+        const end = await findEnd(this, base, anchors.start, segmentPages)
         // the last good page tells where the newest root is; in a segment without one it is the anchor's
-        let last = await this.lastGood(base, base + end)
+        let last = await lastGood(this, base, base + end)
         if (last !== noPage) {
             const since = this.scratch.getAt(atSince, "u16")
             if (since <= last - base) this.rootPage = last - since
@@ -433,18 +310,22 @@ export class Log {
         // a row whose programming was cut may read as blank: it is left alone
         this.next = end < segmentPages ? end + rowPages : end
         if (rootSegment === this.segment) {
-            this.clearTail()
+            clearTail(this)
             this.since = base + this.next - root
         } else {
             this.since = this.next + 1
             const between = this.between * segmentPages
-            if (last === noPage) if (between) last = await this.lastGood(between, between + this.betweenTail)
+            if (last === noPage) if (between) last = await lastGood(this, between, between + this.betweenTail)
             if (last === noPage)
-                last = await this.lastGood(root, this.rootTail ? rootSegment * segmentPages + this.rootTail : root + 1)
+                last = await lastGood(this, root, this.rootTail ? rootSegment * segmentPages + this.rootTail : root + 1)
             this.tailBefore =
                 this.betweenTail + (this.rootTail ? rootSegment * segmentPages + this.rootTail - root - 1 : 0)
         }
         const row = last === noPage ? -1 : (last / rowPages) | 0
+        this.lastRow = row
+        // written since the newest anchor, the root says that there was no mount since
+        this.isTailWhole = anchors.isTailWhole
+        if (this.rootPage >= base + anchors.start) if (rootSegment === this.segment) this.isTailWhole = true
         this.weakRow = row >= 0 && (await badIn(this.array, row, this.scratch)) ? row : -1
         this.serial = anchors.serial + this.next - anchors.start
         this.erased = 0
@@ -458,7 +339,7 @@ export class Log {
         this.usage.live = this.root.getAt(atLive, "u32")
         this.usage.wearBase = this.root.getAt(atWearBase, "u32")
         this.usage.current = this.segment
-        return await this.readUsage()
+        return await readUsage(this)
     }
 
     /** Tells of each data page after the last root, in their order. */
@@ -467,80 +348,260 @@ export class Log {
         const base = this.segment * segmentPages
         const rootBase = this.rootPage - (this.rootPage % segmentPages)
         if (rootBase === base) {
-            await this.readPages(this.rootPage + 1, base + this.next, visit)
+            await readPages(this, this.rootPage + 1, base + this.next, visit)
             return
         }
-        await this.readPages(this.rootPage + 1, rootBase + this.rootTail, visit)
+        await readPages(this, this.rootPage + 1, rootBase + this.rootTail, visit)
         const between = this.between * segmentPages
-        if (between) await this.readPages(between, between + this.betweenTail, visit)
-        await this.readPages(base, base + this.next, visit)
-    }
-
-    private async readPages(page: number, end: number, visit: TailVisitor): Promise<void> {
-        const scratch = this.scratch
-        for (; page < end; page++) {
-            if (await this.readPage(page, scratch))
-                if (scratch[atType] === typeData)
-                    visit(
-                        page,
-                        scratch.getAt(atOwner, "u32"),
-                        scratch.getAt(atBlock, "u32"),
-                        scratch[atLength],
-                        scratch,
-                    )
-        }
+        if (between) await readPages(this, between, between + this.betweenTail, visit)
+        await readPages(this, base, base + this.next, visit)
     }
 
     /** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
+        this.isTailWhole = false
+        await this.anchors.checkSector()
         await this.writeAnchor()
     }
+}
 
-    /** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
-    private async findEnd(base: number, start: number, end: number): Promise<number> {
-        const rowPages = this.array.rowPages
-        const row = (base / rowPages) | 0
-        let low = (start / rowPages) | 0
-        let high = (end / rowPages) | 0
-        while (low < high) {
-            const middle = (low + high) >> 1
-            if (await this.rowIsBegun(row + middle)) low = middle + 1
-            else high = middle
-        }
-        return low * rowPages
+export function treePage(log: Log): number {
+    return log.root.getAt(atTree, "u32")
+}
+
+export function treeHeight(log: Log): number {
+    return log.root[atHeight]
+}
+
+/** A number no object of this volume had before. */
+export function takeObject(log: Log): number {
+    const object = log.root.getAt(atNextObject, "u32")
+    log.root.setAt(atNextObject, "u32", object + 1)
+    return object
+}
+
+/** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
+export function closingPages(log: Log): number {
+    return usagePages(log) + 2 * log.array.rowPages - 1
+}
+
+/** `append` of a data page, which is counted as referred to. Flat, not built on the other: it runs for each page written. */
+export async function appendData(
+    log: Log,
+    buffer: Buffer,
+    length: number,
+    object: number,
+    block: number,
+): Promise<number> {
+    const array = log.array
+    if (array.rowPages !== 1) leaveClosedRow(log)
+    const next = log.next
+    const segment = log.segment
+    if (next >= array.segmentPages) throw new Error("segment full")
+    const page = segment * array.segmentPages + next
+    const serial = log.serial
+    const since = log.since
+    const usage = log.usage
+    const counts = usage.counts
+    const at = segment << 1
+    counts.setAt(at, "u16", counts.getAt(at, "u16") + 1)
+    usage.live++
+    if (segment !== usage.changedLast) {
+        usage.changedLast = segment
+        if (usage.changed.indexOf(segment) < 0) usage.changed.push(segment)
     }
+    buffer.setAt(atType, "u32", typeData | (length << 8) | (since << 16))
+    buffer.setAt(atSerial, "u32", serial)
+    buffer.setAt(atOwner, "u32", object)
+    buffer.setAt(atBlock, "u32", block)
+    sealPage(buffer, page)
+    log.next = next + 1
+    log.serial = serial + 1
+    log.since = since + 1
+    await programPage(array, page, buffer)
+    return page
+}
 
-    private async rowIsBegun(row: number): Promise<boolean> {
-        const header = this.anchors.header
-        for (let i = 0; i < this.array.elements; i++)
-            if (await this.array.readAt(i, row, header)) if (!pageIsBlank(header)) return true
-        return false
+/** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
+export async function changeSegment(log: Log): Promise<boolean> {
+    if (log.usage.available() === 0) return false
+    await enterSegment(log)
+    return true
+}
+
+/** Whether a segment holds pages a mount looks for. */
+export function holdsNeeded(log: Log, segment: number): boolean {
+    if (log.usage.holds(segment)) return true
+    if (segment === log.between) return true
+    return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
+}
+
+/** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
+export async function eraseAhead(log: Log): Promise<boolean> {
+    if (log.erased) return false
+    const segment = findFree(log)
+    if (segment === 0) return false
+    await eraseSegment(log, segment)
+    log.erased = segment
+    return true
+}
+
+function clearTail(log: Log): void {
+    log.rootTail = 0
+    log.between = 0
+    log.betweenTail = 0
+    log.tailBefore = 0
+}
+
+function usagePages(log: Log): number {
+    return ((log.segments + usagePerPage - 1) / usagePerPage) | 0
+}
+
+/** What is left of a row that was ended stays blank. */
+function leaveClosedRow(log: Log): void {
+    const rowPages = log.array.rowPages
+    const column = log.next % rowPages
+    if (column === 0) return
+    const page = log.segment * log.array.segmentPages + log.next
+    if (((page / rowPages) | 0) !== log.array.closedRow) return
+    log.next += rowPages - column
+    log.since += rowPages - column
+}
+
+/** Goes on in a free segment. Not to be called when none is `available`. */
+async function enterSegment(log: Log): Promise<void> {
+    const segment = findFree(log)
+    if (segment === 0) throw new Error("no free segment")
+    if (log.erased !== segment) await eraseSegment(log, segment)
+    await log.array.settle()
+    setAway(log.array, segment, false)
+    leaveClosedRow(log)
+    const left = log.segment
+    if (((log.rootPage / log.array.segmentPages) | 0) === left) {
+        if (log.since > 1) log.rootTail = log.next
+    } else if (log.between === 0) {
+        log.between = left
+        log.betweenTail = log.next
     }
+    log.tailBefore += log.since - 1
+    log.segment = segment
+    log.next = 0
+    log.since = 1
+    log.erased = 0
+    log.left = left
+    log.usage.enter(segment)
+    await log.writeAnchor()
+}
 
-    /** The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. */
-    private async lastGood(first: number, end: number): Promise<number> {
-        for (let page = end - 1; page >= first; page--) if (await this.readPage(page, this.scratch)) return page
-        return noPage
+async function eraseSegment(log: Log, segment: number): Promise<void> {
+    const segmentPages = log.array.segmentPages
+    if (log.onErase) log.onErase(segment * segmentPages, segmentPages)
+    log.usage.erased(segment)
+    await log.array.eraseSegment(segment)
+}
+
+/** A segment that neither the last root, a snapshot nor the tail refers to. 0 = none. */
+function findFree(log: Log): number {
+    if (log.erased) return log.erased
+    return log.usage.choose(log.between, (log.rootPage / log.array.segmentPages) | 0)
+}
+
+function measure(log: Log): void {
+    const segments = (log.array.pages / log.array.segmentPages) | 0
+    log.segments = segments < log.segmentsMax() ? segments : log.segmentsMax()
+    log.usage.segments = log.segments
+}
+
+async function readPages(log: Log, page: number, end: number, visit: TailVisitor): Promise<void> {
+    const scratch = log.scratch
+    const header = log.anchors.header
+    const segmentPages = log.array.segmentPages
+    const first = page - (page % segmentPages)
+    // up to here rows are whole, if the tail is: in the present segment up to the last row, which is full of what a cut may have left
+    let whole = first + segmentPages
+    if (first === log.segment * segmentPages) {
+        const lastPage = log.lastRow * log.array.rowPages
+        whole = lastPage < whole ? lastPage : first
     }
-
-    private async readUsage(): Promise<boolean> {
-        const usage = this.usage
-        const root = this.root
-        usage.counts.fillAt(0, usage.counts.length, 0)
-        usage.wear.fillAt(0, usage.wear.length, 0)
-        usage.forget()
-        const start = root.getAt(atUsageStart, "u32")
-        if (start !== noPage) {
-            let page = start
-            for (let first = 0; first < this.segments; first += usagePerPage) {
-                if (!(await this.readPage(page++, this.scratch))) return false
-                if (this.scratch[atType] !== typeUsage) return false
-                usage.loadPage(this.scratch, first)
+    if (!log.isTailWhole) whole = 0
+    const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
+    if (end < whole) whole = end
+    for (; page < end; page++) {
+        // of a whole block the header is enough, if it is what it must be: a failover waits for this
+        if (page < whole)
+            if (await readBlockHeader(log, page, page - before)) {
+                const object = header.getAt(atOwner, "u32")
+                const block = header.getAt(atBlock, "u32")
+                let count = 1
+                // blocks come in order, so when as many of them as pages lie between two pages they are all there is between
+                for (let far = whole - 1 - page; far > 1; far = far >> 2)
+                    if (await readBlockHeader(log, page + far, page + far - before))
+                        if (header.getAt(atOwner, "u32") === object)
+                            if (header.getAt(atBlock, "u32") === block + far) {
+                                count = far + 1
+                                break
+                            }
+                visit(page, object, block, bodyBytes, count, undefined)
+                page += count - 1
+                continue
             }
-        }
-        usage.takeDeltas(root)
-        usage.recount()
-        return true
+        if (await log.readPage(page, scratch))
+            if (scratch[atType] === typeData)
+                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
     }
+}
+
+/** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
+async function readBlockHeader(log: Log, page: number, since: number): Promise<boolean> {
+    const header = log.anchors.header
+    if (!(await readCopy(log.array, page, header, 0))) return false
+    return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
+}
+
+/** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
+async function findEnd(log: Log, base: number, start: number, end: number): Promise<number> {
+    const rowPages = log.array.rowPages
+    const row = (base / rowPages) | 0
+    let low = (start / rowPages) | 0
+    let high = (end / rowPages) | 0
+    while (low < high) {
+        const middle = (low + high) >> 1
+        if (await rowIsBegun(log, row + middle)) low = middle + 1
+        else high = middle
+    }
+    return low * rowPages
+}
+
+async function rowIsBegun(log: Log, row: number): Promise<boolean> {
+    const header = log.anchors.header
+    for (let i = 0; i < log.array.elements; i++)
+        if (await readAt(log.array, i, row, header)) if (!pageIsBlank(header)) return true
+    return false
+}
+
+/** The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. */
+async function lastGood(log: Log, first: number, end: number): Promise<number> {
+    for (let page = end - 1; page >= first; page--) if (await log.readPage(page, log.scratch)) return page
+    return noPage
+}
+
+async function readUsage(log: Log): Promise<boolean> {
+    const usage = log.usage
+    const root = log.root
+    usage.counts.fillAt(0, usage.counts.length, 0)
+    usage.wear.fillAt(0, usage.wear.length, 0)
+    usage.forget()
+    const start = root.getAt(atUsageStart, "u32")
+    if (start !== noPage) {
+        let page = start
+        for (let first = 0; first < log.segments; first += usagePerPage) {
+            if (!(await log.readPage(page++, log.scratch))) return false
+            if (log.scratch[atType] !== typeUsage) return false
+            usage.loadPage(log.scratch, first)
+        }
+    }
+    usage.takeDeltas(root)
+    usage.recount()
+    return true
 }

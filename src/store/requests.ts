@@ -13,6 +13,12 @@ import {
     typeDirectory,
     typeFile,
     uploadList,
+    loadDirectory,
+    touchDirectory,
+    isWithin,
+    isEmpty,
+    findEntry,
+    putEntry,
 } from "./directory"
 import { copyProperties, putProperty } from "./properties"
 import { dropSession, findSession, sequenceOf, statusOf, storeResult, valueOf } from "./sessions"
@@ -33,8 +39,10 @@ import {
     ok,
     stale,
 } from "./status"
-import { Upload } from "./upload"
+import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes } from "./upload"
 import { Volume } from "./volume"
+import { takeObject } from "./log"
+import { scrubArray, rebuildElement } from "./repair"
 
 export const opHello = 1
 export const opBye = 2
@@ -68,312 +76,333 @@ export const silent = 255
 export class Requests {
     /** The value that goes with the status returned. */
     value: number
-    private volume: Volume
-    private listed: Buffer
+    volume: Volume
+    listed: Buffer
 
     constructor(volume: Volume) {
         this.volume = volume
         this.value = 0
         this.listed = Buffer.alloc(4)
     }
+}
 
-    /**
-     * Executes the request in the first `bytes` bytes of `frame`, unless it was executed before.
-     * @returns the status to answer, or `silent`
-     */
-    async execute(frame: Buffer, bytes: number): Promise<number> {
-        this.value = 0
-        if (bytes < atArguments) return badRequest
-        const volume = this.volume
-        const root = volume.log.root
-        const op = frame[5] & opMask
-        const session = frame.getAt(atSession, "u32")
-        const sequence = frame.getAt(atSequence, "u32")
-        if (session === 0) return badRequest
-        const known = findSession(root, session)
-        if (known < 0) {
-            // a `bye` already obeyed leaves no session behind
-            if (op === opBye) return ok
-            if (op !== opHello) return noSession
-            if (sequence !== 1) return noSession
-        } else {
-            const last = sequenceOf(root, known)
-            if (sequence === last) {
-                this.value = valueOf(root, known)
-                return statusOf(root, known)
-            }
-            if (sequence !== last + 1) return silent
+/** Whether `execute` would find this request executed already. */
+export function isDone(requests: Requests, frame: Buffer): boolean {
+    const root = requests.volume.log.root
+    const known = findSession(root, frame.getAt(atSession, "u32"))
+    return known >= 0 && sequenceOf(root, known) >= frame.getAt(atSequence, "u32")
+}
+
+/**
+ * Executes the request in the first `bytes` bytes of `frame`, unless it was executed before.
+ * @returns the status to answer, or `silent`
+ */
+export async function executeRequest(requests: Requests, frame: Buffer, bytes: number): Promise<number> {
+    requests.value = 0
+    if (bytes < atArguments) return badRequest
+    const volume = requests.volume
+    const root = volume.log.root
+    const op = frame[5] & opMask
+    const session = frame.getAt(atSession, "u32")
+    const sequence = frame.getAt(atSequence, "u32")
+    if (session === 0) return badRequest
+    const known = findSession(root, session)
+    if (known < 0) {
+        // a `bye` already obeyed leaves no session behind
+        if (op === opBye) return ok
+        if (op !== opHello) return noSession
+        if (sequence !== 1) return noSession
+    } else {
+        const last = sequenceOf(root, known)
+        if (sequence === last) {
+            requests.value = valueOf(root, known)
+            return statusOf(root, known)
         }
-        const removesSnapshot = op === opSnapshotDelete
-        const givesBack =
-            op === opRemove || op === opAbort || op === opBye || op === opHello || removesSnapshot || op === opScrub
-        const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
-        if (!hasRoom || volume.isHeldBySnapshots()) {
-            if (!removesSnapshot) return await this.runWithoutRoom(op, session, sequence, known)
-            if (!volume.takesRemoval()) return noSpace
-        }
-        if (op === opBye) {
-            dropSession(root, session)
-            await volume.commit()
-            return ok
-        }
-        const status =
-            op < opSnapshotCreate
-                ? await this.run(op, frame, bytes, session)
-                : await this.runLater(op, frame, bytes, frame.getAt(atArguments, "u32"))
-        if (status !== ok) this.value = 0
-        await volume.commitResult(session, sequence, status, this.value)
-        if (op === opSnapshotCreate || removesSnapshot) await loadPins(volume.tree, volume.log)
-        return status
+        if (sequence !== last + 1) return silent
     }
-
-    /** On a full volume the result is stored all the same, or the session's next request would never be in order. */
-    private async runWithoutRoom(op: number, session: number, sequence: number, known: number): Promise<number> {
-        const volume = this.volume
-        const root = volume.log.root
-        if (!volume.isHeldBySnapshots()) {
-            if (known >= 0) await volume.commitResult(session, sequence, noSpace, 0)
-            return noSpace
-        }
-        // a session is known in RAM only until the next commit: a host that finds it gone says hello again
-        const status = op === opHello || op === opBye ? ok : noSpace
-        if (op === opBye) dropSession(root, session)
-        else if (known >= 0 || op === opHello) storeResult(root, session, sequence, status, 0)
-        return status
+    const removesSnapshot = op === opSnapshotDelete
+    const givesBack =
+        op === opRemove || op === opAbort || op === opBye || op === opHello || removesSnapshot || op === opScrub
+    const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
+    if (!hasRoom || volume.isHeldBySnapshots()) {
+        if (!removesSnapshot) return await runWithoutRoom(requests, op, session, sequence, known)
+        if (!volume.takesRemoval()) return noSpace
     }
-
-    /** Whether `execute` would find this request executed already. */
-    isDone(frame: Buffer): boolean {
-        const root = this.volume.log.root
-        const known = findSession(root, frame.getAt(atSession, "u32"))
-        return known >= 0 && sequenceOf(root, known) >= frame.getAt(atSequence, "u32")
+    if (op === opBye) {
+        dropSession(root, session)
+        await volume.commit()
+        return ok
     }
+    const status =
+        op < opSnapshotCreate
+            ? await run(requests, op, frame, bytes, session)
+            : await runLater(requests, op, frame, bytes, frame.getAt(atArguments, "u32"))
+    if (status !== ok) requests.value = 0
+    await volume.commitResult(session, sequence, status, requests.value)
+    if (op === opSnapshotCreate || removesSnapshot) await loadPins(volume.tree, volume.log)
+    return status
+}
 
-    private async run(op: number, frame: Buffer, bytes: number, session: number): Promise<number> {
-        const a = frame.getAt(atArguments, "u32")
-        const b = frame.getAt(atArguments + 4, "u32")
-        const c = frame.getAt(atArguments + 8, "u32")
-        if (op === opHello) return ok
-        if (op === opCreate) return await this.create(session)
-        if (bytes < atArguments + 4) return badRequest
-        if (op === opAbort) return await this.abort(a)
-        if (bytes < atArguments + 8) return badRequest
-        if (op === opSetattr) return await this.setattr(a, b)
-        if (op === opMkdir) return await this.mkdir(a, b, frame, atArguments + 8, bytes - atArguments - 8)
-        if (bytes < atArguments + 16) return badRequest
-        const d = frame.getAt(atArguments + 12, "u32")
-        if (op === opRemove) return await this.remove(a, b, c, d)
-        if (op === opCommit) return await this.commit(a, b, c, d, frame, atArguments + 16, bytes - atArguments - 16)
-        if (op === opRename) return await this.rename(a, b, c, d, frame, bytes)
-        return badRequest
+/** On a full volume the result is stored all the same, or the session's next request would never be in order. */
+async function runWithoutRoom(
+    requests: Requests,
+    op: number,
+    session: number,
+    sequence: number,
+    known: number,
+): Promise<number> {
+    const volume = requests.volume
+    const root = volume.log.root
+    if (!volume.isHeldBySnapshots()) {
+        if (known >= 0) await volume.commitResult(session, sequence, noSpace, 0)
+        return noSpace
     }
+    // a session is known in RAM only until the next commit: a host that finds it gone says hello again
+    const status = op === opHello || op === opBye ? ok : noSpace
+    if (op === opBye) dropSession(root, session)
+    else if (known >= 0 || op === opHello) storeResult(root, session, sequence, status, 0)
+    return status
+}
 
-    private async runLater(op: number, frame: Buffer, bytes: number, a: number): Promise<number> {
-        const volume = this.volume
-        if (bytes < atArguments + 2) return badRequest
-        if (op === opScrub) return await volume.repair.scrub(frame.getAt(atArguments, "u16"))
-        if (bytes < atArguments + 4) return badRequest
-        if (op === opSnapshotCreate) return await this.snapshot(a, frame, atArguments + 4, bytes - atArguments - 4)
-        if (op === opSnapshotDelete) return await removeSnapshot(volume.tree, a)
-        if (op === opSetProperty) return await this.setProperty(a, frame, bytes)
-        if (op === opRebuild)
-            return await volume.repair.rebuild(frame[atArguments], frame[atArguments + 1], frame[atArguments + 2])
-        return badRequest
+async function run(requests: Requests, op: number, frame: Buffer, bytes: number, session: number): Promise<number> {
+    const a = frame.getAt(atArguments, "u32")
+    const b = frame.getAt(atArguments + 4, "u32")
+    const c = frame.getAt(atArguments + 8, "u32")
+    if (op === opHello) return ok
+    if (op === opCreate) return await create(requests, session)
+    if (bytes < atArguments + 4) return badRequest
+    if (op === opAbort) return await abort(requests, a)
+    if (bytes < atArguments + 8) return badRequest
+    if (op === opSetattr) return await setattr(requests, a, b)
+    if (op === opMkdir) return await mkdir(requests, a, b, frame, atArguments + 8, bytes - atArguments - 8)
+    if (bytes < atArguments + 16) return badRequest
+    const d = frame.getAt(atArguments + 12, "u32")
+    if (op === opRemove) return await remove(requests, a, b, c, d)
+    if (op === opCommit) return await commit(requests, a, b, c, d, frame, atArguments + 16, bytes - atArguments - 16)
+    if (op === opRename) return await rename(requests, a, b, c, d, frame, bytes)
+    return badRequest
+}
+
+async function runLater(requests: Requests, op: number, frame: Buffer, bytes: number, a: number): Promise<number> {
+    const volume = requests.volume
+    if (bytes < atArguments + 2) return badRequest
+    if (op === opScrub) return await scrubArray(volume.repair, frame.getAt(atArguments, "u16"))
+    if (bytes < atArguments + 4) return badRequest
+    if (op === opSnapshotCreate) return await snapshot(requests, a, frame, atArguments + 4, bytes - atArguments - 4)
+    if (op === opSnapshotDelete) return await removeSnapshot(volume.tree, a)
+    if (op === opSetProperty) return await setProperty(requests, a, frame, bytes)
+    if (op === opRebuild)
+        return await rebuildElement(volume.repair, frame[atArguments], frame[atArguments + 1], frame[atArguments + 2])
+    return badRequest
+}
+
+async function mkdir(
+    requests: Requests,
+    parent: number,
+    mtime: number,
+    name: Buffer,
+    at: number,
+    bytes: number,
+): Promise<number> {
+    const volume = requests.volume
+    const directory = volume.directory
+    const status = await findFreeName(requests, parent, name, at, bytes)
+    if (status !== ok) return status
+    if (directory.object) return exists
+    const key = directory.freeKey
+    const object = takeObject(volume.log)
+    const change = volume.changeNumber()
+    directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
+    await directory.store(object)
+    await putEntry(directory, parent, key, object, typeDirectory, name, at, bytes)
+    await touchDirectory(directory, parent, mtime, change)
+    requests.value = object
+    return ok
+}
+
+/** Looks a name up in what must be a directory. */
+async function findFreeName(
+    requests: Requests,
+    parent: number,
+    name: Buffer,
+    at: number,
+    bytes: number,
+): Promise<number> {
+    const status = await loadDirectory(requests.volume.directory, parent)
+    if (status !== ok) return status
+    return await requests.volume.directory.lookup(parent, name, at, bytes)
+}
+
+async function create(requests: Requests, session: number): Promise<number> {
+    const volume = requests.volume
+    const now = platform.now()
+    let free: Upload = undefined
+    let oldest: Upload = undefined
+    for (let i = 0; i < volume.uploads.length; i++) {
+        const upload = volume.uploads[i]
+        if (!upload.object) free = upload
+        else if (!oldest || upload.usedMs < oldest.usedMs) oldest = upload
     }
+    if (!free) {
+        if (now - oldest.usedMs < uploadIdleMsMax) return busy
+        await abort(requests, oldest.object)
+        free = oldest
+    }
+    let object = takeObject(volume.log)
+    while (volume.uploadOfHandle(object % 0x10000)) object = takeObject(volume.log)
+    volume.directory.setInode(typeFile, flagUpload, 0, 0, 0, 0)
+    await volume.directory.store(object)
+    requests.listed.setAt(0, "u32", session)
+    await volume.tree.put(uploadList, object, requests.listed, 0, 4)
+    beginUpload(free, object, session, now)
+    requests.value = object
+    return ok
+}
 
-    private async mkdir(parent: number, mtime: number, name: Buffer, at: number, bytes: number): Promise<number> {
-        const volume = this.volume
-        const directory = volume.directory
-        const status = await this.findFreeName(parent, name, at, bytes)
-        if (status !== ok) return status
-        if (directory.object) return exists
-        const key = directory.freeKey
-        const object = volume.log.takeObject()
-        const change = volume.changeNumber()
-        directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
+async function abort(requests: Requests, object: number): Promise<number> {
+    const volume = requests.volume
+    const upload = volume.uploadOf(object)
+    if (!object) return noUpload
+    if (!upload) return noUpload
+    releaseUpload(upload, volume.log)
+    await volume.tree.remove(uploadList, object)
+    await volume.drop(object)
+    return ok
+}
+
+async function commit(
+    requests: Requests,
+    object: number,
+    size: number,
+    mtime: number,
+    parent: number,
+    frame: Buffer,
+    at: number,
+    bytes: number,
+): Promise<number> {
+    const volume = requests.volume
+    const directory = volume.directory
+    const upload = volume.uploadOf(object)
+    if (!object) return noUpload
+    if (!upload) return noUpload
+    const replace = (frame[5] & mayReplace) !== 0
+    if (size !== takenBytes(upload)) return checksum
+    const status = await findFreeName(requests, parent, frame, at, bytes)
+    if (status !== ok) return status
+    const old = directory.object
+    if (old) if (directory.type === typeDirectory) return isDirectory
+    if (old) if (!replace) return exists
+    const key = old ? directory.key : directory.freeKey
+    await volume.log.ensure(1)
+    await appendPartial(upload, volume.log)
+    await upload.putExtents(volume.tree, volume.log)
+    const change = volume.changeNumber()
+    const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
+    directory.setInode(typeFile, flags, size, mtime, change, parent)
+    await directory.store(object)
+    await volume.tree.remove(uploadList, object)
+    await putEntry(directory, parent, key, object, typeFile, frame, at, bytes)
+    await touchDirectory(directory, parent, mtime, change)
+    if (old) await volume.drop(old)
+    upload.object = 0
+    requests.value = object
+    return ok
+}
+
+async function rename(
+    requests: Requests,
+    from: number,
+    key: number,
+    object: number,
+    to: number,
+    frame: Buffer,
+    frameBytes: number,
+): Promise<number> {
+    const volume = requests.volume
+    const directory = volume.directory
+    const at = atArguments + 20
+    const bytes = frameBytes - at
+    if (bytes < 1) return badName
+    if (bytes > nameBytesMax) return badName
+    if (!nameIsGood(frame, at, bytes)) return badName
+    const mtime = frame.getAt(atArguments + 16, "u32")
+    const replace = (frame[5] & mayReplace) !== 0
+    if (!(await findEntry(directory, from, key))) return stale
+    if (directory.object !== object) return stale
+    const type = directory.type
+    const status = await findFreeName(requests, to, frame, at, bytes)
+    if (status !== ok) return status
+    const old = directory.object
+    const oldType = directory.type
+    const newKey = old ? directory.key : directory.freeKey
+    requests.value = object
+    if (old === object) return ok
+    if (type === typeDirectory) if (await isWithin(directory, to, object)) return badRequest
+    if (old) {
+        if (!replace) return exists
+        if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
+        if (oldType === typeDirectory) if (!(await isEmpty(directory, old))) return notEmpty
+    }
+    const change = volume.changeNumber()
+    await volume.tree.remove(from, key)
+    await putEntry(directory, to, newKey, object, type, frame, at, bytes)
+    if (await directory.load(object)) {
+        directory.inode.setAt(12, "u32", change)
+        directory.inode.setAt(16, "u32", to)
         await directory.store(object)
-        await directory.putEntry(parent, key, object, typeDirectory, name, at, bytes)
-        await directory.touch(parent, mtime, change)
-        this.value = object
-        return ok
     }
+    await touchDirectory(directory, from, mtime, change)
+    if (to !== from) await touchDirectory(directory, to, mtime, change)
+    if (old) await volume.drop(old)
+    return ok
+}
 
-    /** Looks a name up in what must be a directory. */
-    private async findFreeName(parent: number, name: Buffer, at: number, bytes: number): Promise<number> {
-        const status = await this.volume.directory.loadDirectory(parent)
-        if (status !== ok) return status
-        return await this.volume.directory.lookup(parent, name, at, bytes)
-    }
+async function remove(requests: Requests, from: number, key: number, object: number, mtime: number): Promise<number> {
+    const volume = requests.volume
+    const directory = volume.directory
+    if (!(await findEntry(directory, from, key))) return stale
+    if (directory.object !== object) return stale
+    if (directory.type === typeDirectory) if (!(await isEmpty(directory, object))) return notEmpty
+    await volume.tree.remove(from, key)
+    await touchDirectory(directory, from, mtime, volume.changeNumber())
+    await volume.drop(object)
+    return ok
+}
 
-    private async create(session: number): Promise<number> {
-        const volume = this.volume
-        const now = platform.now()
-        let free: Upload = undefined
-        let oldest: Upload = undefined
-        for (let i = 0; i < volume.uploads.length; i++) {
-            const upload = volume.uploads[i]
-            if (!upload.object) free = upload
-            else if (!oldest || upload.usedMs < oldest.usedMs) oldest = upload
-        }
-        if (!free) {
-            if (now - oldest.usedMs < uploadIdleMsMax) return busy
-            await this.abort(oldest.object)
-            free = oldest
-        }
-        let object = volume.log.takeObject()
-        while (volume.uploadOfHandle(object % 0x10000)) object = volume.log.takeObject()
-        volume.directory.setInode(typeFile, flagUpload, 0, 0, 0, 0)
-        await volume.directory.store(object)
-        this.listed.setAt(0, "u32", session)
-        await volume.tree.put(uploadList, object, this.listed, 0, 4)
-        free.begin(object, session, now)
-        this.value = object
-        return ok
-    }
+async function setattr(requests: Requests, object: number, mtime: number): Promise<number> {
+    const directory = requests.volume.directory
+    if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
+    directory.inode.setAt(8, "u32", mtime)
+    directory.inode.setAt(12, "u32", requests.volume.changeNumber())
+    await directory.store(object)
+    return ok
+}
 
-    private async abort(object: number): Promise<number> {
-        const volume = this.volume
-        const upload = volume.uploadOf(object)
-        if (!object) return noUpload
-        if (!upload) return noUpload
-        upload.release(volume.log)
-        await volume.tree.remove(uploadList, object)
-        await volume.drop(object)
-        return ok
-    }
+async function snapshot(requests: Requests, mtime: number, frame: Buffer, at: number, bytes: number): Promise<number> {
+    const volume = requests.volume
+    if (volume.hasRuns()) await volume.commit()
+    if (!volume.takesSnapshot()) return noSpace
+    const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)
+    if (number < 0) return -number
+    requests.value = number
+    return ok
+}
 
-    private async commit(
-        object: number,
-        size: number,
-        mtime: number,
-        parent: number,
-        frame: Buffer,
-        at: number,
-        bytes: number,
-    ): Promise<number> {
-        const volume = this.volume
-        const directory = volume.directory
-        const upload = volume.uploadOf(object)
-        if (!object) return noUpload
-        if (!upload) return noUpload
-        const replace = (frame[5] & mayReplace) !== 0
-        if (size !== upload.bytes()) return checksum
-        const status = await this.findFreeName(parent, frame, at, bytes)
-        if (status !== ok) return status
-        const old = directory.object
-        if (old) if (directory.type === typeDirectory) return isDirectory
-        if (old) if (!replace) return exists
-        const key = old ? directory.key : directory.freeKey
-        await volume.log.ensure(1)
-        await upload.appendPartial(volume.log)
-        await upload.putExtents(volume.tree, volume.log)
-        const change = volume.changeNumber()
-        const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
-        directory.setInode(typeFile, flags, size, mtime, change, parent)
-        await directory.store(object)
-        await volume.tree.remove(uploadList, object)
-        await directory.putEntry(parent, key, object, typeFile, frame, at, bytes)
-        await directory.touch(parent, mtime, change)
-        if (old) await volume.drop(old)
-        upload.object = 0
-        this.value = object
-        return ok
-    }
-
-    private async rename(
-        from: number,
-        key: number,
-        object: number,
-        to: number,
-        frame: Buffer,
-        frameBytes: number,
-    ): Promise<number> {
-        const volume = this.volume
-        const directory = volume.directory
-        const at = atArguments + 20
-        const bytes = frameBytes - at
-        if (bytes < 1) return badName
-        if (bytes > nameBytesMax) return badName
-        if (!nameIsGood(frame, at, bytes)) return badName
-        const mtime = frame.getAt(atArguments + 16, "u32")
-        const replace = (frame[5] & mayReplace) !== 0
-        if (!(await directory.findEntry(from, key))) return stale
-        if (directory.object !== object) return stale
-        const type = directory.type
-        const status = await this.findFreeName(to, frame, at, bytes)
-        if (status !== ok) return status
-        const old = directory.object
-        const oldType = directory.type
-        const newKey = old ? directory.key : directory.freeKey
-        this.value = object
-        if (old === object) return ok
-        if (type === typeDirectory) if (await directory.isWithin(to, object)) return badRequest
-        if (old) {
-            if (!replace) return exists
-            if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
-            if (oldType === typeDirectory) if (!(await directory.isEmpty(old))) return notEmpty
-        }
-        const change = volume.changeNumber()
-        await volume.tree.remove(from, key)
-        await directory.putEntry(to, newKey, object, type, frame, at, bytes)
-        if (await directory.load(object)) {
-            directory.inode.setAt(12, "u32", change)
-            directory.inode.setAt(16, "u32", to)
-            await directory.store(object)
-        }
-        await directory.touch(from, mtime, change)
-        if (to !== from) await directory.touch(to, mtime, change)
-        if (old) await volume.drop(old)
-        return ok
-    }
-
-    private async remove(from: number, key: number, object: number, mtime: number): Promise<number> {
-        const volume = this.volume
-        const directory = volume.directory
-        if (!(await directory.findEntry(from, key))) return stale
-        if (directory.object !== object) return stale
-        if (directory.type === typeDirectory) if (!(await directory.isEmpty(object))) return notEmpty
-        await volume.tree.remove(from, key)
-        await directory.touch(from, mtime, volume.changeNumber())
-        await volume.drop(object)
-        return ok
-    }
-
-    private async setattr(object: number, mtime: number): Promise<number> {
-        const directory = this.volume.directory
-        if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
-        directory.inode.setAt(8, "u32", mtime)
-        directory.inode.setAt(12, "u32", this.volume.changeNumber())
-        await directory.store(object)
-        return ok
-    }
-
-    private async snapshot(mtime: number, frame: Buffer, at: number, bytes: number): Promise<number> {
-        const volume = this.volume
-        if (volume.hasRuns()) await volume.commit()
-        if (!volume.takesSnapshot()) return noSpace
-        const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)
-        if (number < 0) return -number
-        this.value = number
-        return ok
-    }
-
-    private async setProperty(object: number, frame: Buffer, bytes: number): Promise<number> {
-        const volume = this.volume
-        const directory = volume.directory
-        const at = atArguments + 9
-        if (bytes < at) return badRequest
-        const nameBytes = frame[at - 1]
-        if (nameBytes === 0) return badRequest
-        if (at + nameBytes > bytes) return badRequest
-        if (!(await directory.load(object))) return notFound
-        const left = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
-        if (left < 0) return -left
-        directory.inode[1] = left > 0 ? flagProperties : 0
-        const mtime = frame.getAt(atArguments + 4, "u32")
-        if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
-        directory.inode.setAt(12, "u32", volume.changeNumber())
-        await directory.store(object)
-        return ok
-    }
+async function setProperty(requests: Requests, object: number, frame: Buffer, bytes: number): Promise<number> {
+    const volume = requests.volume
+    const directory = volume.directory
+    const at = atArguments + 9
+    if (bytes < at) return badRequest
+    const nameBytes = frame[at - 1]
+    if (nameBytes === 0) return badRequest
+    if (at + nameBytes > bytes) return badRequest
+    if (!(await directory.load(object))) return notFound
+    const left = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
+    if (left < 0) return -left
+    directory.inode[1] = left > 0 ? flagProperties : 0
+    const mtime = frame.getAt(atArguments + 4, "u32")
+    if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
+    directory.inode.setAt(12, "u32", volume.changeNumber())
+    await directory.store(object)
+    return ok
 }

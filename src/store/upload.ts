@@ -4,7 +4,7 @@
 // Promises: `durable` never names a byte that a power cut can lose; bytes are taken strictly in order; a page the tree refers to is
 // counted as used until the tree no longer does.
 
-import { Log } from "./log"
+import { Log, appendData } from "./log"
 import { bodyBytes, atBody, noPage, pageBufferBytes } from "./page"
 import { Tree } from "./tree"
 
@@ -23,48 +23,25 @@ export class Upload {
     usedMs: number
     /** Whole blocks appended. */
     blocks: number
-    private buffer: Buffer
+    buffer: Buffer
     /** Bytes of block `blocks` held in the buffer. */
-    private fill: number
+    fill: number
     /** Page that holds the first `partialBytes` of block `blocks`, or noPage. */
-    private partialPage: number
-    private partialBytes: number
+    partialPage: number
+    partialBytes: number
     /** Page the tree has for a block that was not whole at the last commit, or noPage. */
-    private listedPage: number
-    private runBlocks: number[]
-    private runPages: number[]
-    private runCounts: number[]
+    listedPage: number
+    runBlocks: number[]
+    runPages: number[]
+    runCounts: number[]
     /** The page that would lengthen the last run. */
-    private runNext: number
-    private extent: Buffer
+    runNext: number
+    extent: Buffer
 
     constructor() {
         this.object = 0
         this.buffer = Buffer.alloc(pageBufferBytes)
         this.extent = Buffer.alloc(6)
-    }
-
-    begin(object: number, session: number, nowMs: number): void {
-        this.object = object
-        this.session = session
-        // a page that is not full carries nothing of another file
-        this.buffer.fillAt(0, pageBufferBytes, 0)
-        this.durable = 0
-        this.usedMs = nowMs
-        this.blocks = 0
-        this.fill = 0
-        this.partialPage = noPage
-        this.partialBytes = 0
-        this.listedPage = noPage
-        this.runBlocks = []
-        this.runPages = []
-        this.runNext = noPage
-        this.runCounts = []
-    }
-
-    /** Bytes taken so far, durable or not. */
-    bytes(): number {
-        return this.blocks * bodyBytes + this.fill
     }
 
     /** Whether runs are to be put into the tree before more is appended. */
@@ -82,96 +59,6 @@ export class Upload {
         return this.blocks * bodyBytes + this.partialBytes
     }
 
-    /**
-     * Takes what is new of a `write` frame, data from `head` on at byte `offset` of the file, as far as it fills the page.
-     * @returns where in the frame the rest begins, `bytes` when there is none; or -1 when nothing in it is next: a gap, or bytes taken before
-     */
-    accept(frame: Buffer, head: number, bytes: number, offset: number): number {
-        const fill = this.fill
-        const at = head + this.blocks * bodyBytes + fill - offset
-        if (at < head || at >= bytes) return -1
-        let n = bodyBytes - fill
-        if (bytes - at < n) n = bytes - at
-        this.buffer.blitAt(atBody + fill, frame, at, n)
-        this.fill = fill + n
-        return at + n
-    }
-
-    /** Takes as many of `bytes` bytes of `data` from `at` as fill the page. @returns how many */
-    take(data: Buffer, at: number, bytes: number): number {
-        const room = bodyBytes - this.fill
-        const n = bytes < room ? bytes : room
-        this.buffer.blitAt(atBody + this.fill, data, at, n)
-        this.fill += n
-        return n
-    }
-
-    isPageFull(): boolean {
-        return this.fill === bodyBytes
-    }
-
-    async appendFull(log: Log): Promise<void> {
-        const block = this.blocks
-        const page = await log.appendData(this.buffer, bodyBytes, this.object, block)
-        this.addRun(log, page)
-        // the log's order of programs: what was appended before this page's row is settled by now
-        if (log.array.rowPages === 1) {
-            const durable = block * bodyBytes
-            if (this.durable < durable) this.durable = durable
-        } else this.settledBelow(page - (page % log.array.rowPages))
-    }
-
-    /** All pages of the log before one are durable; those of this upload behind it are the last of its runs. */
-    private settledBelow(page: number): void {
-        let block = this.blocks
-        for (let i = this.runPages.length - 1; i >= 0; i--) {
-            const first = this.runPages[i]
-            const end = first + this.runCounts[i]
-            // of an earlier segment, or an earlier row
-            if (first > page + rowPagesMax) break
-            if (end <= page) break
-            block = this.runBlocks[i] + (first < page ? page - first : 0)
-        }
-        const durable = block * bodyBytes
-        if (this.durable < durable) this.durable = durable
-    }
-
-    private addRun(log: Log, page: number): void {
-        const block = this.blocks
-        if (this.partialPage !== noPage) this.leavePartial(log)
-        // a run stays within its segment
-        if (page === this.runNext && page % log.array.segmentPages !== 0) {
-            const counts = this.runCounts
-            const last = counts.length - 1
-            counts[last] = counts[last] + 1
-        } else {
-            this.runBlocks.push(block)
-            this.runPages.push(page)
-            this.runCounts.push(1)
-        }
-        this.runNext = page + 1
-        this.blocks = block + 1
-        this.fill = 0
-    }
-
-    /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
-    private leavePartial(log: Log): void {
-        if (this.partialPage !== noPage) if (this.partialPage !== this.listedPage) log.account(this.partialPage, -1)
-        this.partialPage = noPage
-        this.partialBytes = 0
-    }
-
-    /** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
-    async appendPartial(log: Log): Promise<void> {
-        if (this.fill === 0) return
-        if (this.partialBytes === this.fill) return
-        const bytes = this.fill
-        const page = await log.appendData(this.buffer, bytes, this.object, this.blocks)
-        this.leavePartial(log)
-        this.partialPage = page
-        this.partialBytes = bytes
-    }
-
     /** After the array settled: all that was appended is durable. */
     settled(): void {
         const bytes = this.appended()
@@ -182,9 +69,9 @@ export class Upload {
     async putExtents(tree: Tree, log: Log): Promise<void> {
         const listed = this.listedPage
         for (let i = 0; i < this.runPages.length; i++)
-            await this.putExtent(tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
+            await putExtent(this, tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
         if (this.partialPage !== noPage)
-            if (this.partialPage !== listed) await this.putExtent(tree, this.blocks, this.partialPage, 1)
+            if (this.partialPage !== listed) await putExtent(this, tree, this.blocks, this.partialPage, 1)
         // its extent began at the first block of what was put: it is overwritten
         if (listed !== noPage) if (listed !== this.partialPage) log.account(listed, -1)
         this.listedPage = this.partialPage
@@ -192,19 +79,6 @@ export class Upload {
         this.runPages = []
         this.runNext = noPage
         this.runCounts = []
-    }
-
-    private async putExtent(tree: Tree, block: number, page: number, count: number): Promise<void> {
-        this.extent.setAt(0, "u32", page)
-        this.extent.setAt(4, "u16", count)
-        await tree.put(this.object, block + 1, this.extent, 0, 6)
-    }
-
-    /** Gives back the pages the tree does not know of, when the upload is abandoned. */
-    release(log: Log): void {
-        for (let i = 0; i < this.runPages.length; i++) log.account(this.runPages[i], -this.runCounts[i])
-        this.leavePartial(log)
-        this.object = 0
     }
 
     /** Pages of this upload that the tree knows of were moved. */
@@ -224,7 +98,7 @@ export class Upload {
      * @param size bytes in the tree; @param page a buffer with the last page when `size` is not whole blocks
      */
     resume(object: number, session: number, size: number, partialPage: number, page: Buffer, nowMs: number): void {
-        this.begin(object, session, nowMs)
+        beginUpload(this, object, session, nowMs)
         this.blocks = (size / bodyBytes) | 0
         this.fill = size - this.blocks * bodyBytes
         if (this.fill > 0) {
@@ -236,13 +110,18 @@ export class Upload {
         this.durable = size
     }
 
-    /** A data page of this upload found in the log's tail. */
-    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer): void {
+    /** `count` data pages of this upload found in the log's tail. */
+    recover(log: Log, page: number, block: number, bytes: number, count: number, buffer: Buffer): void {
+        if (count > 1)
+            if (block !== this.blocks) {
+                for (let i = 0; i < count; i++) this.recover(log, page + i, block + i, bytes, 1, undefined)
+                return
+            }
         if (!this.takeAgain(log, block, bytes, buffer)) return
-        log.account(page, 1)
-        if (bytes === bodyBytes) this.addRun(log, page)
+        log.account(page, count)
+        if (bytes === bodyBytes) addRun(this, log, page, count)
         else {
-            this.leavePartial(log)
+            leavePartial(this, log)
             this.partialPage = page
             this.partialBytes = bytes
         }
@@ -252,31 +131,153 @@ export class Upload {
     /** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
     takeAgain(log: Log, block: number, bytes: number, buffer: Buffer): boolean {
         // the whole block again: an earlier mount found it weak
-        if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) this.dropLastBlock(log)
+        if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) dropLastBlock(this, log)
         if (block !== this.blocks) return false
         if (bytes < this.partialBytes) return false
-        this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
+        if (buffer) this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
         this.fill = bytes
         return true
     }
 
-    private dropLastBlock(log: Log): void {
-        const last = this.runPages.length - 1
-        const count = this.runCounts[last] - 1
-        log.account(this.runPages[last] + count, -1)
-        this.runCounts[last] = count
-        if (count === 0) {
-            this.runBlocks.pop()
-            this.runPages.pop()
-            this.runCounts.pop()
-        }
-        this.runNext = noPage
-        this.blocks--
-    }
-
     /** Appends what `takeAgain` took. */
     async appendAgain(log: Log): Promise<void> {
-        if (this.fill === bodyBytes) await this.appendFull(log)
-        else await this.appendPartial(log)
+        if (this.fill === bodyBytes) await appendFull(this, log)
+        else await appendPartial(this, log)
     }
+}
+
+export function beginUpload(upload: Upload, object: number, session: number, nowMs: number): void {
+    upload.object = object
+    upload.session = session
+    // a page that is not full carries nothing of another file
+    upload.buffer.fillAt(0, pageBufferBytes, 0)
+    upload.durable = 0
+    upload.usedMs = nowMs
+    upload.blocks = 0
+    upload.fill = 0
+    upload.partialPage = noPage
+    upload.partialBytes = 0
+    upload.listedPage = noPage
+    upload.runBlocks = []
+    upload.runPages = []
+    upload.runNext = noPage
+    upload.runCounts = []
+}
+
+/**
+ * Takes what is new of a `write` frame, data from `head` on at byte `offset` of the file, as far as it fills the page.
+ * @returns where in the frame the rest begins, `bytes` when there is none; or -1 when nothing in it is next: a gap, or bytes taken before
+ */
+export function acceptBlock(upload: Upload, frame: Buffer, head: number, bytes: number, offset: number): number {
+    const fill = upload.fill
+    const at = head + upload.blocks * bodyBytes + fill - offset
+    if (at < head || at >= bytes) return -1
+    let n = bodyBytes - fill
+    if (bytes - at < n) n = bytes - at
+    upload.buffer.blitAt(atBody + fill, frame, at, n)
+    upload.fill = fill + n
+    return at + n
+}
+
+/** Takes as many of `bytes` bytes of `data` from `at` as fill the page. @returns how many */
+export function takeBytes(upload: Upload, data: Buffer, at: number, bytes: number): number {
+    const room = bodyBytes - upload.fill
+    const n = bytes < room ? bytes : room
+    upload.buffer.blitAt(atBody + upload.fill, data, at, n)
+    upload.fill += n
+    return n
+}
+
+/** Gives back the pages the tree does not know of, when the upload is abandoned. */
+export function releaseUpload(upload: Upload, log: Log): void {
+    for (let i = 0; i < upload.runPages.length; i++) log.account(upload.runPages[i], -upload.runCounts[i])
+    leavePartial(upload, log)
+    upload.object = 0
+}
+
+export async function appendFull(upload: Upload, log: Log): Promise<void> {
+    const block = upload.blocks
+    const page = await appendData(log, upload.buffer, bodyBytes, upload.object, block)
+    addRun(upload, log, page, 1)
+    // the log's order of programs: what was appended before this page's row is settled by now
+    if (log.array.rowPages === 1) {
+        const durable = block * bodyBytes
+        if (upload.durable < durable) upload.durable = durable
+    } else settledBelow(upload, page - (page % log.array.rowPages))
+}
+
+/** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
+export async function appendPartial(upload: Upload, log: Log): Promise<void> {
+    if (upload.fill === 0) return
+    if (upload.partialBytes === upload.fill) return
+    const bytes = upload.fill
+    const page = await appendData(log, upload.buffer, bytes, upload.object, upload.blocks)
+    leavePartial(upload, log)
+    upload.partialPage = page
+    upload.partialBytes = bytes
+}
+
+/** Bytes taken so far, durable or not. */
+export function takenBytes(upload: Upload): number {
+    return upload.blocks * bodyBytes + upload.fill
+}
+
+/** All pages of the log before one are durable; those of this upload behind it are the last of its runs. */
+function settledBelow(upload: Upload, page: number): void {
+    let block = upload.blocks
+    for (let i = upload.runPages.length - 1; i >= 0; i--) {
+        const first = upload.runPages[i]
+        const end = first + upload.runCounts[i]
+        // of an earlier segment, or an earlier row
+        if (first > page + rowPagesMax) break
+        if (end <= page) break
+        block = upload.runBlocks[i] + (first < page ? page - first : 0)
+    }
+    const durable = block * bodyBytes
+    if (upload.durable < durable) upload.durable = durable
+}
+
+function addRun(upload: Upload, log: Log, page: number, count: number): void {
+    const block = upload.blocks
+    if (upload.partialPage !== noPage) leavePartial(upload, log)
+    // a run stays within its segment
+    if (page === upload.runNext && page % log.array.segmentPages !== 0) {
+        const counts = upload.runCounts
+        const last = counts.length - 1
+        counts[last] = counts[last] + count
+    } else {
+        upload.runBlocks.push(block)
+        upload.runPages.push(page)
+        upload.runCounts.push(count)
+    }
+    upload.runNext = page + count
+    upload.blocks = block + count
+    upload.fill = 0
+}
+
+/** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
+function leavePartial(upload: Upload, log: Log): void {
+    if (upload.partialPage !== noPage) if (upload.partialPage !== upload.listedPage) log.account(upload.partialPage, -1)
+    upload.partialPage = noPage
+    upload.partialBytes = 0
+}
+
+async function putExtent(upload: Upload, tree: Tree, block: number, page: number, count: number): Promise<void> {
+    upload.extent.setAt(0, "u32", page)
+    upload.extent.setAt(4, "u16", count)
+    await tree.put(upload.object, block + 1, upload.extent, 0, 6)
+}
+
+function dropLastBlock(upload: Upload, log: Log): void {
+    const last = upload.runPages.length - 1
+    const count = upload.runCounts[last] - 1
+    log.account(upload.runPages[last] + count, -1)
+    upload.runCounts[last] = count
+    if (count === 0) {
+        upload.runBlocks.pop()
+        upload.runPages.pop()
+        upload.runCounts.pop()
+    }
+    upload.runNext = noPage
+    upload.blocks--
 }

@@ -41,7 +41,7 @@ export class Usage {
     /** The usage pages must be written again, whatever `changed` says. */
     isRebased: boolean
     /** Segments that became free since the last root, which still refers to them. */
-    private freed: number[]
+    freed: number[]
 
     /** @param counts 2 bytes for each segment there may be */
     constructor(counts: Buffer) {

@@ -32,12 +32,12 @@ import { Repair } from "./repair"
 import { storeResult } from "./sessions"
 import { loadPins, pagesKept } from "./snapshots"
 import { NodeCache } from "./node-cache"
-import { Tree } from "./tree"
+import { levelsMax, Tree } from "./tree"
 import { Upload } from "./upload"
 
 export const uploadsMax = 4
 /** Data pages after a root: a mount reads at most this many, and a few torn ones. */
-const tailPagesMax = 96
+const tailPagesMax = 192
 /** Free segments that only operations which give space back, and the cleaner, may use. */
 const keptSegments = 3
 /** A ring of two sectors of anchors beside the labels; and segments beyond those kept. */
@@ -52,9 +52,11 @@ const removalPagesMax = 32
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
-const reclaimStepsMax = 40
-/** With fewer free segments than this the cleaner works while the node is idle. */
+const reclaimStepsMax = 4
+/** With fewer free segments than this the cleaner works while the node is idle, and a step or more before each operation. */
 const cleanBelow = 8
+/** Data pages after which it does so in a file that is being written. */
+const paceTailMax = 32
 
 export class Volume {
     number: number
@@ -148,6 +150,7 @@ export class Volume {
         this.cache.forget(this.number, 0, 0x2000000)
         const log = this.log
         log.weakRow = this.array.abandonRow()
+        log.isTailWhole = false
         await this.array.finish()
         if (!(await log.loadRoot())) return false
         // a page that was to be programmed may be blank: a mount must not take it for the log's end
@@ -267,11 +270,11 @@ export class Volume {
         await this.findUploads()
         const self = this
         const rowPages = this.array.rowPages
-        await this.log.readTail((page, object, block, bytes, buffer) => {
+        await this.log.readTail((page, object, block, bytes, count, buffer) => {
             const upload = self.uploadOf(object)
             if (!upload) return
             if (((page / rowPages) | 0) === self.log.weakRow) return
-            upload.recover(self.log, page, block, bytes, buffer)
+            upload.recover(self.log, page, block, bytes, count, buffer)
         })
     }
 
@@ -339,7 +342,7 @@ export class Volume {
             this.directory.setInode(typeFile, flagUpload, upload.appended(), 0, 0, 0)
             await this.directory.store(upload.object)
         }
-        await this.tree.flush()
+        await this.tree.flush(levelsMax)
         await this.log.commitRoot()
         for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) this.uploads[i].settled()
         if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
@@ -356,9 +359,9 @@ export class Volume {
     /** Gets room for one operation. @returns false when the volume is full */
     async prepare(givesBack: boolean): Promise<boolean> {
         const log = this.log
-        if (log.usage.available() < keptSegments) await this.makeSpace()
+        const hasSpace = await this.makeSpace()
         if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
-        return log.usage.available() >= keptSegments
+        return hasSpace
     }
 
     /**
@@ -382,12 +385,10 @@ export class Volume {
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
-        if (log.takesData(tailPagesMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
-        if (log.usage.available() < keptSegments) {
-            await this.makeSpace()
-            if (log.usage.available() < keptSegments) return false
-        }
-        if (log.tailPages() >= tailPagesMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
+        const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
+        if (log.takesData(tailMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
+        if (!(await this.makeSpace())) return false
+        if (log.tailPages() >= tailMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
         if (log.room() === 0) {
             await log.ensure(1)
             if (log.between !== 0) await this.commit()
@@ -400,18 +401,26 @@ export class Volume {
     freePages(): number {
         const log = this.log
         const usage = log.usage
+        if (usage.available() < keptSegments) return 0
         const segments = log.segments - 2 - keptSegments - usage.retiredCount
-        const pages = segments * this.array.segmentPages - usage.live - pagesKept(log, usage.pins)
+        const pages = ((segments * this.array.segmentPages * 3) >> 2) - usage.live - pagesKept(log, usage.pins)
         return pages > 0 ? pages : 0
     }
 
-    private async makeSpace(): Promise<void> {
-        for (let i = 0; i < reclaimStepsMax && this.log.usage.available() < keptSegments; i++)
-            if (!(await this.reclaimStep())) {
-                // looking through all segments for nothing took long, and the next block will ask again: a program must rest now and then
-                await platform.sleep(1)
-                return
+    /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */
+    private async makeSpace(): Promise<boolean> {
+        if (this.orphans) {
+            for (let i = 0; i < reclaimStepsMax; i++) {
+                if (i > 0) if (this.freePages() > 0) break
+                await this.reclaim()
+                if (!this.orphans) {
+                    // looking through all segments for nothing took long: a program must rest now and then
+                    await platform.sleep(1)
+                    break
+                }
             }
+        }
+        return this.freePages() > 0
     }
 
     /** One bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */
@@ -423,6 +432,7 @@ export class Volume {
     private async reclaimStep(): Promise<boolean> {
         const tree = this.tree
         const log = this.log
+        const cleaner = this.cleaner
         if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
         if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
             const object = tree.sub
@@ -432,15 +442,16 @@ export class Volume {
             }
         } else {
             if (log.usage.available() === 0) return false
-            if (log.usage.cold)
-                if (log.usage.available() >= keptSegments) {
-                    // what rests in it gives way, full as it may be, so that it takes its turn in the wear
-                    this.cleaner.refresh(log.usage.cold)
-                    log.usage.cold = 0
-                }
-            if (log.usage.available() >= cleanBelow) if (!this.cleaner.isBusy()) return false
+            // what rests in it gives way, full as it may be, so that it takes its turn in the wear
+            if (log.usage.cold) if (log.usage.available() > keptSegments) cleaner.refresh(log.usage.cold)
+            if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
             if (this.hasRuns()) await this.commit()
-            if (!(await this.cleaner.step())) return false
+            const room = log.usage.freeSegments * log.array.segmentPages - log.next
+            if (!(await cleaner.step())) return false
+            await this.commit()
+            cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
+            if (!cleaner.isBusy()) log.usage.cold = 0
+            return true
         }
         await this.commit()
         return true

@@ -19,9 +19,9 @@ async function measured(bench: StoreBench, worst: Worst, run: () => Promise<{ st
     const serial = log.serial
     const cache = (tree as unknown as { cache: { dirtyCount: number } }).cache
     const flush = tree.flush.bind(tree)
-    tree.flush = async () => {
+    tree.flush = async upTo => {
         worst.dirty = Math.max(worst.dirty, cache.dirtyCount)
-        await flush()
+        await flush(upTo)
     }
     const answer = await run()
     tree.flush = Object.getPrototypeOf(tree).flush

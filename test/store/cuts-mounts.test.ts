@@ -1,5 +1,6 @@
 // Power cuts of what comes before any request: formatting and mounting, and mounts cut again and again.
 
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { PageChecks } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
@@ -39,7 +40,7 @@ for (const elements of shapes) {
                 await host.powerUp()
                 cuts += host.cuts + 1
                 again.powerUp()
-                assert.equal(again.volume.array.dead(), 0, "all elements are labelled")
+                assert.equal(deadIn(again.volume.array), 0, "all elements are labelled")
                 checkBench(again, pageChecks)
                 assert.equal(await host.hello(), 0)
                 host.check()

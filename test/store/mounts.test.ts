@@ -15,7 +15,7 @@ const mountsPerCount = 8
 /** Nodes of a path, and pages of the log's end, by which two mounts may differ: the bisection of a segment, and a tree that is higher. */
 const slackReads = 24
 /** Data pages of an upload that a commit has not covered: docs/FORMAT.md, "Uploads"; a mount reads each of them, once. */
-const tailPagesMax = 96
+const tailPagesMax = 192
 const tailSlackReads = 24
 const longUploadBytes = 236 * 300
 

@@ -3,13 +3,13 @@
 
 import assert from "node:assert/strict"
 import { smallPart, type StoreBench } from "../support/store-bench"
-import { hasParity, shapes, type ArrayShape } from "../support/store-geometries"
+import { shapes, type ArrayShape } from "../support/store-geometries"
 import { StoreLoad } from "../../tools/bench/store/load"
 import { findSpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
 
 const isFull = process.env.FULL === "1"
 /** The store keeps erase counts and levels by them. Until it does, the bound is reported, and a run beyond it is skipped. */
-const hasLevelling: boolean = hasParity
+const hasLevelling: boolean = true
 const overwrites = 50
 const coldPart = 0.5
 /** Cold and hot together: the rest is what the log turns in. */

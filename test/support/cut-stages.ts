@@ -1,5 +1,7 @@
 // What is done while the power is cut, stage after stage on the same array: each begins with the mount of what the one before left.
 
+import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import type { ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
@@ -47,16 +49,16 @@ async function put(host: CutHost, path: string, content: Buffer, flags = 0, piec
 }
 
 /** The volume's own work, one step. */
-async function repairStep(host: CutHost): Promise<void> {
+async function oneRepairStep(host: CutHost): Promise<void> {
     const { bench } = host
     bench.nowNs += 100e6
-    await bench.volume.repair.step(bench.nowNs / 1e6)
+    await repairStep(bench.volume.repair, bench.nowNs / 1e6)
 }
 
 export async function repairAll(host: CutHost, between?: (step: number) => Promise<void>): Promise<void> {
     const { bench } = host
     for (let i = 0; i < repairStepsMax && bench.volume.repair.isPending(); i++) {
-        await host.work(() => repairStep(host))
+        await host.work(() => oneRepairStep(host))
         await between?.(i)
     }
     assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
@@ -238,20 +240,20 @@ function rebuildStage(elements: number): Stage {
             h.bench.insert(1)
         },
         async run(h) {
-            await h.work(async () => assert.equal(await h.bench.volume.repair.rebuild(any, any, 0), ok))
+            await h.work(async () => assert.equal(await rebuildElement(h.bench.volume.repair, any, any, 0), ok))
             await repairAll(h, async step => {
                 if (step === 2) await put(h, "d/meanwhile", bytes(300), 1)
                 if (step === 9) await h.mount()
                 if (step === 14) assert.equal(await h.remove("d/meanwhile"), ok)
             })
-            assert.equal(h.bench.volume.array.dead(), 0)
+            assert.equal(deadIn(h.bench.volume.array), 0)
         },
         degradedAfterwards: ["element-out"],
         async afterwards(h) {
             const { repair, array } = h.bench.volume
-            if (array.dead() && array.joining < 0) assert.equal(await repair.rebuild(any, any, 0), ok)
+            if (deadIn(array) && array.joining < 0) assert.equal(await rebuildElement(repair, any, any, 0), ok)
             await repairAll(h)
-            assert.equal(h.bench.volume.array.dead(), 0, "rebuilt")
+            assert.equal(deadIn(h.bench.volume.array), 0, "rebuilt")
             const lost = h.bench.operations % elements
             // the element that was blank is worth as much as any
             h.bench.silent = 1 << h.bench.volume.array.slots[lost]
@@ -312,7 +314,7 @@ export function repairStages(elements: number): Stage[] {
                 damage(h.bench, 1, new Random("scrub"), 6)
             },
             async run(h) {
-                await h.work(async () => assert.equal(await h.bench.volume.repair.scrub(1000), ok))
+                await h.work(async () => assert.equal(await scrubArray(h.bench.volume.repair, 1000), ok))
                 await repairAll(h, async step => {
                     if (step === 3) await put(h, "d/meanwhile", bytes(300), 1)
                 })
@@ -320,7 +322,7 @@ export function repairStages(elements: number): Stage[] {
             },
             async afterwards(h) {
                 await repairAll(h)
-                assert.equal(await h.bench.volume.repair.scrub(1000), ok)
+                assert.equal(await scrubArray(h.bench.volume.repair, 1000), ok)
                 await repairAll(h)
             },
         },

@@ -5,7 +5,7 @@
 
 import type { Image } from "../../tools/check"
 import type { ChipImage } from "../../tools/sim/chips/image-file"
-import type { Operation } from "../../tools/sim/chips/nor-operations"
+import type { ElementOperation } from "../../tools/sim/chips/element"
 import type { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { pageBytes, sectorBytes } from "../../tools/sim/chips/spi-nor-parts"
 import type { StoreBench } from "./store-bench"
@@ -82,7 +82,7 @@ export function imagesOf(bench: StoreBench): ChipContents[] {
         .filter(({ slot }) => !(bench.silent & (1 << slot)))
 }
 
-interface Begun extends Operation {
+interface Begun extends ElementOperation {
     slot: number
     data: Uint8Array
 }

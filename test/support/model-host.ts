@@ -4,9 +4,10 @@
 // and is allowed only when the volume says itself that it is nearly full.
 
 import assert from "node:assert/strict"
-import { Queries } from "../../src/store/queries"
-import { Reader } from "../../src/store/reader"
-import type { StoreBench } from "./store-bench"
+import { Queries, askVolume, lookupPath, readdir } from "../../src/store/queries"
+import { Reader, openFile, readFile } from "../../src/store/reader"
+import { propertiesOf } from "./snapshot-checker"
+import { PowerCut, type StoreBench } from "./store-bench"
 import type { Figures } from "./store-checker"
 import { StoreHost } from "./store-host"
 
@@ -19,6 +20,7 @@ const notEmpty = 5
 const noSpace = 6
 const badName = 7
 const badRequest = 8
+const tooLarge = 16
 const stale = 17
 /** What `execute` says of a frame that deserves no answer. */
 const silent = 255
@@ -28,6 +30,11 @@ const typeDirectory = 2
 const replaceFlag = 1
 const opMkdir = 3
 const opRemove = 8
+const opSnapshotCreate = 10
+const opSnapshotDelete = 11
+const opSetProperty = 12
+const snapshotsMax = 8
+const propertyBytesMax = 200
 // times that StoreHost gives its requests
 const mkdirMtime = 1000
 const commitMtime = 2000
@@ -47,12 +54,23 @@ const badNames = [
 ]
 export const badNameCount = badNames.length
 
+export interface Snapshot {
+    number: number
+    /** What each path had, "directory" for a directory. */
+    content: Map<string, Buffer | "directory">
+    objects: Map<string, number>
+}
+
 export class ModelHost extends StoreHost {
     /** Times of change, by path; the root directory's is not asked for. */
     private readonly mtimes = new Map<string, number>()
     /** How full the volume said it was whenever it had no space: the least. */
     fullnessAtNoSpace = 1
     noSpaces = 0
+    /** By path, values by name. */
+    private readonly properties = new Map<string, Map<string, string>>()
+    /** By name. */
+    readonly snapshots = new Map<string, Snapshot>()
 
     constructor(
         bench: StoreBench,
@@ -86,9 +104,35 @@ export class ModelHost extends StoreHost {
             // one that is being changed is compared when it is done
             if (this.mtimes.has(path) && this.mtimes.get(path) !== mtime && !this.underWay)
                 return `mtime of ${path} is ${mtime}, not ${this.mtimes.get(path)}`
-        return undefined
+        return this.differenceOfProperties(figures) ?? this.differenceOfSnapshots(figures)
     }
     private underWay = false
+
+    private differenceOfProperties(figures: Figures): string | undefined {
+        if (this.underWay) return undefined
+        for (const [path, { object }] of this.tree) {
+            const found = figures.properties.get(object) ?? new Map<string, string>()
+            const expected = this.properties.get(path) ?? new Map<string, string>()
+            if (!sameText(found, expected)) return `properties of ${path}`
+        }
+        return undefined
+    }
+
+    private differenceOfSnapshots({ snapshots }: Figures): string | undefined {
+        for (const name of snapshots.keys())
+            if (!this.snapshots.has(name)) return `snapshot ${name} should not be there`
+        for (const [name, { content }] of this.snapshots) {
+            const found = snapshots.get(name)
+            if (!found) return `snapshot ${name} is missing`
+            if (found.size !== content.size) return `snapshot ${name} has ${found.size} paths, not ${content.size}`
+            for (const [path, data] of content) {
+                const held = found.get(path)
+                const isSame = data === "directory" || held === "directory" ? held === data : held?.equals(data)
+                if (!isSame) return `${path} in snapshot ${name}`
+            }
+        }
+        return undefined
+    }
 
     fullness(): number {
         const { volume } = this.bench
@@ -180,12 +224,8 @@ export class ModelHost extends StoreHost {
         const expected = this.renameStatus(from, to, flags)
         const status = await this.changing(() => this.rename(from, to, flags))
         if (!this.judge(`rename ${from} to ${to}`, status, expected) || from === to) return
-        this.mtimes.delete(to)
-        for (const [path, mtime] of [...this.mtimes])
-            if (path === from || path.startsWith(from + "/")) {
-                this.mtimes.delete(path)
-                this.mtimes.set(to + path.slice(from.length), mtime)
-            }
+        moveKeys(this.mtimes, from, to)
+        moveKeys(this.properties, from, to)
         this.touch(this.parentPath(from), renameMtime)
         this.touch(this.parentPath(to), renameMtime)
     }
@@ -195,12 +235,95 @@ export class ModelHost extends StoreHost {
         const status = await this.changing(() => this.remove(path))
         if (!this.judge(`remove ${path}`, status, expected)) return
         this.mtimes.delete(path)
+        this.properties.delete(path)
         this.touch(this.parentPath(path), removeMtime)
     }
 
     async setTime(path: string, mtime: number): Promise<void> {
         const status = await this.changing(() => this.setattr(path, mtime))
         if (this.judge(`setattr ${path}`, status, ok)) this.mtimes.set(path, mtime)
+    }
+
+    /** An empty value takes it away. */
+    async setProperty(path: string, name: string, value: string): Promise<void> {
+        const old = this.properties.get(path) ?? new Map<string, string>()
+        const wanted = new Map(old)
+        if (value) wanted.set(name, value)
+        else wanted.delete(name)
+        let bytes = 0
+        for (const [key, text] of wanted) bytes += 2 + key.length + text.length
+        const expected = !value && !old.has(name) ? notFound : bytes > propertyBytesMax ? tooLarge : ok
+        const args = [this.tree.get(path)!.object, 0, Buffer.from([name.length]), Buffer.from(name), Buffer.from(value)]
+        const { status } = await this.changing(() => this.request(opSetProperty, args, () => {}))
+        if (this.judge(`property ${name} of ${path}`, status, expected)) this.properties.set(path, wanted)
+    }
+
+    async readProperties(path: string): Promise<void> {
+        const queries = new Queries(this.bench.volume)
+        const frame = Buffer.alloc(236)
+        frame.writeUInt32LE(this.tree.get(path)!.object, 12)
+        const out = Buffer.alloc(236)
+        assert.equal(await askVolume(queries, 9, frame, 16, out, 12), ok)
+        const found = queries.bytes ? propertiesOf(out.subarray(12, 12 + queries.bytes)) : new Map<string, string>()
+        assert.deepEqual(found, this.properties.get(path) ?? new Map(), `properties of ${path}`)
+    }
+
+    // --- snapshots
+
+    async takeSnapshot(name: string): Promise<void> {
+        const expected = this.snapshots.has(name) ? exists : this.snapshots.size === snapshotsMax ? tooLarge : ok
+        const content = new Map(
+            [...this.tree].map(([path, node]) => [path, node.type === typeDirectory ? "directory" : node.content]),
+        ) as Snapshot["content"]
+        const objects = new Map([...this.tree].map(([path, { object }]) => [path, object]))
+        const { status } = await this.request(opSnapshotCreate, [7000, Buffer.from(name)], ({ value }) =>
+            this.snapshots.set(name, { number: value, content, objects }),
+        )
+        // it takes free segments, which only cleaning makes of free pages
+        if (status !== noSpace) this.judge(`snapshot ${name}`, status, expected)
+    }
+
+    async dropSnapshot(name: string): Promise<void> {
+        const { number } = this.snapshots.get(name)!
+        const { status } = await this.request(opSnapshotDelete, [number], () => this.snapshots.delete(name))
+        this.judge(`removing snapshot ${name}`, status, ok)
+    }
+
+    /** One of its files, found by its path and read whole. */
+    async readSnapshot(name: string, part: number): Promise<void> {
+        const { number, content, objects } = this.snapshots.get(name)!
+        const paths = [...content.keys()]
+        if (paths.length === 0) return
+        const path = paths[Math.floor(part * paths.length)]
+        const frame = Buffer.alloc(236)
+        frame.writeUInt16LE(number, 10)
+        frame.writeUInt32LE(1, 12)
+        const bytes = 16 + frame.write(path, 16)
+        const out = Buffer.alloc(236)
+        assert.equal(
+            await askVolume(new Queries(this.bench.volume), 1, frame, bytes, out, 12),
+            ok,
+            `${path} in ${name}`,
+        )
+        assert.equal(out.readUInt32LE(14), objects.get(path), `object of ${path} in ${name}`)
+        const data = content.get(path)!
+        if (data === "directory") return
+        const found = await this.bench.readFile(objects.get(path)!, number)
+        assert.ok(found.equals(data), `content of ${path} in ${name}`)
+    }
+
+    // --- the volume's own work
+
+    /** Work that no host asked for. A cut in it changes nothing that a host sees. @returns undefined when it was cut */
+    async own<T>(work: () => Promise<T>): Promise<T | undefined> {
+        try {
+            return await work()
+        } catch (error) {
+            if (!(error instanceof PowerCut)) throw error
+            this.cuts++
+            assert.equal(this.difference(await this.powerUp()), undefined)
+            return undefined
+        }
     }
 
     // --- what must be refused
@@ -260,10 +383,10 @@ export class ModelHost extends StoreHost {
         const offset = Math.floor(content.length * from)
         const bytes = Math.floor((content.length - offset) * part)
         const reader = new Reader(Buffer.alloc(260))
-        assert.equal(await reader.open(this.bench.volume, object, 0), ok)
+        assert.equal(await openFile(reader, this.bench.volume, object, 0), ok)
         assert.equal(reader.size, content.length)
         const out = Buffer.alloc(bytes)
-        assert.equal(await reader.read(offset, bytes, out, 0), ok)
+        assert.equal(await readFile(reader, offset, bytes, out, 0), ok)
         assert.ok(out.equals(content.subarray(offset, offset + bytes)), `${bytes} bytes of ${path} from ${offset}`)
     }
 
@@ -271,7 +394,7 @@ export class ModelHost extends StoreHost {
         const out = Buffer.alloc(236)
         const bytes = Buffer.from(path)
         const queries = new Queries(this.bench.volume)
-        const status = await queries.lookup(1, bytes, 0, bytes.length, out, 0)
+        const status = await lookupPath(queries, 1, bytes, 0, bytes.length, out, 0)
         const node = this.tree.get(path)
         if (!node) {
             const parent = this.tree.get(this.parentPath(path))
@@ -299,7 +422,7 @@ export class ModelHost extends StoreHost {
         let cookie = 0
         for (let pages = 0, isLast = false; !isLast; pages++) {
             assert.ok(pages <= this.tree.size, "a listing ends")
-            assert.equal(await queries.readdir(directory, cookie, out, 0, 224), ok)
+            assert.equal(await readdir(queries, directory, cookie, out, 0, 224), ok)
             isLast = (out[0] & 0x80) !== 0
             for (let i = 0, at = 1; i < (out[0] & 0x7f); i++) {
                 const key = out.readUInt32LE(at)
@@ -313,4 +436,18 @@ export class ModelHost extends StoreHost {
         const expected = this.children(path).map(p => p.slice(p.lastIndexOf("/") + 1))
         assert.deepEqual(names.sort(), expected.sort(), `listing of ${path || "/"}`)
     }
+}
+
+/** What lay at and below a path is at and below another now; what was at that one is gone. */
+function moveKeys<T>(map: Map<string, T>, from: string, to: string): void {
+    map.delete(to)
+    for (const [path, value] of [...map])
+        if (path === from || path.startsWith(from + "/")) {
+            map.delete(path)
+            map.set(to + path.slice(from.length), value)
+        }
+}
+
+function sameText(one: Map<string, string>, other: Map<string, string>): boolean {
+    return one.size === other.size && [...one].every(([name, value]) => other.get(name) === value)
 }

@@ -4,17 +4,21 @@
 import "./device-buffer"
 import { createHash } from "node:crypto"
 import { ElementArray } from "../../src/array/array"
-import { pageBufferBytes, type ElementPort } from "../../src/flash/bank"
+import { pageBufferBytes, type CardPort, type ElementBank } from "../../src/flash/bank"
 import { NorBank } from "../../src/flash/nor"
+import { SdBank } from "../../src/flash/sd"
 import { usePlatform } from "../../src/platform"
-import { Reader } from "../../src/store/reader"
+import { Reader, openFile, readFile } from "../../src/store/reader"
 import { Requests } from "../../src/store/requests"
 import { NodeCache } from "../../src/store/node-cache"
 import { Volume } from "../../src/store/volume"
+import type { Element, ElementOperation } from "../../tools/sim/chips/element"
 import { MemoryImage, type ChipImage } from "../../tools/sim/chips/image-file"
-import type { Operation } from "../../tools/sim/chips/nor-operations"
+import { SdCard } from "../../tools/sim/chips/sd-card"
+import type { SdPart } from "../../tools/sim/chips/sd-parts"
 import { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { findSpiNorPart, type SpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
+import type { Violation } from "../../tools/sim/chips/violation"
 import { Random } from "../../tools/sim/random"
 
 export class PowerCut extends Error {}
@@ -24,9 +28,19 @@ export function smallPart(log2Bytes: number): SpiNorPart {
     return { ...findSpiNorPart("tiny"), bytes: 1 << log2Bytes, jedec: [0xef, 0x40, log2Bytes] }
 }
 
-export class StoreBench implements ElementPort {
+/** Cards answer no sooner after power-up (SD Physical Layer, 6.4.1). */
+const cardWakeNs = 2_000_000
+const norHz = 10_000_000
+/** What the program takes around each transfer. */
+const callNs = 20_000
+const cardsAreFor = (part: SpiNorPart | SdPart): part is SdPart => "capacity" in part
+
+export class StoreBench implements CardPort {
     nowNs = 0
-    readonly chips: SpiNor[] = []
+    /** By slot: all chips or all cards, as `part` is. */
+    readonly elements: Element[] = []
+    /** From page to page in the raw element. */
+    readonly strideBytes: number
     /** Programs and erases begun, those that several elements began at the same time counted as one. */
     operations = 0
     transfers = 0
@@ -34,6 +48,8 @@ export class StoreBench implements ElementPort {
     reads = 0
     /** The transfer that is to throw, as a fault of the processor's own would; counted as `transfers`. */
     failAt = -1
+    /** Elements that are broken may be asked for what a sound one would never be. */
+    hasBroken = false
     cacheSlots = 30
     volume!: Volume
     requests!: Requests
@@ -41,7 +57,7 @@ export class StoreBench implements ElementPort {
     /** Elements, as bits, that have come off their wires. */
     silent = 0
     /** Told of each program and erase of each chip when it begins; of a program the bytes too, from the beginning of its page. */
-    onBegun?: (slot: number, operation: Operation, data: Uint8Array) => void
+    onBegun?: (slot: number, operation: ElementOperation, data: Uint8Array) => void
     private sent: Uint8Array = new Uint8Array()
     private inserted = 0
     private powered = true
@@ -49,9 +65,11 @@ export class StoreBench implements ElementPort {
     private cutFraction = 0
     private cutNs: number | undefined
     private lastStartNs = -1
+    private selected = 0
+    private hz = norHz
 
     constructor(
-        readonly part: SpiNorPart,
+        readonly part: SpiNorPart | SdPart,
         /** Rows of a segment when the array is made new. */
         readonly segmentRows: number,
         seed: number | string = 1,
@@ -62,6 +80,7 @@ export class StoreBench implements ElementPort {
     ) {
         this.nowNs = nowNs
         this.random = new Random(seed)
+        this.strideBytes = cardsAreFor(part) ? 512 : 256
         for (let i = 0; i < elements; i++) this.insert(i, images[i])
         const platformRandom = this.random.fork("platform")
         usePlatform({
@@ -78,21 +97,34 @@ export class StoreBench implements ElementPort {
         })
     }
 
+    get chips(): SpiNor[] {
+        return this.elements as SpiNor[]
+    }
+
+    get cards(): SdCard[] {
+        return this.elements as SdCard[]
+    }
+
     /** Puts a blank element, or one with contents, into a slot. */
-    insert(slot: number, image: ChipImage = new MemoryImage(this.part.bytes), part = this.part): void {
-        const chip = new SpiNor({
+    insert(slot: number, image?: ChipImage, part = this.part): void {
+        const common = {
             name: `bench.E${slot}`,
-            part,
-            image,
             random: this.random.fork(`chip${slot} ${this.inserted++}`),
-            onOperation: operation => this.begun(slot, operation),
-        })
-        chip.powerUp(this.nowNs)
-        this.chips[slot] = chip
+            report: (violation: Violation) => {
+                if (!this.hasBroken) throw violation
+            },
+            onOperation: (operation: ElementOperation) => this.begun(slot, operation),
+        }
+        const element = cardsAreFor(part)
+            ? new SdCard({ ...common, part, image: image ?? new MemoryImage(part.bytes, "bench", part.erasedByte) })
+            : new SpiNor({ ...common, part, image: image ?? new MemoryImage(part.bytes) })
+        element.powerUp(this.nowNs)
+        if (cardsAreFor(part)) this.nowNs += cardWakeNs
+        this.elements[slot] = element
         this.silent &= ~(1 << slot)
     }
 
-    private begun(slot: number, operation: Operation): "drop" | void {
+    private begun(slot: number, operation: ElementOperation): "drop" | void {
         // a command and three bytes of address
         this.onBegun?.(slot, operation, this.sent.subarray(4))
         if (operation.startNs === this.lastStartNs) return
@@ -102,48 +134,56 @@ export class StoreBench implements ElementPort {
         this.operations++
     }
 
-    // commands of several exchanges are for cards; the chips here take whole ones
-    select(): void {
-        throw new Error("select on a bench of NOR chips")
+    async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
+        if (tx[0] === 0x03) this.reads++
+        this.select(mask)
+        await this.exchange(tx, rx)
+        this.deselect()
     }
 
-    async exchange(): Promise<void> {
-        throw new Error("exchange on a bench of NOR chips")
+    select(mask: number): void {
+        this.selected = mask & ~this.silent
+        for (let i = 0; i < 6; i++) if (this.selected & (1 << i)) this.elements[i]?.select(this.nowNs + callNs)
     }
 
     deselect(): void {
-        throw new Error("deselect on a bench of NOR chips")
+        for (let i = 0; i < 6; i++) if (this.selected & (1 << i)) this.elements[i]?.deselect(this.nowNs)
+        this.selected = 0
     }
 
-    setClock(): void {}
+    setClock(hz: number): void {
+        this.hz = hz
+    }
 
-    async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
-        if (tx[0] === 0x03) this.reads++
+    async exchange(tx: Buffer, rx: Buffer): Promise<void> {
         if (!this.powered) throw new PowerCut("no power")
-        const startNs = this.nowNs + 20_000
-        const endNs = startNs + tx.length * 800
+        const startNs = this.nowNs + callNs
+        const endNs = startNs + (tx.length * 8e9) / this.hz
         if (this.cutNs !== undefined && endNs >= this.cutNs) {
             // the processor went on until now, and said what it said
             this.nowNs = Math.max(this.nowNs, this.cutNs)
-            for (const chip of this.chips) chip.powerLost(this.cutNs)
-            this.powered = false
+            this.loseElements(this.cutNs)
             throw new PowerCut(`power cut in operation ${this.cutAt}`)
         }
         if (this.transfers++ === this.failAt) throw new Error("transfer failed")
-        let answered = false
         this.sent = tx
-        for (let i = 0; i < 6; i++) {
-            const chip = this.chips[i]
-            if (!chip || !(mask & ~this.silent & (1 << i))) continue
-            answered = true
-            chip.select(startNs)
-            const reply = chip.transfer(tx, startNs, endNs, 10_000_000)
-            rx.set(reply.rx)
-            chip.deselect(endNs)
-        }
         // nobody drives the line, which has a pull-up
-        if (!answered) rx.fill(0xff)
+        rx.fill(0xff)
+        for (let i = 0; i < 6; i++) {
+            const element = this.elements[i]
+            if (!element) continue
+            if (this.selected & (1 << i)) {
+                const reply = element.transfer(tx, startNs, endNs, this.hz)
+                if (reply.drivenFrom < tx.length) rx.set(reply.rx.subarray(reply.drivenFrom), reply.drivenFrom)
+            } else if (!(this.silent & (1 << i))) element.clocked(tx.length, startNs, this.hz)
+        }
         this.nowNs = endNs
+    }
+
+    private loseElements(atNs: number): void {
+        for (const element of this.elements) element?.powerLost(atNs)
+        this.selected = 0
+        this.powered = false
     }
 
     /** Cuts the power in the n-th program or erase from the beginning of the bench, `fraction` of its time into it. */
@@ -157,13 +197,16 @@ export class StoreBench implements ElementPort {
         this.cutNs = undefined
         this.powered = true
         this.nowNs += 1e9
-        for (const chip of this.chips) chip.powerUp(this.nowNs)
+        for (const element of this.elements) element?.powerUp(this.nowNs)
+        if (this.strideBytes === 512) this.nowNs += cardWakeNs
     }
 
     /** A controller that knows nothing mounts the volume, as after a boot or a takeover. */
     async mount(): Promise<boolean> {
         const into = Buffer.alloc(pageBufferBytes)
-        const bank = new NorBank(this, Buffer.alloc(pageBufferBytes), into)
+        const out = Buffer.alloc(pageBufferBytes)
+        const isCards = this.strideBytes === 512
+        const bank: ElementBank = isCards ? new SdBank(this, out, into) : new NorBank(this, out, into)
         const array = new ElementArray(bank, into)
         const usage = Buffer.alloc(512)
         this.volume = new Volume(
@@ -181,9 +224,9 @@ export class StoreBench implements ElementPort {
 
     /** The contents of the chips, for `load`. */
     snapshot(): (Uint8Array | undefined)[][] {
-        return this.chips.map(chip => {
+        return this.elements.map(({ image }) => {
             const sectors: (Uint8Array | undefined)[] = []
-            for (let i = 0; i < this.part.bytes / 4096; i++) sectors.push(chip.cells.image.sector(i)?.slice())
+            for (let i = 0; i < this.part.bytes / 4096; i++) sectors.push(image.sector(i)?.slice())
             return sectors
         })
     }
@@ -191,7 +234,7 @@ export class StoreBench implements ElementPort {
     load(snapshot: (Uint8Array | undefined)[][]): void {
         snapshot.forEach((sectors, i) =>
             sectors.forEach((sector, index) => {
-                const image = this.chips[i].cells.image
+                const { image } = this.elements[i]
                 if (sector) image.writable(index).set(sector)
                 else image.clear(index)
             }),
@@ -200,16 +243,15 @@ export class StoreBench implements ElementPort {
 
     /** Cuts the power between two transfers. */
     cutPowerNow(): void {
-        for (const chip of this.chips) chip.powerLost(this.nowNs)
-        this.powered = false
+        this.loseElements(this.nowNs)
     }
 
     async readFile(object: number, snapshot = 0): Promise<Buffer> {
         const reader = new Reader(Buffer.alloc(pageBufferBytes))
-        const opened = await reader.open(this.volume, object, snapshot)
+        const opened = await openFile(reader, this.volume, object, snapshot)
         if (opened !== 0) throw new Error(`object ${object} cannot be read: status ${opened}`)
         const out = Buffer.alloc(reader.size)
-        const status = await reader.read(0, reader.size, out, 0)
+        const status = await readFile(reader, 0, reader.size, out, 0)
         if (status !== 0) throw new Error(`object ${object} cannot be read: status ${status}`)
         return out
     }

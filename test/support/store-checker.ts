@@ -60,7 +60,7 @@ export function goodPage(bench: StoreBench, page: number): Buffer | undefined {
         const away = position === array.joining && array.isAway(Math.floor(row / array.segmentRows))
         const isIn = array.members & (1 << position) || (position === array.joining && !away)
         if (!isIn || !(array.bank.alive & (1 << array.slots[position]))) return undefined
-        return Buffer.from(bench.chips[array.slots[position]].peek(row * pageBytes, pageBytes))
+        return Buffer.from(bench.elements[array.slots[position]].peek(row * bench.strideBytes, pageBytes))
     }
     const own = d === 1 ? 0 : (row + 1 + (page % d)) % n
     const bytes = at(own)

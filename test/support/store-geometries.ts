@@ -3,9 +3,6 @@
 import type { SpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
 import { smallPart } from "./store-bench"
 
-/** The store's code knows parity arrays. Until it does, only mirrors run. */
-export const hasParity: boolean = false
-
 export interface ArrayShape {
     name: string
     elements: number
@@ -25,16 +22,16 @@ function parity(elements: number): ArrayShape {
     return { name: `parity of ${elements}`, elements, redundancy: elements / (elements - 1) }
 }
 
-/** The shapes asked for, by number of elements, as far as the store knows them. */
+/** The shapes asked for, by number of elements. */
 export function shapes(elements: readonly number[] = [2, 3, 4, 5, 6]): ArrayShape[] {
-    return elements.filter(n => n === 2 || hasParity).map(n => (n === 2 ? mirror : parity(n)))
+    return elements.map(n => (n === 2 ? mirror : parity(n)))
 }
 
-/** Geometries of about 230 KB, so small that cleaning is never far away: 16 segments of the fewest rows that an array may have. */
+/** Geometries of 200 to 600 KB, so small that cleaning is never far away: 10 to 21 segments, with parity of the fewest rows there may be. */
 export function smallGeometries(elements?: readonly number[]): Geometry[] {
-    return shapes(elements).map(shape =>
-        shape.elements === 2
-            ? { ...shape, part: smallPart(18), segmentRows: 64 }
-            : { ...shape, part: { ...smallPart(18), bytes: 48 * 256 * 16 }, segmentRows: 48 },
-    )
+    return shapes(elements).map(shape => ({
+        ...shape,
+        part: smallPart(shape.elements < 5 ? 18 : 17),
+        segmentRows: shape.elements === 2 ? 64 : 48,
+    }))
 }

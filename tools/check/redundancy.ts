@@ -75,5 +75,5 @@ function wrongParity(row: number, pages: ArrayPages): Place | undefined {
     // a row of which nothing was used: blank pages, or a parity page that counts as zeros
     if (isBlank(parity) && sum.every(byte => byte === 0)) return undefined
     const place = pages.place(row * pages.geometry.D, position)
-    return { ...place, page: undefined }
+    return { ...place, page: undefined as number | undefined }
 }

@@ -1,7 +1,7 @@
 // What the store costs its chips: bytes programmed and read for each byte a user writes and reads, and how long the slowest small write
 // waits for them. The firmware's store in Node over the chip models: the same code, exact counts, virtual time of the chips alone.
 
-import { hasParity, shapes, type ArrayShape } from "../../../test/support/store-geometries"
+import { shapes, type ArrayShape } from "../../../test/support/store-geometries"
 import { findSpiNorPart } from "../../sim/chips/spi-nor-parts"
 import { percentile, type Figure } from "../result"
 import { StoreLoad } from "./load"
@@ -87,7 +87,7 @@ const workloads: Workload[] = [
 /** @param seed of the files' bytes and order */
 export async function measureStore(seed: number): Promise<StoreFigure[]> {
     const figures: StoreFigure[] = []
-    for (const shape of hasParity ? shapes([2, 4]) : shapes([2]))
+    for (const shape of shapes([2, 4]))
         for (const fullness of fullnesses)
             for (const workload of workloads) figures.push(...(await measureOne(seed, shape, fullness, workload)))
     return figures

@@ -145,7 +145,6 @@ export class Mutator {
         const { pages, members, state } = this.reading
         const { geometry, raw } = { geometry: pages.geometry, raw: bodyAt }
         const { anchor, anchorSlot } = members
-        const before = anchorSlot % 16 === 0
         const put16 = (at: number, value: number) => (page: Buffer) => page.writeUInt16LE(value, raw + at)
         const put32 = (at: number, value: number) => (page: Buffer) => page.writeUInt32LE(value, raw + at)
         const member = this.pick([...this.position.keys()].filter(position => anchor.members & (1 << position)))!
@@ -169,10 +168,10 @@ export class Mutator {
             ["array id", page => (page[raw + 24] ^= 1)],
             ["generation", page => page[raw + 28 + member]++],
             ["segment 0 away", page => (page[raw + 36] |= 1)],
+            // no sequence: with a lower one it counts as an old anchor, and the one before it may lead to the same state
             ["length", page => (page[5] = 1)],
             ["block", page => (page[16] = 1)],
         ]
-        if (!before) choices.push(["sequence", page => page.writeUInt32LE(1, 12)])
         const [name, edit] = this.pick(choices)!
         return {
             name: `newest anchor: ${name}`,

@@ -16,6 +16,8 @@ export async function busyArray(elements: number, seed: string, log2Bytes = 17, 
     const random = new Random(seed)
     const must = async (status: Promise<number>) => assert.equal(await status, 0)
     await must(host.hello())
+    // so much that it lies in several segments
+    await must(host.put("archive", Buffer.from(random.bytes(elements === 2 ? 15_000 : 50_000))))
     for (let i = 0; i < 20; i++) {
         await must(host.put("log", Buffer.alloc(2_000, i), 1))
         await host.idle(2)

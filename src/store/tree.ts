@@ -154,8 +154,7 @@ export class Tree {
      * @param upTo `levelsMax` before a root
      */
     async flush(upTo: number): Promise<void> {
-        if (this.top !== noPage)
-            if (this.top >= dirtyMark) this.top = await flushNode(this, this.top - dirtyMark, upTo)
+        if (this.top !== noPage) if (this.top >= dirtyMark) this.top = await flushNode(this, this.top - dirtyMark, upTo)
         this.log.setTree(this.top, this.height)
     }
 

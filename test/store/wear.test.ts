@@ -8,8 +8,6 @@ import { StoreLoad } from "../../tools/bench/store/load"
 import { findSpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
 
 const isFull = process.env.FULL === "1"
-/** The store keeps erase counts and levels by them. Until it does, the bound is reported, and a run beyond it is skipped. */
-const hasLevelling: boolean = true
 const overwrites = isFull ? 50 : 10
 const coldPart = 0.4
 /** Cold and hot together, of what a host may use: the rest is what the log turns in. */

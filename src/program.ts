@@ -6,17 +6,31 @@ import { boardPlatform, FiberSignal } from "./hal/platform"
 import { announce, answerControl, serviceIndex } from "./hal/service"
 import { step } from "./pair/role"
 import { usePlatform } from "./platform"
-import { Control, Lines } from "./server/control"
-import { Listener } from "./server/listener"
-import { NodeServer } from "./server/node"
-import { Carrier, noticeBase } from "./server/outbox"
+import { Control, Lines, stop } from "./server/control"
+import { Listener, hearCommand } from "./server/listener"
+import { hostedBy, NodeServer } from "./server/node"
+import { Carrier, noticeBase, queue, wakeCarrier } from "./server/outbox"
 import { beatFrame, replyFlags } from "./server/telling"
 import { Worker } from "./server/worker"
+import { touchDirectory } from "./store/directory"
+import { holdsNeeded } from "./store/log"
+import { findSession } from "./store/sessions"
+import { leavePartial, takenBytes } from "./store/upload"
+import { pushCommand } from "./server/inbox"
 
 // functions that methods call often, numbered here, before the methods: their numbers are short (docs/decisions/0006)
 ds.keep(step)
 ds.keep(beatFrame)
 ds.keep(replyFlags)
+ds.keep(stop)
+ds.keep(touchDirectory)
+ds.keep(takenBytes)
+ds.keep(leavePartial)
+ds.keep(findSession)
+ds.keep(hostedBy)
+ds.keep(holdsNeeded)
+ds.keep(wakeCarrier)
+ds.keep(queue)
 
 const number = startBoard()
 usePlatform(boardPlatform)
@@ -63,7 +77,7 @@ native._onServerPacket = async (pkt: ds.Packet) => {
         if (command >= noticeBase) listener.notice(command, pkt.payload)
         else {
             node.heardBus = true
-            inbox.push(command, pkt.payload)
+            pushCommand(inbox, command, pkt.payload)
             if (inbox.count === 1) workerSignal.notify()
         }
     } catch (e) {
@@ -79,7 +93,7 @@ let peerIsSelf = false
 ;(peer as any as Listening)._onPacket = async (pkt: ds.Packet) => {
     try {
         if (pkt && pkt.isCommand && pkt.serviceCommand) {
-            if (!peerIsSelf) listener.toPartner(pkt.serviceCommand, pkt.payload)
+            if (!peerIsSelf) hearCommand(listener, pkt.serviceCommand, pkt.payload)
         } else if (pkt) if (pkt.serviceCommand === 0) peerIsSelf = pkt.deviceIdentifier === ownId
         node.recording = peer.isBound && !peerIsSelf
     } catch (e) {
@@ -112,8 +126,8 @@ const toHost: Carrier = {
     },
 }
 
-node.outbox.addCarrier(toPeer)
-node.outbox.addCarrier(toHost)
+node.outbox.carriers.push(toPeer)
+node.outbox.carriers.push(toHost)
 
 console.log("twinfiler node " + number)
 node.outbox.run.start(toPeer)

@@ -9,7 +9,7 @@
 // - Pages of the reserved segment are the same on every element.
 
 import { ElementBank, slotsMax } from "../flash/bank"
-import { Parity } from "./parity"
+import { Parity, abandonRow, readInRow, programInRow, closeRow } from "./parity"
 
 export class ElementArray {
     bank: ElementBank
@@ -37,8 +37,8 @@ export class ElementArray {
     /** The row that was ended last; nothing may be added to it. */
     closedRow: number
     /** Slots of all elements that are written to. */
-    private writeMask: number
-    private parity: Parity
+    writeMask: number
+    parity: Parity
 
     /** @param scratch a page buffer that is free while a page is read */
     constructor(bank: ElementBank, scratch: Buffer) {
@@ -70,7 +70,7 @@ export class ElementArray {
         this.joining = -1
         this.away.fillAt(0, this.away.length, 0)
         for (let i = 0; i < slotsMax; i++) this.slots[i] = -1
-        this.parity.abandon()
+        abandonRow(this.parity)
         this.closedRow = -1
         return await this.bank.identify(slotsMax)
     }
@@ -103,57 +103,15 @@ export class ElementArray {
         return missing <= 1 && this.elements > 0
     }
 
-    /** Whether the element in a slot is written to. */
-    writes(slot: number): boolean {
-        return slot >= 0 && (this.writeMask & this.bank.alive & (1 << slot)) !== 0
-    }
-
     isAway(segment: number): boolean {
         return (this.away[segment >> 3] & (1 << (segment & 7))) !== 0
     }
 
-    setAway(segment: number, isAway: boolean): void {
-        const bit = 1 << (segment & 7)
-        const at = segment >> 3
-        this.away[at] = isAway ? this.away[at] | bit : this.away[at] & ~bit
-    }
-
-    /** Whether the element of a position holds this row. */
-    counts(position: number, row: number): boolean {
-        const slot = this.slots[position]
-        if (slot < 0) return false
-        if (!(this.bank.alive & (1 << slot))) return false
-        if (this.members & (1 << position)) return true
-        return position === this.joining && !this.isAway((row / this.segmentRows) | 0)
-    }
-
     // --- pages of the log
-
-    /**
-     * Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`.
-     * @param attempt 0: from the page's own element (a mirror: position 0); 1: from the others
-     * @returns false when that way is barred by a dead element
-     */
-    async read(page: number, buffer: Buffer, attempt: number): Promise<boolean> {
-        if (this.rowPages !== 1) return await this.parity.read(page, buffer, attempt)
-        const slot = this.slots[attempt]
-        if (!(this.members & (1 << attempt)) || !(this.bank.alive & (1 << slot))) {
-            if (!this.counts(attempt, page)) return false
-        }
-        await this.bank.read(slot, page, buffer)
-        return true
-    }
-
-    async program(page: number, buffer: Buffer): Promise<void> {
-        if (this.rowPages !== 1) await this.parity.program(page, buffer)
-        else await this.bank.program(this.writeMask, page, buffer)
-        const mask = this.writeMask
-        if ((this.bank.alive & mask) !== mask) await noteLoss(this)
-    }
 
     /** Ends the row, and waits until all is on the elements. */
     async settle(): Promise<void> {
-        if (this.rowPages !== 1) await this.parity.close()
+        if (this.rowPages !== 1) await closeRow(this.parity)
         await this.finish()
     }
 
@@ -171,72 +129,102 @@ export class ElementArray {
 
     /** Nothing more goes into the row that is open, and it gets no parity: what is in it counts as weak. @returns the row, or -1 */
     abandonRow(): number {
-        return this.parity.abandon()
+        return abandonRow(this.parity)
     }
 
     // --- rows
+}
 
-    /** Page of the log that a position holds in a row; -1 = the row's parity. */
-    pageAt(position: number, row: number): number {
-        if (this.rowPages === 1) return row
-        const elements = this.elements
-        const column = (position + elements + elements - 1 - (row % elements)) % elements
-        return column === elements - 1 ? -1 : row * this.rowPages + column
+/** Whether the element in a slot is written to. */
+export function isWritten(array: ElementArray, slot: number): boolean {
+    return slot >= 0 && (array.writeMask & array.bank.alive & (1 << slot)) !== 0
+}
+
+export function setAway(array: ElementArray, segment: number, isAway: boolean): void {
+    const bit = 1 << (segment & 7)
+    const at = segment >> 3
+    array.away[at] = isAway ? array.away[at] | bit : array.away[at] & ~bit
+}
+
+/** Whether the element of a position holds this row. */
+export function holdsRow(array: ElementArray, position: number, row: number): boolean {
+    const slot = array.slots[position]
+    if (slot < 0) return false
+    if (!(array.bank.alive & (1 << slot))) return false
+    if (array.members & (1 << position)) return true
+    return position === array.joining && !array.isAway((row / array.segmentRows) | 0)
+}
+
+/**
+ * Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`.
+ * @param attempt 0: from the page's own element (a mirror: position 0); 1: from the others
+ * @returns false when that way is barred by a dead element
+ */
+export async function readCopy(array: ElementArray, page: number, buffer: Buffer, attempt: number): Promise<boolean> {
+    if (array.rowPages !== 1) return await readInRow(array.parity, page, buffer, attempt)
+    const slot = array.slots[attempt]
+    if (!(array.members & (1 << attempt)) || !(array.bank.alive & (1 << slot))) {
+        if (!holdsRow(array, attempt, page)) return false
     }
+    await array.bank.read(slot, page, buffer)
+    return true
+}
 
-    /** Reads what a position holds in a row, or its header, as the buffer is. @returns false when its element does not count for the row */
-    async readAt(position: number, row: number, buffer: Buffer): Promise<boolean> {
-        if (!this.counts(position, row)) return false
-        await this.bank.read(this.slots[position], row, buffer)
-        return true
-    }
+export async function programPage(array: ElementArray, page: number, buffer: Buffer): Promise<void> {
+    if (array.rowPages !== 1) await programInRow(array.parity, page, buffer)
+    else await array.bank.program(array.writeMask, page, buffer)
+    const mask = array.writeMask
+    if ((array.bank.alive & mask) !== mask) await noteLoss(array)
+}
 
-    /** Makes what a position should hold in a row from the others. @returns false when one of them does not count */
-    async make(position: number, row: number, buffer: Buffer): Promise<boolean> {
-        if (this.rowPages === 1) return await this.readAt(1 - position, row, buffer)
-        return await this.parity.make(position, row, buffer)
-    }
+/** Page of the log that a position holds in a row; -1 = the row's parity. */
+export function pageAt(array: ElementArray, position: number, row: number): number {
+    if (array.rowPages === 1) return row
+    const elements = array.elements
+    const column = (position + elements + elements - 1 - (row % elements)) % elements
+    return column === elements - 1 ? -1 : row * array.rowPages + column
+}
 
-    /** Sums up element pages of a row while no row is open: what is left of all of them must be zero. */
-    sum(): Buffer {
-        return this.parity.sum()
-    }
+/** Reads what a position holds in a row, or its header, as the buffer is. @returns false when its element does not count for the row */
+export async function readAt(array: ElementArray, position: number, row: number, buffer: Buffer): Promise<boolean> {
+    if (!holdsRow(array, position, row)) return false
+    await array.bank.read(array.slots[position], row, buffer)
+    return true
+}
 
-    // --- the reserved segment
+/** Makes what a position should hold in a row from the others. @returns false when one of them does not count */
+export async function makePage(array: ElementArray, position: number, row: number, buffer: Buffer): Promise<boolean> {
+    if (array.rowPages === 1) return await readAt(array, 1 - position, row, buffer)
+    return await array.parity.make(position, row, buffer)
+}
 
-    /** Reads an element page of one position. @returns false when its element does not answer */
-    async readReserved(position: number, page: number, buffer: Buffer): Promise<boolean> {
-        const slot = this.slots[position]
-        if (slot < 0) return false
-        if (!(this.bank.alive & (1 << slot))) return false
-        if (!(this.members & (1 << position))) if (position !== this.joining) return false
-        await this.bank.read(slot, page, buffer)
-        return true
-    }
+/** Reads an element page of one position. @returns false when its element does not answer */
+export async function readReserved(
+    array: ElementArray,
+    position: number,
+    page: number,
+    buffer: Buffer,
+): Promise<boolean> {
+    const slot = array.slots[position]
+    if (slot < 0) return false
+    if (!(array.bank.alive & (1 << slot))) return false
+    if (!(array.members & (1 << position))) if (position !== array.joining) return false
+    await array.bank.read(slot, page, buffer)
+    return true
+}
 
-    async programReserved(page: number, buffer: Buffer): Promise<void> {
-        await this.bank.program(this.writeMask, page, buffer)
-    }
+/** Takes an element out for good: it is recorded as fallen behind. */
+export async function dropElement(array: ElementArray, position: number): Promise<void> {
+    const joining = position === array.joining ? -1 : array.joining
+    array.use(array.members & ~(1 << position), joining)
+    if (joining < 0) array.away.fillAt(0, array.away.length, 0)
+    if (!array.isEnough()) throw new Error("no element answers")
+    if (array.onLoss) await array.onLoss()
+}
 
-    async eraseReserved(firstPage: number, pages: number): Promise<void> {
-        await this.bank.erase(this.writeMask, firstPage, pages)
-    }
-
-    // --- losses
-
-    /** Takes an element out for good: it is recorded as fallen behind. */
-    async drop(position: number): Promise<void> {
-        const joining = position === this.joining ? -1 : this.joining
-        this.use(this.members & ~(1 << position), joining)
-        if (joining < 0) this.away.fillAt(0, this.away.length, 0)
-        if (!this.isEnough()) throw new Error("no element answers")
-        if (this.onLoss) await this.onLoss()
-    }
-
-    /** Bit mask of positions that have no element which holds everything. */
-    dead(): number {
-        return ((1 << this.elements) - 1) & ~this.members
-    }
+/** Bit mask of positions that have no element which holds everything. */
+export function deadIn(array: ElementArray): number {
+    return ((1 << array.elements) - 1) & ~array.members
 }
 
 async function noteLoss(elementArray: ElementArray): Promise<void> {
@@ -245,6 +233,6 @@ async function noteLoss(elementArray: ElementArray): Promise<void> {
         const slot = elementArray.slots[i]
         if (slot < 0) continue
         if (alive & (1 << slot)) continue
-        if (elementArray.members & (1 << i) || elementArray.joining === i) await elementArray.drop(i)
+        if (elementArray.members & (1 << i) || elementArray.joining === i) await dropElement(elementArray, i)
     }
 }

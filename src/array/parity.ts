@@ -4,7 +4,7 @@
 // can be read with one element gone, the parity coming from RAM.
 
 import { pageBufferBytes } from "../flash/bank"
-import { ElementArray } from "./array"
+import { ElementArray, isWritten, readAt } from "./array"
 
 // In a page buffer. A page that has 0xff for its type counts as zeros, and so does a parity page that is blank (docs/FORMAT.md); one
 // that is not never begins with 0xffffffff, but for one row in four billion, which then reads as damaged when an element is missing.
@@ -12,41 +12,18 @@ const atCheck = 4
 const atType = 8
 
 export class Parity {
-    private array: ElementArray
+    array: ElementArray
     private scratch: Buffer
     /** The XOR of the open row's pages; made when an array with parity is first used. */
-    private total: Buffer
+    total: Buffer
     /** The open row, or -1. */
-    private row: number
+    row: number
 
     /** @param scratch a page buffer that is free while a page is read */
     constructor(array: ElementArray, scratch: Buffer) {
         this.array = array
         this.scratch = scratch
         this.row = -1
-    }
-
-    /** The row that is open stays without parity. @returns it, or -1 */
-    abandon(): number {
-        const row = this.row
-        if (row >= 0) this.array.closedRow = row
-        this.row = -1
-        return row
-    }
-
-    /** An empty sum of pages; not while a row is open. */
-    sum(): Buffer {
-        if (!this.total) this.total = Buffer.alloc(pageBufferBytes)
-        this.total.fillAt(0, pageBufferBytes, 0)
-        return this.total
-    }
-
-    async read(page: number, buffer: Buffer, attempt: number): Promise<boolean> {
-        const array = this.array
-        const row = (page / array.rowPages) | 0
-        const position = (row + 1 + page - row * array.rowPages) % array.elements
-        if (attempt === 0) return await array.readAt(position, row, buffer)
-        return await this.make(position, row, buffer)
     }
 
     /** XORs what all other positions hold into `buffer`. @returns false when one of them does not count */
@@ -62,44 +39,67 @@ export class Parity {
                     addPage(buffer, this.total)
                     continue
                 }
-            if (!(await array.readAt(i, row, this.scratch))) return false
+            if (!(await readAt(array, i, row, this.scratch))) return false
             if (this.scratch[atType] !== 0xff || (i === parity && this.scratch.getAt(atCheck, "i32") !== -1))
                 addPage(buffer, this.scratch)
         }
         return true
     }
+}
 
-    /** Programs a page; the first of a row waits until all rows before are settled, the last ends the row. */
-    async program(page: number, buffer: Buffer): Promise<void> {
-        const array = this.array
-        const rowPages = array.rowPages
-        const row = (page / rowPages) | 0
-        const column = page - row * rowPages
-        if (row !== this.row) {
-            if (this.row >= 0) await this.close()
-            // a loss noticed now is recorded in a buffer that may be this one
-            const total = this.sum()
-            total.blitAt(0, buffer, 0, pageBufferBytes)
-            await array.finish()
-            buffer.blitAt(0, total, 0, pageBufferBytes)
-            this.row = row
-        } else addPage(this.total, buffer)
-        // the sum first: whatever becomes of the program, the row can be read
-        const slot = array.slots[(row + 1 + column) % array.elements]
-        if (array.writes(slot)) await array.bank.program(1 << slot, row, buffer)
-        if (column === rowPages - 1) await this.close()
-    }
+/** The row that is open stays without parity. @returns it, or -1 */
+export function abandonRow(parity: Parity): number {
+    const row = parity.row
+    if (row >= 0) parity.array.closedRow = row
+    parity.row = -1
+    return row
+}
 
-    /** Ends the open row: programs its parity. */
-    async close(): Promise<void> {
-        const row = this.row
-        if (row < 0) return
-        const array = this.array
-        const slot = array.slots[row % array.elements]
-        if (array.writes(slot)) await array.bank.program(1 << slot, row, this.total)
-        array.closedRow = row
-        this.row = -1
-    }
+/** An empty sum of pages; not while a row is open. */
+export function emptySum(parity: Parity): Buffer {
+    if (!parity.total) parity.total = Buffer.alloc(pageBufferBytes)
+    parity.total.fillAt(0, pageBufferBytes, 0)
+    return parity.total
+}
+
+export async function readInRow(parity: Parity, page: number, buffer: Buffer, attempt: number): Promise<boolean> {
+    const array = parity.array
+    const row = (page / array.rowPages) | 0
+    const position = (row + 1 + page - row * array.rowPages) % array.elements
+    if (attempt === 0) return await readAt(array, position, row, buffer)
+    return await parity.make(position, row, buffer)
+}
+
+/** Programs a page; the first of a row waits until all rows before are settled, the last ends the row. */
+export async function programInRow(parity: Parity, page: number, buffer: Buffer): Promise<void> {
+    const array = parity.array
+    const rowPages = array.rowPages
+    const row = (page / rowPages) | 0
+    const column = page - row * rowPages
+    if (row !== parity.row) {
+        if (parity.row >= 0) await closeRow(parity)
+        // a loss noticed now is recorded in a buffer that may be this one
+        const total = emptySum(parity)
+        total.blitAt(0, buffer, 0, pageBufferBytes)
+        await array.finish()
+        buffer.blitAt(0, total, 0, pageBufferBytes)
+        parity.row = row
+    } else addPage(parity.total, buffer)
+    // the sum first: whatever becomes of the program, the row can be read
+    const slot = array.slots[(row + 1 + column) % array.elements]
+    if (isWritten(array, slot)) await array.bank.program(1 << slot, row, buffer)
+    if (column === rowPages - 1) await closeRow(parity)
+}
+
+/** Ends the open row: programs its parity. */
+export async function closeRow(parity: Parity): Promise<void> {
+    const row = parity.row
+    if (row < 0) return
+    const array = parity.array
+    const slot = array.slots[row % array.elements]
+    if (isWritten(array, slot)) await array.bank.program(1 << slot, row, parity.total)
+    array.closedRow = row
+    parity.row = -1
 }
 
 /** XORs the page in `b` into `a`. Flat: it runs for each page written. */

@@ -14,7 +14,7 @@ export interface ElementPort {
 }
 
 /** The same where a command takes several exchanges, as with cards. */
-export interface CardPort extends ElementPort {
+export interface CardPort {
     /** Sets the selects of `mask` low, or high again. */
     select(mask: number): void
     deselect(mask: number): void
@@ -34,7 +34,7 @@ export interface ElementBank {
     strideBytes: number
     /** Asks slots 0..slots-1 who they are, and waits for what a former controller left running. @returns `alive` */
     identify(slots: number): Promise<number>
-    /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`; its first four bytes are overwritten. */
+    /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`, which is neither of the bank's own; its first four bytes are overwritten. */
     read(slot: number, page: number, buffer: Buffer): Promise<void>
     /** Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end. */
     program(mask: number, page: number, buffer: Buffer): Promise<void>
@@ -44,10 +44,13 @@ export interface ElementBank {
     settle(mask: number): Promise<void>
 }
 
-/** Makes the bank behind a port: the image has a driver for one kind of element. The page buffers are shared by both banks. */
-export let bankOf: (port: ElementPort, pageOut: Buffer, pageIn: Buffer) => ElementBank
+/** What a board has for one array; whoever makes the bank knows what that is. */
+export type Wires = unknown
 
-export function useBanks(make: (port: ElementPort, pageOut: Buffer, pageIn: Buffer) => ElementBank): void {
+/** Makes the bank behind some wires: the image has a driver for one kind of element. The page buffers are shared by both banks. */
+export let bankOf: (wires: Wires, pageOut: Buffer, pageIn: Buffer) => ElementBank
+
+export function useBanks(make: (wires: Wires, pageOut: Buffer, pageIn: Buffer) => ElementBank): void {
     bankOf = make
 }
 

@@ -50,10 +50,10 @@ const head = Buffer.alloc(24)
 
 export class NorBank implements ElementBank {
     alive: number
-    private busy: number
+    busy: number
     /** Chips, as bits, whose extended address register is 1. */
-    private far: number
-    private port: ElementPort
+    far: number
+    port: ElementPort
     private pageOut: Buffer
     private pageIn: Buffer
     pages: number[]
@@ -79,42 +79,15 @@ export class NorBank implements ElementBank {
         for (let slot = 0; slot < this.pages.length; slot++) {
             this.pages[slot] = 0
             this.ids[slot] = 0
-            if (slot < slots) await this.probe(slot)
+            if (slot < slots) await probe(this, slot)
         }
         return this.alive
-    }
-
-    private async probe(slot: number): Promise<void> {
-        const mask = 1 << slot
-        this.alive |= mask
-        this.busy = mask
-        await this.settle(mask)
-        if (!(this.alive & mask)) return
-        one[0] = cmdRelease
-        await this.port.transfer(mask, one, oneIn)
-        // JEDEC JEP106 manufacturer in byte 1; byte 3 is log2 of the capacity (W25Q128JV §8.1.1)
-        four.setAt(0, "u32", cmdJedecId)
-        await this.port.transfer(mask, four, fourIn)
-        const log2 = fourIn[3]
-        const id = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
-        if (fourIn[1] === 0xff || fourIn[1] === 0 || log2 < log2Min || log2 > log2Max) {
-            this.alive &= ~mask
-            return
-        }
-        this.pages[slot] = 1 << (log2 - 8)
-        this.ids[slot] = id
-        if (this.pages[slot] <= nearPages) return
-        one[0] = cmdLeave4Byte
-        await this.port.transfer(mask, one, oneIn)
-        // only now: leaving the mode sets the register in a W25Q256FV (Linux, drivers/mtd/spi-nor/winbond.c)
-        this.far |= mask
-        await this.reach(mask, 0)
     }
 
     async read(slot: number, page: number, buffer: Buffer): Promise<void> {
         const mask = 1 << slot
         if (this.busy & mask) await this.settle(mask)
-        if (page >= nearPages || this.far) await this.reach(mask, page)
+        if (page >= nearPages || this.far) await reach(this, mask, page)
         const n = buffer.length
         const tx = n === pageBufferBytes ? this.pageOut : n === 24 ? head : Buffer.alloc(n)
         tx.setAt(0, "u32", cmdRead | (page & 0xff00) | ((page & 0xff) << 16))
@@ -124,7 +97,7 @@ export class NorBank implements ElementBank {
     async program(mask: number, page: number, buffer: Buffer): Promise<void> {
         if (this.busy & mask) await this.settle(mask)
         mask &= this.alive
-        if (page >= nearPages || this.far) await this.reach(mask, page)
+        if (page >= nearPages || this.far) await reach(this, mask, page)
         const port = this.port
         one[0] = cmdWriteEnable
         await port.transfer(mask, one, oneIn)
@@ -151,7 +124,7 @@ export class NorBank implements ElementBank {
                 }
             if (this.busy & mask) await this.settle(mask)
             mask &= this.alive
-            if (page >= nearPages || this.far) await this.reach(mask, page)
+            if (page >= nearPages || this.far) await reach(this, mask, page)
             one[0] = cmdWriteEnable
             await this.port.transfer(mask, one, oneIn)
             four.setAt(0, "u32", cmd | (page & 0xff00) | ((page & 0xff) << 16))
@@ -177,54 +150,81 @@ export class NorBank implements ElementBank {
                 }
             }
         }
-        await this.poll(busy & mask)
+        await poll(this, busy & mask)
     }
+}
 
-    private async poll(wanted: number): Promise<void> {
-        const port = this.port
-        let slot = 0
-        let polls = 0
-        let silent = 0
-        let deadline = 0
-        two[0] = cmdReadStatus
-        while (wanted) {
-            const bit = 1 << slot
-            if (!(wanted & bit)) {
-                slot++
-                silent = 0
-                continue
-            }
-            await port.transfer(bit, two, twoIn)
-            if (twoIn[1] & 1) {
-                if (twoIn[1] !== silentStatus) silent = 0
-                else silent++
-                if (silent < silentPollsMax) {
-                    if (++polls <= eagerPollsMax) continue
-                    const now = platform.now()
-                    if (deadline === 0) deadline = now + settleMsMax
-                    if (now <= deadline) {
-                        await platform.sleep(1)
-                        continue
-                    }
-                }
-                this.alive &= ~bit
-            }
-            this.busy &= ~bit
-            wanted &= ~bit
+async function probe(bank: NorBank, slot: number): Promise<void> {
+    const mask = 1 << slot
+    bank.alive |= mask
+    bank.busy = mask
+    await bank.settle(mask)
+    if (!(bank.alive & mask)) return
+    one[0] = cmdRelease
+    await bank.port.transfer(mask, one, oneIn)
+    // JEDEC JEP106 manufacturer in byte 1; byte 3 is log2 of the capacity (W25Q128JV §8.1.1)
+    four.setAt(0, "u32", cmdJedecId)
+    await bank.port.transfer(mask, four, fourIn)
+    const log2 = fourIn[3]
+    const id = (fourIn[1] << 16) | (fourIn[2] << 8) | log2
+    if (fourIn[1] === 0xff || fourIn[1] === 0 || log2 < log2Min || log2 > log2Max) {
+        bank.alive &= ~mask
+        return
+    }
+    bank.pages[slot] = 1 << (log2 - 8)
+    bank.ids[slot] = id
+    if (bank.pages[slot] <= nearPages) return
+    one[0] = cmdLeave4Byte
+    await bank.port.transfer(mask, one, oneIn)
+    // only now: leaving the mode sets the register in a W25Q256FV (Linux, drivers/mtd/spi-nor/winbond.c)
+    bank.far |= mask
+    await reach(bank, mask, 0)
+}
+
+async function poll(bank: NorBank, wanted: number): Promise<void> {
+    const port = bank.port
+    let slot = 0
+    let polls = 0
+    let silent = 0
+    let deadline = 0
+    two[0] = cmdReadStatus
+    while (wanted) {
+        const bit = 1 << slot
+        if (!(wanted & bit)) {
+            slot++
+            silent = 0
+            continue
         }
+        await port.transfer(bit, two, twoIn)
+        if (twoIn[1] & 1) {
+            if (twoIn[1] !== silentStatus) silent = 0
+            else silent++
+            if (silent < silentPollsMax) {
+                if (++polls <= eagerPollsMax) continue
+                const now = platform.now()
+                if (deadline === 0) deadline = now + settleMsMax
+                if (now <= deadline) {
+                    await platform.sleep(1)
+                    continue
+                }
+            }
+            bank.alive &= ~bit
+        }
+        bank.busy &= ~bit
+        wanted &= ~bit
     }
+}
 
-    /** Sets the extended address register of chips of `mask`, none of them busy, for `page` where it has another value. */
-    private async reach(mask: number, page: number): Promise<void> {
-        const value = page >= nearPages ? 1 : 0
-        const change = value ? mask & ~this.far : mask & this.far
-        if (!change) return
-        one[0] = cmdWriteEnable
-        await this.port.transfer(change, one, oneIn)
-        two[0] = cmdWriteExtended
-        two[1] = value
-        await this.port.transfer(change, two, twoIn)
-        if (value) this.far |= change
-        else this.far &= ~change
-    }
+/** Sets the extended address register of chips of `mask`, none of them busy, for `page` where it has another value. */
+async function reach(bank: NorBank, mask: number, page: number): Promise<void> {
+    const value = page >= nearPages ? 1 : 0
+    const change = value ? mask & ~bank.far : mask & bank.far
+    if (!change) return
+    one[0] = cmdWriteEnable
+    await bank.port.transfer(change, one, oneIn)
+    two[0] = cmdWriteExtended
+    two[1] = value
+    await bank.port.transfer(change, two, twoIn)
+    if (value) bank.far |= change
+    else bank.far &= ~change
 }

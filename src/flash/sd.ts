@@ -36,10 +36,11 @@ import { cardReady, cardStarting, finishStart, hasHighCapacity, readRegister, wa
 /** 4 GB of the card, half of each block used; numbers of pages stay far from what a sign would change. */
 const pagesMax = 0x800000
 
-// 4.6.2.2: a write is done within 250, of SDXC within 500; an erase takes up to 250 for each allocation
-// unit. Those of real cards are of 512 KB and more; 16 KB is the least that can be told
+// 4.6.2.2: a write is done within 250, of SDXC within 500; an erase takes up to 250 for each allocation unit. Those of real cards are of
+// 512 KB and more, so 2 MB at once take 1,000; the least that can be told is 16 KB, for which a segment of the smallest arrays takes 2,000.
+// More at once would not, less takes a large array's segment of 16 MB too long: each command may wait for a whole unit
 const writeMsMax = 500
-const erasePagesMax = 256
+const erasePagesMax = 4096
 const eraseMsMax = 2000
 
 // 7.3.3.1
@@ -65,10 +66,10 @@ let through: Buffer
 
 export class SdBank implements ElementBank {
     alive: number
-    private busy: number
-    private port: CardPort
-    private pageOut: Buffer
-    private pageIn: Buffer
+    busy: number
+    port: CardPort
+    pageOut: Buffer
+    pageIn: Buffer
     pages: number[]
     ids: number[]
     strideBytes: number
@@ -78,7 +79,7 @@ export class SdBank implements ElementBank {
      */
     inRuns: boolean
     /** Cards, as bits, that expect the page after their last, or the end of a multiple write. */
-    private open: number
+    open: number
     private nextPages: number[]
 
     constructor(port: CardPort, pageOut: Buffer, pageIn: Buffer) {
@@ -122,33 +123,11 @@ export class SdBank implements ElementBank {
             // all of them initialise themselves at the same time
             for (let slot = 0; slot < slots; slot++)
                 if (starting & (1 << slot) && (await finishStart(port, 1 << slot))) ready |= 1 << slot
-            for (let slot = 0; slot < slots; slot++) if (ready & (1 << slot)) await this.learn(slot)
+            for (let slot = 0; slot < slots; slot++) if (ready & (1 << slot)) await learn(this, slot)
         } finally {
             port.setClock(spiHz)
         }
         return this.alive
-    }
-
-    private async learn(slot: number): Promise<void> {
-        const port = this.port
-        const pageOut = this.pageOut
-        const pageIn = this.pageIn
-        const mask = 1 << slot
-        if (!tail) {
-            tail = Buffer.alloc(tailBytes)
-            register = Buffer.alloc(20)
-            through = Buffer.alloc(tailBytes)
-        }
-        if (!(await hasHighCapacity(port, mask))) return
-        if (!(await readRegister(port, mask, cmdCid, register, pageOut, pageIn))) return
-        const id = (register[4] << 16) | (register[5] << 8) | register[6]
-        if (!(await readRegister(port, mask, cmdCsd, register, pageOut, pageIn))) return
-        // CSD version 2.0, 5.3.3: C_SIZE, 22 bits, in units of 512 KB
-        if (register[4] >> 6 !== 1) return
-        const units = (((register[11] & 0x3f) << 16) | (register[12] << 8) | register[13]) + 1
-        this.pages[slot] = units >= pagesMax / 1024 ? pagesMax : units * 1024
-        this.ids[slot] = id
-        this.alive |= mask
     }
 
     async read(slot: number, page: number, buffer: Buffer): Promise<void> {
@@ -178,43 +157,11 @@ export class SdBank implements ElementBank {
             rest &= ~bit
             if (this.open & bit && !(this.inRuns && page === this.nextPages[slot - 1])) await this.settle(bit)
             this.nextPages[slot - 1] = page + 1
-            if (this.alive & bit && (await this.writeBlock(bit, page, buffer))) continue
+            if (this.alive & bit && (await writeCard(this, bit, page, buffer))) continue
             this.busy &= ~bit
             this.open &= ~bit
             this.alive &= ~bit
         }
-    }
-
-    private async writeBlock(mask: number, page: number, buffer: Buffer): Promise<boolean> {
-        const port = this.port
-        const pageIn = this.pageIn
-        // each exchange costs more than its bytes: one select for the wait and the write, no status in between
-        for (let i = 0; i < writeTriesMax; i++) {
-            let response = 0
-            port.select(mask)
-            if (!(this.busy & mask) || (await waitReady(port, writeMsMax))) {
-                this.busy |= mask
-                let answer = 0
-                if (!(this.open & mask)) {
-                    answer = await command(port, this.inRuns ? cmdWriteBlocks : cmdWriteBlock, page)
-                    if (this.inRuns && answer === 0) this.open |= mask
-                }
-                if (answer === 0) {
-                    buffer.setAt(0, "i32", this.open & mask ? leadInRun : lead)
-                    await port.exchange(buffer, pageIn)
-                    await port.exchange(tail, pageIn)
-                    response = pageIn[responseAt] & responseMask
-                    // 7.2.4: after a block that was not taken a multiple write can only be ended
-                    if (response !== responseAccepted && this.open & mask && (await waitReady(port, writeMsMax))) {
-                        await stopWrite(port)
-                        this.open &= ~mask
-                    }
-                }
-            } else i = writeTriesMax
-            await leave(port, mask)
-            if (response === responseAccepted) return true
-        }
-        return false
     }
 
     async erase(mask: number, firstPage: number, pages: number): Promise<void> {
@@ -236,35 +183,89 @@ export class SdBank implements ElementBank {
                 this.busy &= ~bit
                 this.alive &= ~bit
             }
-            await this.finish(mask, eraseMsMax)
+            await finishWrites(this, mask, eraseMsMax)
         }
     }
 
     async settle(mask: number): Promise<void> {
-        if (this.busy & mask) await this.finish(mask, writeMsMax)
+        if (this.busy & mask) await finishWrites(this, mask, writeMsMax)
     }
+}
 
-    /** A card that is busy for longer, or says that its write failed, leaves: the page it was given is gone. */
-    private async finish(mask: number, msMax: number): Promise<void> {
-        const port = this.port
-        let rest = this.busy & mask
-        let slot = 0
-        while (rest) {
-            const bit = 1 << slot++
-            if (!(rest & bit)) continue
-            rest &= ~bit
-            port.select(bit)
-            let isGood = await waitReady(port, msMax)
-            if (isGood && this.open & bit) {
-                await stopWrite(port)
-                isGood = await waitReady(port, msMax)
+async function learn(bank: SdBank, slot: number): Promise<void> {
+    const port = bank.port
+    const pageOut = bank.pageOut
+    const pageIn = bank.pageIn
+    const mask = 1 << slot
+    if (!tail) {
+        tail = Buffer.alloc(tailBytes)
+        register = Buffer.alloc(20)
+        through = Buffer.alloc(tailBytes)
+    }
+    if (!(await hasHighCapacity(port, mask))) return
+    if (!(await readRegister(port, mask, cmdCid, register, pageOut, pageIn))) return
+    const id = (register[4] << 16) | (register[5] << 8) | register[6]
+    if (!(await readRegister(port, mask, cmdCsd, register, pageOut, pageIn))) return
+    // CSD version 2.0, 5.3.3: C_SIZE, 22 bits, in units of 512 KB
+    if (register[4] >> 6 !== 1) return
+    const units = (((register[11] & 0x3f) << 16) | (register[12] << 8) | register[13]) + 1
+    bank.pages[slot] = units >= pagesMax / 1024 ? pagesMax : units * 1024
+    bank.ids[slot] = id
+    bank.alive |= mask
+}
+
+async function writeCard(bank: SdBank, mask: number, page: number, buffer: Buffer): Promise<boolean> {
+    const port = bank.port
+    const pageIn = bank.pageIn
+    // each exchange costs more than its bytes: one select for the wait and the write, no status in between
+    for (let i = 0; i < writeTriesMax; i++) {
+        let response = 0
+        port.select(mask)
+        if (!(bank.busy & mask) || (await waitReady(port, writeMsMax))) {
+            bank.busy |= mask
+            let answer = 0
+            if (!(bank.open & mask)) {
+                answer = await command(port, bank.inRuns ? cmdWriteBlocks : cmdWriteBlock, page)
+                if (bank.inRuns && answer === 0) bank.open |= mask
             }
-            this.open &= ~bit
-            // R2, 7.3.2.3: the second byte's errors are those since it was last asked for
-            if (isGood) isGood = (await command(port, cmdStatus, 0)) === 0 && chunk[at + 1] === 0
-            await leave(port, bit)
-            this.busy &= ~bit
-            if (!isGood) this.alive &= ~bit
+            if (answer === 0) {
+                buffer.setAt(0, "i32", bank.open & mask ? leadInRun : lead)
+                await port.exchange(buffer, pageIn)
+                await port.exchange(tail, pageIn)
+                response = pageIn[responseAt] & responseMask
+                // 7.2.4: after a block that was not taken a multiple write can only be ended
+                if (response !== responseAccepted && bank.open & mask && (await waitReady(port, writeMsMax))) {
+                    await stopWrite(port)
+                    bank.open &= ~mask
+                }
+            }
+        } else i = writeTriesMax
+        await leave(port, mask)
+        if (response === responseAccepted) return true
+    }
+    return false
+}
+
+/** A card that is busy for longer, or says that its write failed, leaves: the page it was given is gone. */
+async function finishWrites(bank: SdBank, mask: number, msMax: number): Promise<void> {
+    const port = bank.port
+    let rest = bank.busy & mask
+    let slot = 0
+    while (rest) {
+        const bit = 1 << slot++
+        if (!(rest & bit)) continue
+        rest &= ~bit
+        port.select(bit)
+        let isGood = await waitReady(port, msMax)
+        if (isGood && bank.open & bit) {
+            await stopWrite(port)
+            isGood = await waitReady(port, msMax)
         }
+        bank.open &= ~bit
+        // R2, 7.3.2.3: the second byte's errors are those since it was last asked for
+        if (isGood) isGood = (await command(port, cmdStatus, 0)) === 0 && chunk[at + 1] === 0
+        await leave(port, bit)
+        bank.busy &= ~bit
+        if (!isGood) bank.alive &= ~bit
     }
 }

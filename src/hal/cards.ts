@@ -1,35 +1,8 @@
-// The elements are SD cards, whose commands take several exchanges while the select stays low.
+// The elements are SD cards.
 
-import { CardPort, useBanks } from "../flash/bank"
+import * as ds from "@devicescript/core"
+import { useBanks } from "../flash/bank"
 import { SdBank } from "../flash/sd"
-import { exchange, Selects, setSpiClock } from "./board"
+import { CardSelects } from "./card-port"
 
-class Cards implements CardPort {
-    private selects: Selects
-
-    constructor(selects: Selects) {
-        this.selects = selects
-    }
-
-    async transfer(mask: number, tx: Buffer, rx: Buffer): Promise<void> {
-        await this.selects.transfer(mask, tx, rx)
-    }
-
-    select(mask: number): void {
-        this.selects.drive(mask, true)
-    }
-
-    deselect(mask: number): void {
-        this.selects.drive(mask, false)
-    }
-
-    async exchange(tx: Buffer, rx: Buffer): Promise<void> {
-        await exchange(tx, rx)
-    }
-
-    setClock(hz: number): void {
-        setSpiClock(hz)
-    }
-}
-
-useBanks((selects, out, into) => new SdBank(new Cards(selects as Selects), out, into))
+useBanks((selects, out, into) => new SdBank(new CardSelects(selects as ds.IOPin[]), out, into))

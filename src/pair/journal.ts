@@ -63,94 +63,75 @@ export class Journal {
         this.markTold = zeros(marksMax)
         this.lastMark = 0
         this.clock = 0
-        this.clear()
+        clearJournal(this)
     }
+}
 
-    /** Forgets every copy and mark. */
-    clear(): void {
-        for (let i = 0; i < copiesMax; i++) this.sizes[i] = 0
-        for (let i = 0; i < marksMax; i++) this.markKinds[i] = 0
-        this.held = 0
-        this.first = 0
-        this.used = 0
-        this.news = false
-    }
+/** Forgets every copy and mark. */
+export function clearJournal(journal: Journal): void {
+    for (let i = 0; i < copiesMax; i++) journal.sizes[i] = 0
+    for (let i = 0; i < marksMax; i++) journal.markKinds[i] = 0
+    journal.held = 0
+    journal.first = 0
+    journal.used = 0
+    journal.news = false
+}
 
-    /** Records a command heard on its way to the partner: `write` 0x80 or `request` 0x81. */
-    record(command: number, payload: Buffer): void {
-        const bytes = payload.length
-        // the shortest: a block of one byte, a request without arguments
-        if (bytes < (command === 0x80 ? 13 : 16)) return
-        if (bytes > frameBytesMax) return
-        if (this.used === copiesMax) if (!makeRoom(this)) return
-        let slot = this.first + this.used
-        if (slot >= copiesMax) slot -= copiesMax
-        const frame = this.frames[slot]
-        frame.blitAt(0, payload, 0, bytes)
-        if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
-        if (!frameIsGood(frame, bytes)) return
-        const numbers = this.markNumbers
-        let mark = 0
-        let number = 0
-        if (command === 0x80) {
-            mark = markOf(this, kindUpload, frame.getAt(6, "u16") | (frame[4] << 16))
-            const offset = frame.getAt(8, "u32")
-            number = offset + bytes - writeHeadBytes
-            // a block beyond the next one cannot be used before the gap is filled, and is sent again then
-            if (offset > numbers[mark]) number = 0
-        } else {
-            mark = markOf(this, kindSession, frame.getAt(8, "u32"))
-            number = frame.getAt(12, "u32")
-        }
-        this.news = true
-        if (number <= numbers[mark]) {
-            // heard again: perhaps nobody heard that it is recorded
-            this.markTold[mark] = -1
-            refresh(this, command, frame)
-            return
-        }
-        numbers[mark] = number
-        this.sizes[slot] = bytes
-        this.commands[slot] = command
-        this.heardMs[slot] = this.nowMs
-        this.used++
-        this.held++
+/** Records a command heard on its way to the partner: `write` 0x80 or `request` 0x81. */
+export function recordCommand(journal: Journal, command: number, payload: Buffer): void {
+    const bytes = payload.length
+    // the shortest: a block of one byte, a request without arguments
+    if (bytes < (command === 0x80 ? 13 : 16)) return
+    if (bytes > frameBytesMax) return
+    if (journal.used === copiesMax) if (!makeRoom(journal)) return
+    let slot = journal.first + journal.used
+    if (slot >= copiesMax) slot -= copiesMax
+    const frame = journal.frames[slot]
+    frame.blitAt(0, payload, 0, bytes)
+    if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
+    if (!frameIsGood(frame, bytes)) return
+    const numbers = journal.markNumbers
+    let mark = 0
+    let number = 0
+    if (command === 0x80) {
+        mark = markOf(journal, kindUpload, frame.getAt(6, "u16") | (frame[4] << 16))
+        const offset = frame.getAt(8, "u32")
+        number = offset + bytes - writeHeadBytes
+        // a block beyond the next one cannot be used before the gap is filled, and is sent again then
+        if (offset > numbers[mark]) number = 0
+    } else {
+        mark = markOf(journal, kindSession, frame.getAt(8, "u32"))
+        number = frame.getAt(12, "u32")
     }
+    journal.news = true
+    if (number <= numbers[mark]) {
+        // heard again: perhaps nobody heard that it is recorded
+        journal.markTold[mark] = -1
+        refresh(journal, command, frame)
+        return
+    }
+    numbers[mark] = number
+    journal.sizes[slot] = bytes
+    journal.commands[slot] = command
+    journal.heardMs[slot] = journal.nowMs
+    journal.used++
+    journal.held++
+}
 
-    /** The owner answered a request: it is durable. */
-    requestDone(session: number, sequence: number): void {
-        done(this, kindSession, session, sequence)
-    }
+/** Slot of the copy heard first, or -1; for replay, which ends each by `take`. */
+export function oldestCopy(journal: Journal): number {
+    trim(journal)
+    return journal.used === 0 ? -1 : journal.first
+}
 
-    /** The owner acknowledged an upload up to `end`: those bytes are durable. `id` = volume << 16 | handle. */
-    uploadDone(id: number, end: number): void {
-        done(this, kindUpload, id, end)
-    }
+/** Whether nobody waits for this command: a host that does sends it again. To finish it now would undo what came since. */
+export function isAbandoned(journal: Journal, slot: number): boolean {
+    return journal.nowMs - journal.heardMs[slot] > abandonedMs
+}
 
-    /** Slot of the copy heard first, or -1; for replay, which ends each by `take`. */
-    oldest(): number {
-        trim(this)
-        return this.used === 0 ? -1 : this.first
-    }
-
-    /** Whether nobody waits for this command: a host that does sends it again. To finish it now would undo what came since. */
-    isAbandoned(slot: number): boolean {
-        return this.nowMs - this.heardMs[slot] > abandonedMs
-    }
-
-    frameOf(slot: number): Buffer {
-        return this.frames[slot]
-    }
-    bytesOf(slot: number): number {
-        return this.sizes[slot]
-    }
-    commandOf(slot: number): number {
-        return this.commands[slot]
-    }
-    take(slot: number): void {
-        free(this, slot)
-        trim(this)
-    }
+export function endCopy(journal: Journal, slot: number): void {
+    free(journal, slot)
+    trim(journal)
 }
 
 /** The ring is full: closes its gaps, or forgets what is stale when there are none. @returns false when no slot is free */
@@ -206,7 +187,8 @@ function markOf(journal: Journal, kind: number, id: number): number {
     return oldest
 }
 
-function done(journal: Journal, kind: number, id: number, number: number): void {
+/** The owner answered a request, or acknowledged an upload (`id` = volume << 16 | handle) up to `number`: that is durable. */
+export function recordDone(journal: Journal, kind: number, id: number, number: number): void {
     const isUpload = kind === kindUpload
     const command = isUpload ? 0x80 : 0x81
     const sizes = journal.sizes

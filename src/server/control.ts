@@ -42,7 +42,10 @@ import { badRequest, ok, vetoed } from "../store/status"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
 import { NodeServer } from "./node"
-import { Worker } from "./worker"
+import { queue, wakeCarrier, tickOutbox } from "./outbox"
+import { Worker, tickWorker } from "./worker"
+import { dropReads } from "./reads"
+import { clearJournal, oldestCopy, isAbandoned, endCopy } from "../pair/journal"
 
 /** The lines between the nodes. */
 export interface Lines {
@@ -117,8 +120,8 @@ export class Control {
                 if (now - pair.heardBusMs > busQuietMs || now - node.outbox.lastSendMs < busQuietMs) muteFrom = now
                 else if (now - muteFrom > muteMsMax) this.lines.restart()
             }
-            node.outbox.tick(now)
-            this.worker.tick(now)
+            tickOutbox(node.outbox, now)
+            tickWorker(this.worker, now)
             // a fence is waited for, not polled at leisure
             await platform.sleep(pair.role === takingOver && !pair.stepped ? fenceTickMs : tickMs)
         }
@@ -221,12 +224,12 @@ function act(control: Control, action: number): void {
     }
 }
 
-function stop(control: Control, hosted: Hosted): void {
+export function stop(control: Control, hosted: Hosted): void {
     hosted.serving = false
     hosted.volume.mounted = false
     // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are
     hosted.volume.array.bank.alive = 0
-    control.node.reads.drop(hosted)
+    dropReads(control.node.reads, hosted)
 }
 
 async function mount(hosted: Hosted): Promise<boolean> {
@@ -255,7 +258,7 @@ async function takePartner(control: Control): Promise<void> {
     if (mounted) {
         // hosts may come; what they ask waits behind the copies
         node.outbox.beatDue = true
-        node.outbox.wake()
+        wakeCarrier(node.outbox)
     }
     if (mounted) if (pair.role === takingOver) mounted = await finishCopies(control)
     control.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
@@ -272,7 +275,7 @@ async function finishCopies(control: Control): Promise<boolean> {
     journal.replaying = true
     const finished = await finishEach(control)
     journal.replaying = false
-    if (finished) journal.clear()
+    if (finished) clearJournal(journal)
     return finished
 }
 
@@ -281,17 +284,17 @@ async function finishEach(control: Control): Promise<boolean> {
     const journal = node.journal
     try {
         for (;;) {
-            const slot = journal.oldest()
+            const slot = oldestCopy(journal)
             if (slot < 0) break
-            const frame = journal.frameOf(slot)
-            if (journal.isAbandoned(slot)) {
-                journal.take(slot)
+            const frame = journal.frames[slot]
+            if (isAbandoned(journal, slot)) {
+                endCopy(journal, slot)
                 continue
             }
-            if (journal.commandOf(slot) === 0x80) await control.worker.write(frame, journal.bytesOf(slot))
-            else await control.worker.replay(frame, journal.bytesOf(slot))
+            if (journal.commands[slot] === 0x80) await control.worker.write(frame, journal.sizes[slot])
+            else await control.worker.replay(frame, journal.sizes[slot])
             if (!node.other.serving) return false
-            journal.take(slot)
+            endCopy(journal, slot)
         }
     } catch (e) {
         console.log("! copies " + e)
@@ -303,7 +306,7 @@ async function finishEach(control: Control): Promise<boolean> {
 async function releasePartner(control: Control): Promise<void> {
     const other = control.node.other
     other.serving = false
-    control.node.reads.drop(other)
+    dropReads(control.node.reads, other)
     try {
         await other.volume.commit()
         await other.volume.array.settle()
@@ -335,5 +338,5 @@ function outcome(control: Control, verb: number, flags: number, tag: number, sta
     out[9] = reason
     out[10] = control.node.pair.role
     sealFrame(out, 0)
-    control.node.outbox.outcome(out)
+    queue(control.node.outbox, control.node.outbox.outcomes, out)
 }

@@ -7,8 +7,8 @@ const marksMax = 8
 export class Recorded {
     kinds: number[]
     ids: number[]
-    private numbers: number[]
-    private next: number
+    numbers: number[]
+    next: number
     /** Where the last one asked for or told about was. */
     last: number
 
@@ -20,28 +20,28 @@ export class Recorded {
         this.last = 0
     }
 
-    /** The partner has lost its copies. */
-    clear(): void {
-        for (let i = 0; i < marksMax; i++) this.kinds[i] = 0
-    }
-
-    /** @param kind session or upload, as in journal.ts; @param number sequence or end offset */
-    set(kind: number, id: number, number: number): void {
-        let i = find(this, kind, id)
-        if (i < 0) {
-            i = this.next
-            this.next = (i + 1) % marksMax
-            this.kinds[i] = kind
-            this.ids[i] = id
-        }
-        this.numbers[i] = number
-    }
-
     /** 0 when nothing is recorded. */
     get(kind: number, id: number): number {
         const i = find(this, kind, id)
         return i < 0 ? 0 : this.numbers[i]
     }
+}
+
+/** The partner has lost its copies. */
+export function clearRecorded(recorded: Recorded): void {
+    for (let i = 0; i < marksMax; i++) recorded.kinds[i] = 0
+}
+
+/** @param kind session or upload, as in journal.ts; @param number sequence or end offset */
+export function setRecorded(recorded: Recorded, kind: number, id: number, number: number): void {
+    let i = find(recorded, kind, id)
+    if (i < 0) {
+        i = recorded.next
+        recorded.next = (i + 1) % marksMax
+        recorded.kinds[i] = kind
+        recorded.ids[i] = id
+    }
+    recorded.numbers[i] = number
 }
 
 function find(recorded: Recorded, kind: number, id: number): number {

@@ -19,6 +19,7 @@ export class Hosted {
     /** The upload written to last. */
     current: Upload
     // per upload slot: which upload the rest is about, what the host was told, when to go on without the partner's copy
+    /** 0 = it is to be told about anew, whatever was told before. */
     toldObjects: number[]
     toldEnds: number[]
     /** Acknowledged ends, while a progress notice is made. */
@@ -47,19 +48,14 @@ export class Hosted {
             this.copyDueMs.push(0)
         }
     }
+}
 
-    /** The upload in this slot is to be told about anew, whatever was told before. */
-    tellAgain(slot: number): void {
-        this.toldObjects[slot] = 0
+/** Slot of the upload with this handle, or -1. */
+export function slotOf(hosted: Hosted, handle: number): number {
+    const uploads = hosted.volume.uploads
+    for (let i = 0; i < uploadsMax; i++) {
+        const object = uploads[i].object
+        if (object) if ((object & 0xffff) === handle) return i
     }
-
-    /** Slot of the upload with this handle, or -1. */
-    slotOf(handle: number): number {
-        const uploads = this.volume.uploads
-        for (let i = 0; i < uploadsMax; i++) {
-            const object = uploads[i].object
-            if (object) if ((object & 0xffff) === handle) return i
-        }
-        return -1
-    }
+    return -1
 }

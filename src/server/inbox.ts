@@ -26,22 +26,22 @@ export class Inbox {
         this.count = 0
         this.dropped = 0
     }
+}
 
-    /** Called by the packet handler for each command to this node. */
-    push(command: number, payload: Buffer): void {
-        const bytes = payload.length
-        const count = this.count
-        if (count === inboxSlots || bytes > frameBytesMax) {
-            this.dropped++
-            return
-        }
-        let slot = this.head + count
-        if (slot >= inboxSlots) slot -= inboxSlots
-        const frame = this.frames[slot]
-        frame.blitAt(0, payload, 0, bytes)
-        if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
-        this.sizes[slot] = bytes
-        this.commands[slot] = command
-        this.count = count + 1
+/** Called by the packet handler for each command to this node. */
+export function pushCommand(inbox: Inbox, command: number, payload: Buffer): void {
+    const bytes = payload.length
+    const count = inbox.count
+    if (count === inboxSlots || bytes > frameBytesMax) {
+        inbox.dropped++
+        return
     }
+    let slot = inbox.head + count
+    if (slot >= inboxSlots) slot -= inboxSlots
+    const frame = inbox.frames[slot]
+    frame.blitAt(0, payload, 0, bytes)
+    if (bytes < frameBytesMax) frame.fillAt(bytes, frameBytesMax - bytes, 0)
+    inbox.sizes[slot] = bytes
+    inbox.commands[slot] = command
+    inbox.count = count + 1
 }

@@ -2,12 +2,13 @@
 //
 // A notice carries its sender's number in its code, because a command does not name who sent it. Nothing here waits for anything.
 
-import { kindSession, kindUpload } from "../pair/journal"
+import { kindSession, kindUpload, recordDone, recordCommand } from "../pair/journal"
 import { evPartner } from "../pair/role"
 import { Control } from "./control"
 import { noticeIsGood } from "./frame"
 import { NodeServer } from "./node"
 import { noticeAnswer, noticeBase, noticeBeat, noticeData, noticeProgress, noticeRecorded, noticeReply } from "./outbox"
+import { clearRecorded, setRecorded } from "./copies"
 
 const commandWrite = 0x80
 const commandRequest = 0x81
@@ -25,16 +26,6 @@ export class Listener {
         this.control = control
         this.partnerUptimeMs = 0
         this.partnerCode = noticeBase + 16 * (node.number ^ 1)
-    }
-
-    /** A command to the partner's service. */
-    toPartner(command: number, payload: Buffer): void {
-        if (command >= noticeBase) {
-            this.notice(command, payload)
-            return
-        }
-        this.node.heardBus = true
-        if (command === commandWrite || command === commandRequest) this.node.journal.record(command, payload)
     }
 
     /** A notice, to whomever it was addressed. */
@@ -56,7 +47,7 @@ export class Listener {
             if (payload[5] !== (node.number ^ 1)) return
             const uptimeMs = payload.getAt(16, "u32")
             // it booted again, without the copies it had told of
-            if (uptimeMs < this.partnerUptimeMs) node.recorded.clear()
+            if (uptimeMs < this.partnerUptimeMs) clearRecorded(node.recorded)
             this.partnerUptimeMs = uptimeMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
@@ -65,13 +56,29 @@ export class Listener {
         }
         node.heardPartner = true
         if (kind === noticeReply) {
-            if (payload.length >= 24) node.journal.requestDone(payload.getAt(8, "u32"), payload.getAt(12, "u32"))
+            if (payload.length >= 24)
+                recordDone(node.journal, kindSession, payload.getAt(8, "u32"), payload.getAt(12, "u32"))
         } else if (kind === noticeProgress) {
             const count = payload[5]
             for (let i = 0, at = 8; i < count && at + 8 <= payload.length; i++, at += 8)
-                node.journal.uploadDone(payload.getAt(at, "u16") | (payload[4] << 16), payload.getAt(at + 4, "u32"))
+                recordDone(
+                    node.journal,
+                    kindUpload,
+                    payload.getAt(at, "u16") | (payload[4] << 16),
+                    payload.getAt(at + 4, "u32"),
+                )
         } else if (kind === noticeRecorded) recorded(this, payload)
     }
+}
+
+/** A command to the partner's service. */
+export function hearCommand(listener: Listener, command: number, payload: Buffer): void {
+    if (command >= noticeBase) {
+        listener.notice(command, payload)
+        return
+    }
+    listener.node.heardBus = true
+    if (command === commandWrite || command === commandRequest) recordCommand(listener.node.journal, command, payload)
 }
 
 function recorded(listener: Listener, payload: Buffer): void {
@@ -81,7 +88,8 @@ function recorded(listener: Listener, payload: Buffer): void {
         const kind = payload[at]
         const id =
             kind === kindUpload ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16) : payload.getAt(at + 4, "u32")
-        if (kind === kindUpload || kind === kindSession) node.recorded.set(kind, id, payload.getAt(at + 8, "u32"))
+        if (kind === kindUpload || kind === kindSession)
+            setRecorded(node.recorded, kind, id, payload.getAt(at + 8, "u32"))
     }
     node.outbox.progressDue = true
 }

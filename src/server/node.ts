@@ -3,12 +3,13 @@
 
 import { ElementArray } from "../array/array"
 import { segmentRows, segmentsMax } from "../config"
-import { bankOf, ElementPort } from "../flash/bank"
+import { bankOf, Wires } from "../flash/bank"
 import { Journal } from "../pair/journal"
 import { PairState } from "../pair/role"
 import { Signal } from "../platform"
 import { pageBufferBytes } from "../store/page"
 import { NodeCache } from "../store/node-cache"
+import { scratch as nodeScratch } from "../store/node-layout"
 import { Volume } from "../store/volume"
 import { Recorded } from "./copies"
 import { Hosted } from "./hosted"
@@ -45,14 +46,14 @@ export class NodeServer {
     deviceId: Buffer
     serviceIndex: number
 
-    constructor(number: number, homePort: ElementPort, otherPort: ElementPort, workerSignal: Signal) {
+    constructor(number: number, homeWires: Wires, otherWires: Wires, workerSignal: Signal) {
         this.number = number
         const out = Buffer.alloc(pageBufferBytes)
         const into = Buffer.alloc(pageBufferBytes)
         const scratch = Buffer.alloc(pageBufferBytes)
         const cache = new NodeCache()
-        const home = new ElementArray(bankOf(homePort, out, into), into)
-        const other = new ElementArray(bankOf(otherPort, out, into), into)
+        const home = new ElementArray(bankOf(homeWires, out, into), nodeScratch)
+        const other = new ElementArray(bankOf(otherWires, out, into), nodeScratch)
         this.home = newHosted(number, home, cache, scratch)
         this.other = newHosted(number ^ 1, other, cache, scratch)
         this.pair = new PairState()
@@ -72,17 +73,17 @@ export class NodeServer {
         this.deviceId = Buffer.alloc(8)
         this.serviceIndex = 1
     }
+}
 
-    hosted(volume: number): Hosted {
-        if (volume === this.number) return this.home
-        if (volume === (this.number ^ 1)) return this.other
-        return undefined
-    }
+export function hostedBy(node: NodeServer, volume: number): Hosted {
+    if (volume === node.number) return node.home
+    if (volume === (node.number ^ 1)) return node.other
+    return undefined
+}
 
-    /** Whether the partner records what is sent to this node. */
-    isProtected(): boolean {
-        return this.partnerRecords && this.partnerAlive
-    }
+/** Whether the partner records what is sent to this node. */
+export function isProtected(node: NodeServer): boolean {
+    return node.partnerRecords && node.partnerAlive
 }
 
 function newHosted(number: number, array: ElementArray, cache: NodeCache, scratch: Buffer): Hosted {

@@ -8,7 +8,7 @@ import { beatMs, copyWaitMs } from "../config"
 import { kindSession } from "../pair/journal"
 import { platform, Signal } from "../platform"
 import { sealFrame } from "./frame"
-import { NodeServer } from "./node"
+import { NodeServer, isProtected } from "./node"
 import { beatFrame, flagUnprotected, progressFrame, recordedFrame, replyFlags } from "./telling"
 
 // docs/PROTOCOL.md, "Notices"
@@ -22,8 +22,9 @@ export const noticeBeat = 5
 export const noticeRecorded = 6
 
 const repliesMax = 8
-const answersMax = 4
-const framesMax = 2
+const queuedMax = 4
+/** Frames of file data, for which the worker waits. */
+export const framesMax = 2
 /** While other packets show that this node lives, its heartbeat comes less often. */
 const busyBeatMs = 300
 /** Acknowledgements go together: a window of 16 blocks at 60 kB/s lasts 60 ms. */
@@ -64,7 +65,7 @@ export class Outbox {
     lastProgressMs: number
     lastRecordedMs: number
     kind: number
-    private carriers: Carrier[]
+    carriers: Carrier[]
 
     constructor(node: NodeServer) {
         this.node = node
@@ -81,67 +82,6 @@ export class Outbox {
         this.lastRecordedMs = 0
         this.kind = 0
         this.carriers = []
-    }
-
-    addCarrier(carrier: Carrier): void {
-        this.carriers.push(carrier)
-    }
-
-    /** Something is to be said: wakes the carrier to use now. */
-    wake(): void {
-        const carriers = this.carriers
-        for (let i = 0; i < carriers.length; i++)
-            if (carriers[i].isReady()) {
-                carriers[i].signal.notify()
-                return
-            }
-    }
-
-    /** What waits for a time, or for a carrier, is looked at again. */
-    tick(nowMs: number): void {
-        if (
-            this.beatDue ||
-            nowMs >= this.nextBeatMs ||
-            (this.progressDue && nowMs - this.lastProgressMs >= progressMs) ||
-            (this.node.journal.news && nowMs - this.lastRecordedMs >= progressMs) ||
-            this.replies.length > 0 ||
-            this.frames.length > 0 ||
-            this.answers.length > 0 ||
-            this.outcomes.length > 0
-        )
-            this.wake()
-    }
-
-    /** A reply without its flags and check; it goes out when the partner has recorded the request, or after `copyWaitMs`. */
-    reply(frame: Buffer, nowMs: number): void {
-        if (this.replies.length >= repliesMax) this.replies.insert(0, -1)
-        this.replies.push(new Reply(frame, nowMs + copyWaitMs))
-        this.wake()
-    }
-
-    answer(frame: Buffer): void {
-        if (this.answers.length < answersMax) this.answers.push(frame)
-        this.wake()
-    }
-
-    outcome(frame: Buffer): void {
-        if (this.outcomes.length < answersMax) this.outcomes.push(frame)
-        this.wake()
-    }
-
-    /** Progress of an upload this node does not have. */
-    refusal(frame: Buffer): void {
-        if (this.refusals.length < answersMax) this.refusals.push(frame)
-        this.wake()
-    }
-
-    hasRoomForData(): boolean {
-        return this.frames.length < framesMax
-    }
-
-    data(frame: Buffer): void {
-        this.frames.push(frame)
-        this.wake()
     }
 
     /** Sends by one carrier, whenever it is the one to use, for ever. */
@@ -162,6 +102,44 @@ export class Outbox {
             }
         }
     }
+}
+
+/** Something is to be said: wakes the carrier to use now. */
+export function wakeCarrier(outbox: Outbox): void {
+    const carriers = outbox.carriers
+    for (let i = 0; i < carriers.length; i++)
+        if (carriers[i].isReady()) {
+            carriers[i].signal.notify()
+            return
+        }
+}
+
+/** What waits for a time, or for a carrier, is looked at again. */
+export function tickOutbox(outbox: Outbox, nowMs: number): void {
+    if (
+        outbox.beatDue ||
+        nowMs >= outbox.nextBeatMs ||
+        (outbox.progressDue && nowMs - outbox.lastProgressMs >= progressMs) ||
+        (outbox.node.journal.news && nowMs - outbox.lastRecordedMs >= progressMs) ||
+        outbox.replies.length > 0 ||
+        outbox.frames.length > 0 ||
+        outbox.answers.length > 0 ||
+        outbox.outcomes.length > 0
+    )
+        wakeCarrier(outbox)
+}
+
+/** A reply without its flags and check; it goes out when the partner has recorded the request, or after `copyWaitMs`. */
+export function queueReply(outbox: Outbox, frame: Buffer, nowMs: number): void {
+    if (outbox.replies.length >= repliesMax) outbox.replies.insert(0, -1)
+    outbox.replies.push(new Reply(frame, nowMs + copyWaitMs))
+    wakeCarrier(outbox)
+}
+
+/** Adds to one of the lists of what is to be said; what does not fit is asked for again. */
+export function queue(outbox: Outbox, list: Buffer[], frame: Buffer): void {
+    if (list.length < queuedMax) list.push(frame)
+    wakeCarrier(outbox)
 }
 
 function first(queue: Buffer[]): Buffer {
@@ -219,7 +197,7 @@ function nextReply(outbox: Outbox, now: number): Buffer {
     for (let i = 0; i < outbox.replies.length; i++) {
         const frame = outbox.replies[i].frame
         const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
-        if (!copied) if (node.isProtected()) if (now < outbox.replies[i].dueMs) continue
+        if (!copied) if (isProtected(node)) if (now < outbox.replies[i].dueMs) continue
         frame[7] = replyFlags(node)
         if (!copied) frame[7] |= flagUnprotected
         sealFrame(frame, 0)

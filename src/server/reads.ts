@@ -1,7 +1,7 @@
 // Files being read: at most four at once, a frame of each in turn, so that one long read does not keep others waiting.
 
 import { pageBufferBytes } from "../store/page"
-import { Reader } from "../store/reader"
+import { Reader, openFile, readFile } from "../store/reader"
 import { ok } from "../store/status"
 import { frameBytesMax, sealFrame } from "./frame"
 import { Hosted } from "./hosted"
@@ -24,9 +24,9 @@ class Read {
 }
 
 export class Reads {
-    private reads: Read[]
-    private readers: Reader[]
-    private turn: number
+    reads: Read[]
+    readers: Reader[]
+    turn: number
     active: number
 
     constructor() {
@@ -39,60 +39,60 @@ export class Reads {
         this.turn = 0
         this.active = 0
     }
+}
 
-    /** A `read` frame. A refusal is told by the next frame of its tag. */
-    begin(hosted: Hosted, frame: Buffer, status: number): void {
-        const tag = frame[5]
-        // the highest byte is the snapshot's number; not masked out of a u32, which is no integer of the runtime's above 2^31
-        const length = frame.getAt(16, "u16") + (frame[18] << 16)
-        let slot = -1
-        for (let i = 0; i < readsMax; i++) {
-            const read = this.reads[i]
-            if (read.tag === tag)
-                if (read.hosted === hosted) {
-                    slot = i
-                    break
-                }
-            if (read.tag < 0) slot = i
-        }
-        // no slot: the host hears nothing now, and its next try finds one
-        if (slot < 0) return
-        const read = this.reads[slot]
-        if (read.tag >= 0) this.active--
-        read.tag = -1
-        if (length === 0) return
-        read.tag = tag
-        read.hosted = hosted
-        read.object = frame.getAt(8, "u32")
-        read.snapshot = frame[19]
-        read.offset = frame.getAt(12, "u32")
-        read.end = read.offset + (length > 65536 ? 65536 : length)
-        read.status = status
-        read.opened = false
-        this.active++
+/** A `read` frame. A refusal is told by the next frame of its tag. */
+export function beginRead(reads: Reads, hosted: Hosted, frame: Buffer, status: number): void {
+    const tag = frame[5]
+    // the highest byte is the snapshot's number; not masked out of a u32, which is no integer of the runtime's above 2^31
+    const length = frame.getAt(16, "u16") + (frame[18] << 16)
+    let slot = -1
+    for (let i = 0; i < readsMax; i++) {
+        const read = reads.reads[i]
+        if (read.tag === tag)
+            if (read.hosted === hosted) {
+                slot = i
+                break
+            }
+        if (read.tag < 0) slot = i
     }
+    // no slot: the host hears nothing now, and its next try finds one
+    if (slot < 0) return
+    const read = reads.reads[slot]
+    if (read.tag >= 0) reads.active--
+    read.tag = -1
+    if (length === 0) return
+    read.tag = tag
+    read.hosted = hosted
+    read.object = frame.getAt(8, "u32")
+    read.snapshot = frame[19]
+    read.offset = frame.getAt(12, "u32")
+    read.end = read.offset + (length > 65536 ? 65536 : length)
+    read.status = status
+    read.opened = false
+    reads.active++
+}
 
-    /** Ends every read of a volume this node no longer serves. */
-    drop(hosted: Hosted): void {
-        for (let i = 0; i < readsMax; i++) {
-            const read = this.reads[i]
-            if (read.tag >= 0)
-                if (read.hosted === hosted) {
-                    read.tag = -1
-                    this.active--
-                }
-        }
+/** Ends every read of a volume this node no longer serves. */
+export function dropReads(reads: Reads, hosted: Hosted): void {
+    for (let i = 0; i < readsMax; i++) {
+        const read = reads.reads[i]
+        if (read.tag >= 0)
+            if (read.hosted === hosted) {
+                read.tag = -1
+                reads.active--
+            }
     }
+}
 
-    /** The next frame of the next read, or undefined. */
-    async nextFrame(flags: number): Promise<Buffer> {
-        for (let i = 0; i < readsMax; i++) {
-            this.turn = (this.turn + 1) % readsMax
-            const read = this.reads[this.turn]
-            if (read.tag >= 0) return await frameOf(this, read, this.readers[this.turn], flags)
-        }
-        return undefined
+/** The next frame of the next read, or undefined. */
+export async function nextData(reads: Reads, flags: number): Promise<Buffer> {
+    for (let i = 0; i < readsMax; i++) {
+        reads.turn = (reads.turn + 1) % readsMax
+        const read = reads.reads[reads.turn]
+        if (read.tag >= 0) return await frameOf(reads, read, reads.readers[reads.turn], flags)
     }
+    return undefined
 }
 
 async function frameOf(reads: Reads, read: Read, reader: Reader, flags: number): Promise<Buffer> {
@@ -101,7 +101,7 @@ async function frameOf(reads: Reads, read: Read, reader: Reader, flags: number):
     const volume = read.hosted.volume
     if (status === ok)
         if (!read.opened) {
-            status = await reader.open(volume, read.object, read.snapshot)
+            status = await openFile(reader, volume, read.object, read.snapshot)
             read.opened = true
         }
     const frame = Buffer.alloc(frameBytesMax)
@@ -111,7 +111,7 @@ async function frameOf(reads: Reads, read: Read, reader: Reader, flags: number):
             bytes = reader.size - offset
             if (bytes > read.end - offset) bytes = read.end - offset
             if (bytes > dataBytes) bytes = dataBytes
-            status = await reader.read(offset, bytes, frame, headBytes)
+            status = await readFile(reader, offset, bytes, frame, headBytes)
             if (status !== ok) bytes = 0
         }
     read.offset = offset + bytes

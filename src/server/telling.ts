@@ -7,7 +7,8 @@ import { ok } from "../store/status"
 import { uploadsMax } from "../store/volume"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
-import { NodeServer } from "./node"
+import { NodeServer, isProtected } from "./node"
+import { deadIn } from "../array/array"
 
 export const flagUnprotected = 1
 const flagDegraded = 2
@@ -22,23 +23,23 @@ const beatRecording = 64
 
 /** Flags of replies, progress, data and answers. */
 export function replyFlags(node: NodeServer): number {
-    let flags = node.isProtected() ? 0 : flagUnprotected
-    if (node.home.serving) if (node.home.volume.array.dead()) flags |= flagDegraded
-    if (node.other.serving) if (node.other.volume.array.dead()) flags |= flagDegraded
+    let flags = isProtected(node) ? 0 : flagUnprotected
+    if (node.home.serving) if (deadIn(node.home.volume.array)) flags |= flagDegraded
+    if (node.other.serving) if (deadIn(node.other.volume.array)) flags |= flagDegraded
     return flags
 }
 
 export function beatFlags(node: NodeServer): number {
     let flags = 0
     if (node.partnerAlive) flags |= beatHeard
-    if (node.isProtected()) flags |= beatProtected
+    if (isProtected(node)) flags |= beatProtected
     if (node.home.serving) {
         flags |= beatHome
-        if (node.home.volume.array.dead()) flags |= beatHomeFault
+        if (deadIn(node.home.volume.array)) flags |= beatHomeFault
     }
     if (node.other.serving) {
         flags |= beatPartner
-        if (node.other.volume.array.dead()) flags |= beatPartnerFault
+        if (deadIn(node.other.volume.array)) flags |= beatPartnerFault
     }
     if (node.recording) flags |= beatRecording
     return flags
@@ -138,7 +139,7 @@ let uncopied = false
 function acknowledged(node: NodeServer, hosted: Hosted, slot: number, nowMs: number): number {
     const upload = hosted.volume.uploads[slot]
     const durable = upload.durable
-    if (!node.isProtected()) return durable
+    if (!isProtected(node)) return durable
     const copied = node.recorded.get(kindUpload, (upload.object & 0xffff) | (hosted.volume.number << 16))
     if (copied >= durable) {
         hosted.copyDueMs[slot] = nowMs + copyWaitMs

@@ -5,16 +5,31 @@
 
 import { firmwareVersion, protocolVersion, windowBlocks } from "../config"
 import { platform } from "../platform"
-import { queryArray, queryLookup, queryNode, querySnapshots, queryStatfs, queryUpload } from "../store/queries"
-import { opCommit, opMask, silent } from "../store/requests"
+import { bodyBytes } from "../store/page"
+import {
+    queryArray,
+    queryLookup,
+    queryNode,
+    querySnapshots,
+    queryStatfs,
+    queryUpload,
+    askVolume,
+    askSnapshots,
+    statfs,
+} from "../store/queries"
+import { opCommit, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
-import { Upload } from "../store/upload"
+import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
 import { Control } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
-import { Hosted } from "./hosted"
+import { Hosted, slotOf } from "./hosted"
 import { inboxSlots } from "./inbox"
-import { NodeServer } from "./node"
+import { NodeServer, hostedBy } from "./node"
+import { framesMax, queue, queueReply } from "./outbox"
 import { beatFlags, replyFlags } from "./telling"
+import { beginRead, nextData } from "./reads"
+import { eraseAhead } from "../store/log"
+import { describeArray, repairStep } from "../store/repair"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -56,11 +71,6 @@ export class Worker {
         this.tidied = false
     }
 
-    /** Work that can wait is done when no command came for a while. */
-    tick(nowMs: number): void {
-        if (!this.tidied) if (nowMs - this.lastCommandMs >= quietMs) this.node.workerSignal.notify()
-    }
-
     async run(): Promise<void> {
         let steps = 0
         for (;;) {
@@ -92,7 +102,7 @@ export class Worker {
         const handle = frame.getAt(6, "u16")
         let upload = hosted.current
         if (!upload.object || (upload.object & 0xffff) !== handle) {
-            const slot = hosted.slotOf(handle)
+            const slot = slotOf(hosted, handle)
             if (slot < 0) {
                 tellNoUpload(this, hosted, frame)
                 return
@@ -100,17 +110,17 @@ export class Worker {
             upload = hosted.volume.uploads[slot]
             hosted.current = upload
         }
-        const at = upload.accept(frame, writeHeadBytes, bytes, frame.getAt(8, "u32"))
+        const at = acceptBlock(upload, frame, writeHeadBytes, bytes, frame.getAt(8, "u32"))
         if (at < 0) {
             // a gap, or a block the volume has: the host hears where to go on
-            hosted.tellAgain(hosted.volume.uploads.indexOf(upload))
+            hosted.toldObjects[slotOf(hosted, handle)] = 0
             node.outbox.progressDue = true
             return
         }
         this.unsettled = true
-        if (upload.isPageFull()) {
+        if (upload.fill === bodyBytes) {
             if (!(await appendPage(this, hosted, upload))) return
-            if (at < bytes) upload.take(frame, at, bytes - at)
+            if (at < bytes) takeBytes(upload, frame, at, bytes - at)
         }
         // the last block of a file is short: do not wait for more
         if (bytes < blockFrameBytes) await appendPartials(this, hosted)
@@ -121,14 +131,14 @@ export class Worker {
 
     /** Finishes a copied request whose owner is gone. One that cannot be finished yet is left to the host. */
     async replay(frame: Buffer, bytes: number): Promise<void> {
-        const hosted = this.node.hosted(frame[4])
+        const hosted = hostedBy(this.node, frame[4])
         if (!hosted) return
         if (!hosted.serving) return
-        if (hosted.requests.isDone(frame)) return
+        if (isDone(hosted.requests, frame)) return
         if ((frame[5] & opMask) === opCommit) {
             const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
             if (!upload) return
-            if (upload.bytes() !== frame.getAt(20, "u32")) return
+            if (takenBytes(upload) !== frame.getAt(20, "u32")) return
         }
         const status = await execute(this, hosted, frame, bytes)
         if (status !== silent) reply(this, hosted, frame, status)
@@ -137,6 +147,11 @@ export class Worker {
     // --- questions
 
     // --- work that can wait
+}
+
+/** Work that can wait is done when no command came for a while. */
+export function tickWorker(worker: Worker, nowMs: number): void {
+    if (!worker.tidied) if (nowMs - worker.lastCommandMs >= quietMs) worker.node.workerSignal.notify()
 }
 
 /** @returns false when there was nothing to do */
@@ -188,9 +203,9 @@ async function step(worker: Worker): Promise<boolean> {
 async function readOn(worker: Worker): Promise<boolean> {
     const node = worker.node
     if (node.reads.active === 0) return false
-    if (!node.outbox.hasRoomForData()) return false
-    const frame = await node.reads.nextFrame(replyFlags(node))
-    if (frame) node.outbox.data(frame)
+    if (node.outbox.frames.length >= framesMax) return false
+    const frame = await nextData(node.reads, replyFlags(node))
+    if (frame) queue(node.outbox, node.outbox.frames, frame)
     return true
 }
 
@@ -207,7 +222,7 @@ async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promi
     const node = worker.node
     node.outbox.progressDue = true
     if (await volume.prepareData(upload)) {
-        await upload.appendFull(volume.log)
+        await appendFull(upload, volume.log)
         upload.usedMs = node.nowMs
         return true
     }
@@ -224,7 +239,7 @@ function tellNoUpload(worker: Worker, hosted: Hosted, frame: Buffer): void {
     out.setAt(8, "u16", frame.getAt(6, "u16"))
     out[10] = noUpload
     sealFrame(out, 0)
-    worker.node.outbox.refusal(out)
+    queue(worker.node.outbox, worker.node.outbox.refusals, out)
 }
 
 async function appendPartials(worker: Worker, hosted: Hosted): Promise<void> {
@@ -232,19 +247,19 @@ async function appendPartials(worker: Worker, hosted: Hosted): Promise<void> {
     for (let i = 0; i < volume.uploads.length; i++) {
         const upload = volume.uploads[i]
         if (!upload.object) continue
-        if (upload.bytes() === upload.durable) continue
+        if (takenBytes(upload) === upload.durable) continue
         if (!(await volume.prepareData(upload))) {
             tellNoSpace(worker, hosted, i)
             continue
         }
-        await upload.appendPartial(volume.log)
+        await appendPartial(upload, volume.log)
         worker.unsettled = true
     }
 }
 
 function tellNoSpace(worker: Worker, hosted: Hosted, slot: number): void {
     hosted.toldStatus[slot] = noSpace
-    hosted.tellAgain(slot)
+    hosted.toldObjects[slot] = 0
     worker.node.outbox.progressDue = true
 }
 
@@ -265,7 +280,7 @@ function refusal(hosted: Hosted, epoch: number): number {
 }
 
 async function request(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
-    const hosted = worker.node.hosted(frame[4])
+    const hosted = hostedBy(worker.node, frame[4])
     let status = refusal(hosted, frame.getAt(6, "u16"))
     if (status === ok) status = await execute(worker, hosted, frame, bytes)
     if (status === silent) return
@@ -274,7 +289,7 @@ async function request(worker: Worker, frame: Buffer, bytes: number): Promise<vo
 
 async function execute(worker: Worker, hosted: Hosted, frame: Buffer, bytes: number): Promise<number> {
     try {
-        return await hosted.requests.execute(frame, bytes)
+        return await executeRequest(hosted.requests, frame, bytes)
     } catch (e) {
         console.log("! request " + e)
         await worker.control.recover()
@@ -292,14 +307,14 @@ function reply(worker: Worker, hosted: Hosted, frame: Buffer, status: number): v
         out.setAt(16, "u32", status === notController || status === wrongEpoch ? 0 : hosted.requests.value)
         out.setAt(20, "u32", hosted.epoch)
     }
-    worker.node.outbox.reply(out, worker.node.nowMs)
+    queueReply(worker.node.outbox, out, worker.node.nowMs)
 }
 
 async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
     const node = worker.node
     const op = frame[5]
     const out = worker.answer
-    const hosted = op === queryNode ? node.home : node.hosted(frame[4])
+    const hosted = op === queryNode ? node.home : hostedBy(node, frame[4])
     let status = op === queryNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
     let length = 0
     if (status === ok) {
@@ -308,20 +323,20 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
         queries.bytes = 0
         if (op === queryNode) length = describe(worker, out)
         else if (op === queryStatfs) {
-            status = queries.statfs(out, answerHeadBytes)
+            status = statfs(queries, out, answerHeadBytes)
             out[answerHeadBytes + 20] = node.number
             out[answerHeadBytes + 21] = replyFlags(node)
             length = 22
-        } else if (op === queryArray) length = hosted.volume.repair.describe(out, answerHeadBytes)
+        } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
         else if (bytes < 16) status = badRequest
-        else if (op === querySnapshots) status = await queries.snapshots(object, out, answerHeadBytes)
+        else if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
         else if (op === queryUpload) {
             const upload = hosted.volume.uploadOf(object)
             if (upload && object) {
-                out.setAt(answerHeadBytes, "u32", upload.bytes())
+                out.setAt(answerHeadBytes, "u32", takenBytes(upload))
                 length = 4
             } else status = noUpload
-        } else status = await queries.ask(op, frame, bytes, out, answerHeadBytes)
+        } else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
         if (length === 0) length = queries.bytes
         if (status !== ok) if (op !== queryLookup) length = 0
     }
@@ -334,7 +349,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     const answer = Buffer.alloc(answerHeadBytes + length)
     answer.blitAt(0, out, 0, answerHeadBytes + length)
     sealFrame(answer, 0)
-    node.outbox.answer(answer)
+    queue(node.outbox, node.outbox.answers, answer)
 }
 
 /** The `node` query. @returns bytes */
@@ -360,9 +375,9 @@ function describe(worker: Worker, out: Buffer): number {
 
 function read(worker: Worker, frame: Buffer, bytes: number): void {
     if (bytes < 20) return
-    const hosted = worker.node.hosted(frame[4])
+    const hosted = hostedBy(worker.node, frame[4])
     const status = refusal(hosted, frame.getAt(6, "u16"))
-    if (hosted) worker.node.reads.begin(hosted, frame, status)
+    if (hosted) beginRead(worker.node.reads, hosted, frame, status)
 }
 
 async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<boolean> {
@@ -371,7 +386,7 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<bool
     for (let i = 0; i < volume.uploads.length; i++) {
         const upload = volume.uploads[i]
         if (upload.object)
-            if (upload.bytes() !== upload.durable)
+            if (takenBytes(upload) !== upload.durable)
                 if (nowMs - upload.usedMs >= quietMs) {
                     await appendPartials(worker, hosted)
                     return worker.unsettled
@@ -381,6 +396,6 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<bool
         await volume.reclaim()
         return true
     }
-    if (await volume.log.eraseAhead()) return true
-    return await volume.repair.step(nowMs)
+    if (await eraseAhead(volume.log)) return true
+    return await repairStep(volume.repair, nowMs)
 }

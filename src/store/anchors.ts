@@ -8,7 +8,7 @@
 //
 // Crash order: 1 erase the sector (first slot only), 2 settle, 3 program the slot, 4 settle.
 
-import { ElementArray } from "../array/array"
+import { ElementArray, readReserved } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import {
     atBody,
@@ -48,98 +48,36 @@ export class Anchors {
 
     /** A header-sized buffer that is free between calls. */
     header: Buffer
-    private array: ElementArray
-    private scratch: Buffer
-    private sequence: number
+    array: ElementArray
+    scratch: Buffer
+    sequence: number
     /** Page of the reserved segment the next anchor goes to; its sector must be erased first when it is the sector's first. */
-    private slot: number
-    /** The sector of `slot` is erased and its first slot good, without which no other slot of it would be found. */
-    private sectorIsOpen: boolean
+    slot: number
+    /**
+     * The sector of `slot` is erased and its first slot good, without which no other slot of it would be found. False: the next anchor begins
+     * a sector, as when an element comes to the array that has none of those before.
+     */
+    sectorIsOpen: boolean
 
     constructor(array: ElementArray, scratch: Buffer) {
         this.array = array
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
         this.generations = Buffer.alloc(slotsMax)
-        this.begin(0)
-    }
-
-    /** The ring is blank. */
-    begin(arrayId: number): void {
-        this.sequence = 0
-        this.slot = sectorPages
-        this.sectorIsOpen = false
-        this.epoch = 0
-        this.arrayId = arrayId
-        this.generations.fillAt(0, slotsMax, 0)
-    }
-
-    /** The next anchor begins a sector: an element that comes to the array has none of those before. */
-    leaveSector(): void {
-        this.sectorIsOpen = false
-    }
-
-    private sectors(): number {
-        const sectors = (this.array.segmentRows / sectorPages) | 0
-        return sectors < sectorsMax ? sectors : sectorsMax
-    }
-
-    /** The next slot of the ring; the next sector's first when this sector could not be opened. */
-    private takeSlot(): number {
-        let slot = this.slot
-        if (slot % sectorPages !== 0) if (!this.sectorIsOpen) slot += sectorPages - (slot % sectorPages)
-        const end = this.sectors() * sectorPages
-        if (slot >= end) slot = sectorPages
-        this.slot = slot + 1 < end ? slot + 1 : sectorPages
-        return slot
-    }
-
-    async append(): Promise<void> {
-        const array = this.array
-        // taken before anything is awaited: a loss noticed below appends an anchor of its own
-        const slot = this.takeSlot()
-        if (slot % sectorPages === 0) {
-            this.sectorIsOpen = false
-            const sequence = this.sequence
-            await array.eraseReserved(slot, sectorPages)
-            await array.finish()
-            // and says all that this one would
-            if (this.sequence !== sequence) return
-        }
-        const buffer = this.scratch
-        buffer.fillAt(0, pageBufferBytes, 0)
-        buffer[atType] = typeAnchor
-        buffer.setAt(atOwner, "u32", ++this.sequence)
-        buffer.setAt(atBody, "u32", this.epoch)
-        buffer.setAt(atBody + 4, "u16", this.segment)
-        buffer.setAt(atBody + 6, "u16", this.start)
-        buffer.setAt(atBody + 8, "u32", this.root)
-        buffer.setAt(atBody + 12, "u32", this.serial)
-        buffer.setAt(atBody + 16, "u16", this.rootTail)
-        buffer.setAt(atBody + 18, "u16", this.between)
-        buffer.setAt(atBody + 20, "u16", this.betweenTail)
-        buffer[atBody + 22] = array.members
-        buffer[atBody + 23] = array.joining < 0 ? noPosition : array.joining
-        buffer.setAt(atBody + 24, "u32", this.arrayId)
-        buffer.blitAt(atBody + 28, this.generations, 0, slotsMax)
-        if (this.isTailWhole) buffer[atBody + 34] = 1
-        buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
-        sealPage(buffer, slot)
-        await array.programReserved(slot, buffer)
-        await array.finish()
-        if (slot % sectorPages === 0) this.sectorIsOpen = this.slot === slot + 1
+        beginRing(this, 0)
     }
 
     /** Loads the newest anchor. @returns false when there is none */
     async findNewest(): Promise<boolean> {
-        const sectors = this.sectors()
-        let first = await this.newestSector(sectors)
-        let newest = first ? await this.read(first) : 0
-        if (newest === 0) {
+        const sectors = ringSectors(this)
+        let first = await newestSector(this, sectors)
+        let newest = first ? await readAnchor(this, first) : 0
+        if (newest !== this.sequence || newest === 0) {
             // what a header said was not so: the whole of each first slot
             first = 0
+            newest = 0
             for (let i = 1; i < sectors; i++) {
-                const sequence = await this.read(i * sectorPages)
+                const sequence = await readAnchor(this, i * sectorPages)
                 if (sequence > newest) {
                     newest = sequence
                     first = i * sectorPages
@@ -149,11 +87,11 @@ export class Anchors {
         }
         // within the sector: the last programmed slot, and back from there to one that is good
         let used = 0
-        for (let i = sectorPages - 1; i > 0 && used === 0; i--) if (!(await this.isBlank(first + i))) used = i
+        for (let i = sectorPages - 1; i > 0 && used === 0; i--) if (!(await slotIsBlank(this, first + i))) used = i
         let at = used
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
-        while (at > 0 && (await this.read(first + at)) <= newest) at--
-        if (at === 0) await this.read(first)
+        while (at > 0 && (await readAnchor(this, first + at)) <= newest) at--
+        if (at === 0) await readAnchor(this, first)
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
         this.epoch = buffer.getAt(atBody, "u32")
@@ -177,70 +115,142 @@ export class Anchors {
         return true
     }
 
-    /** First slot of the sector whose first slot's header has the highest sequence; 0 = none. The header is not verified. */
-    private async newestSector(sectors: number): Promise<number> {
+    /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
+    async checkSector(): Promise<void> {
         const array = this.array
-        const header = this.header
-        let first = 0
-        let newest = 0
-        for (let i = 1; i < sectors; i++)
-            for (let position = 0; position < array.elements; position++) {
-                if (!(await array.readReserved(position, i * sectorPages, header))) continue
-                if (header[atType] !== typeAnchor) continue
-                const sequence = header.getAt(atOwner, "u32")
-                if (sequence <= newest) continue
-                newest = sequence
-                first = i * sectorPages
-            }
-        return first
+        const first = this.slot - (this.slot % sectorPages)
+        for (let position = 0; position < array.elements; position++)
+            if (await readReserved(array, position, first, this.scratch))
+                if (!isAnchor(this, this.scratch, first)) this.sectorIsOpen = false
     }
 
     /** Whether the element in a slot, which has no label, holds an anchor of this array: then it is no new one. */
     async isOn(slot: number): Promise<boolean> {
         const buffer = this.scratch
-        const end = this.sectors() * sectorPages
+        const end = ringSectors(this) * sectorPages
         for (let page = sectorPages; page < end; page++) {
             await this.array.bank.read(slot, page, buffer)
-            if (this.isAnchor(buffer, page)) return true
+            if (isAnchor(this, buffer, page)) return true
         }
         return false
     }
+}
 
-    private isAnchor(buffer: Buffer, page: number): boolean {
-        if (buffer[atType] !== typeAnchor) return false
-        if (!pageIsGood(buffer, page)) return false
-        return this.arrayId === 0 || buffer.getAt(atBody + 24, "u32") === this.arrayId
+/** The ring is blank. */
+export function beginRing(anchors: Anchors, arrayId: number): void {
+    anchors.sequence = 0
+    anchors.slot = sectorPages
+    anchors.sectorIsOpen = false
+    anchors.epoch = 0
+    anchors.arrayId = arrayId
+    anchors.generations.fillAt(0, slotsMax, 0)
+}
+
+function ringSectors(anchors: Anchors): number {
+    const sectors = (anchors.array.segmentRows / sectorPages) | 0
+    return sectors < sectorsMax ? sectors : sectorsMax
+}
+
+/** The next slot of the ring; the next sector's first when this sector could not be opened. */
+function takeSlot(anchors: Anchors): number {
+    let slot = anchors.slot
+    if (slot % sectorPages !== 0) if (!anchors.sectorIsOpen) slot += sectorPages - (slot % sectorPages)
+    const end = ringSectors(anchors) * sectorPages
+    if (slot >= end) slot = sectorPages
+    anchors.slot = slot + 1 < end ? slot + 1 : sectorPages
+    return slot
+}
+
+export async function appendAnchor(anchors: Anchors): Promise<void> {
+    const array = anchors.array
+    // taken before anything is awaited: a loss noticed below appends an anchor of its own
+    const slot = takeSlot(anchors)
+    if (slot % sectorPages === 0) {
+        anchors.sectorIsOpen = false
+        const sequence = anchors.sequence
+        await array.bank.erase(array.writeMask, slot, sectorPages)
+        await array.finish()
+        // and says all that this one would
+        if (anchors.sequence !== sequence) return
     }
+    const buffer = anchors.scratch
+    buffer.fillAt(0, pageBufferBytes, 0)
+    buffer[atType] = typeAnchor
+    buffer.setAt(atOwner, "u32", ++anchors.sequence)
+    buffer.setAt(atBody, "u32", anchors.epoch)
+    buffer.setAt(atBody + 4, "u16", anchors.segment)
+    buffer.setAt(atBody + 6, "u16", anchors.start)
+    buffer.setAt(atBody + 8, "u32", anchors.root)
+    buffer.setAt(atBody + 12, "u32", anchors.serial)
+    buffer.setAt(atBody + 16, "u16", anchors.rootTail)
+    buffer.setAt(atBody + 18, "u16", anchors.between)
+    buffer.setAt(atBody + 20, "u16", anchors.betweenTail)
+    buffer[atBody + 22] = array.members
+    buffer[atBody + 23] = array.joining < 0 ? noPosition : array.joining
+    buffer.setAt(atBody + 24, "u32", anchors.arrayId)
+    buffer.blitAt(atBody + 28, anchors.generations, 0, slotsMax)
+    if (anchors.isTailWhole) buffer[atBody + 34] = 1
+    buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
+    sealPage(buffer, slot)
+    await array.bank.program(array.writeMask, slot, buffer)
+    await array.finish()
+    if (slot % sectorPages === 0) anchors.sectorIsOpen = anchors.slot === slot + 1
+}
 
-    /**
-     * Reads the newest of a slot's copies: an element that was away holds an older anchor there.
-     * @returns its sequence; 0 when no copy is good
-     */
-    private async read(page: number): Promise<number> {
-        const array = this.array
-        const buffer = this.scratch
-        let newest = 0
-        let from = 0
-        let held = -1
+/** First slot of the sector whose first slot's header has the highest `sequence`; 0 = none. The header is not verified. */
+async function newestSector(anchors: Anchors, sectors: number): Promise<number> {
+    const array = anchors.array
+    const header = anchors.header
+    let first = 0
+    let newest = 0
+    for (let i = 1; i < sectors; i++)
         for (let position = 0; position < array.elements; position++) {
-            if (!(await array.readReserved(position, page, buffer)) || !this.isAnchor(buffer, page)) {
-                held = -1
-                continue
-            }
-            held = position
-            const sequence = buffer.getAt(atOwner, "u32")
-            if (sequence >= newest) {
-                newest = sequence
-                from = position
-            }
+            if (!(await readReserved(array, position, i * sectorPages, header))) continue
+            if (header[atType] !== typeAnchor) continue
+            const sequence = header.getAt(atOwner, "u32")
+            if (sequence <= newest) continue
+            newest = sequence
+            first = i * sectorPages
         }
-        if (newest) if (held !== from) await array.readReserved(from, page, buffer)
-        return newest
-    }
+    anchors.sequence = newest
+    return first
+}
 
-    private async isBlank(page: number): Promise<boolean> {
-        for (let position = 0; position < this.array.elements; position++)
-            if (await this.array.readReserved(position, page, this.header)) if (!pageIsBlank(this.header)) return false
-        return true
+function isAnchor(anchors: Anchors, buffer: Buffer, page: number): boolean {
+    if (buffer[atType] !== typeAnchor) return false
+    if (!pageIsGood(buffer, page)) return false
+    return anchors.arrayId === 0 || buffer.getAt(atBody + 24, "u32") === anchors.arrayId
+}
+
+/**
+ * Reads the newest of a slot's copies: an element that was away holds an older anchor there.
+ * @returns its sequence; 0 when no copy is good
+ */
+async function readAnchor(anchors: Anchors, page: number): Promise<number> {
+    const array = anchors.array
+    const buffer = anchors.scratch
+    let newest = 0
+    let from = 0
+    let held = -1
+    for (let position = 0; position < array.elements; position++) {
+        if (!(await readReserved(array, position, page, buffer)) || !isAnchor(anchors, buffer, page)) {
+            held = -1
+            continue
+        }
+        held = position
+        const sequence = buffer.getAt(atOwner, "u32")
+        if (sequence >= newest) {
+            newest = sequence
+            from = position
+        }
     }
+    if (newest) if (held !== from) await readReserved(array, from, page, buffer)
+    return newest
+}
+
+async function slotIsBlank(anchors: Anchors, page: number): Promise<boolean> {
+    for (let position = 0; position < anchors.array.elements; position++)
+        if (await readReserved(anchors.array, position, page, anchors.header))
+            if (!pageIsBlank(anchors.header)) return false
+    return true
 }

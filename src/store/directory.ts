@@ -5,7 +5,7 @@
 
 import { platform } from "../platform"
 import { badName, noSpace, notDirectory, notFound, ok } from "./status"
-import { Tree } from "./tree"
+import { Tree, findKey, nextKey } from "./tree"
 
 export const rootDirectory = 1
 /** Object whose entries are the open uploads, by object number. */
@@ -42,8 +42,8 @@ export class Directory {
     type: number
     /** Where `lookup` would put a name it did not find. */
     freeKey: number
-    private tree: Tree
-    private entry: Buffer
+    tree: Tree
+    entry: Buffer
 
     constructor(tree: Tree) {
         this.tree = tree
@@ -63,7 +63,7 @@ export class Directory {
     /** Loads an inode whatever its flags. */
     async loadAny(object: number): Promise<boolean> {
         const tree = this.tree
-        if (!(await tree.find(object, 0))) return false
+        if (!(await findKey(tree, object, 0))) return false
         this.inode.blitAt(0, tree.leaf, tree.valueAt, inodeBytes)
         return true
     }
@@ -79,35 +79,6 @@ export class Directory {
 
     async store(object: number): Promise<void> {
         await this.tree.put(object, 0, this.inode, 0, inodeBytes)
-    }
-
-    /** @returns ok, notFound or notDirectory */
-    async loadDirectory(object: number): Promise<number> {
-        if (!(await this.load(object))) return notFound
-        return this.inode[0] === typeDirectory ? ok : notDirectory
-    }
-
-    /** Marks a directory as changed. */
-    async touch(directory: number, mtime: number, change: number): Promise<void> {
-        if (!(await this.load(directory))) return
-        this.inode.setAt(8, "u32", mtime)
-        this.inode.setAt(12, "u32", change)
-        await this.store(directory)
-    }
-
-    /** Whether `directory` is `object` or lies below it, or too deep to tell. */
-    async isWithin(directory: number, object: number): Promise<boolean> {
-        for (let i = 0; i < depthMax; i++) {
-            if (directory === object) return true
-            if (directory === rootDirectory) return false
-            if (!(await this.load(directory))) return false
-            directory = this.inode.getAt(16, "u32")
-        }
-        return true
-    }
-
-    async isEmpty(directory: number): Promise<boolean> {
-        return !((await this.tree.seek(directory, firstEntry)) && this.tree.object === directory)
     }
 
     // --- entries
@@ -137,48 +108,83 @@ export class Directory {
             if (index === free) free++
             if (tree.valueBytes === entryHeadBytes + bytes)
                 if (sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
-                    this.loadEntry()
+                    loadEntry(this)
                     return ok
                 }
-            more = await tree.next()
+            more = await nextKey(tree)
         }
         if (free > 255) return noSpace
         this.freeKey = first + free
         return ok
     }
+}
 
-    /** Finds the entry at a key. @returns false when there is none */
-    async findEntry(directory: number, key: number): Promise<boolean> {
-        if (key < firstEntry) return false
-        if (isList(directory)) return false
-        if (!(await this.tree.find(directory, key))) return false
-        this.loadEntry()
-        return true
-    }
+/** @returns ok, notFound or notDirectory */
+export async function loadDirectory(names: Directory, object: number): Promise<number> {
+    if (!(await names.load(object))) return notFound
+    return names.inode[0] === typeDirectory ? ok : notDirectory
+}
 
-    /** Takes `object`, `type` and `key` from the entry the tree stands at. */
-    loadEntry(): void {
-        const tree = this.tree
-        this.key = tree.sub
-        this.object = tree.leaf.getAt(tree.valueAt, "u32")
-        this.type = tree.leaf[tree.valueAt + 4]
-    }
+/** Marks a directory as changed. */
+export async function touchDirectory(
+    names: Directory,
+    directory: number,
+    mtime: number,
+    change: number,
+): Promise<void> {
+    if (!(await names.load(directory))) return
+    names.inode.setAt(8, "u32", mtime)
+    names.inode.setAt(12, "u32", change)
+    await names.store(directory)
+}
 
-    async putEntry(
-        directory: number,
-        key: number,
-        object: number,
-        type: number,
-        name: Buffer,
-        at: number,
-        bytes: number,
-    ): Promise<void> {
-        const entry = this.entry
-        entry.setAt(0, "u32", object)
-        entry[4] = type
-        entry.blitAt(entryHeadBytes, name, at, bytes)
-        await this.tree.put(directory, key, entry, 0, entryHeadBytes + bytes)
+/** Whether `directory` is `object` or lies below it, or too deep to tell. */
+export async function isWithin(names: Directory, directory: number, object: number): Promise<boolean> {
+    for (let i = 0; i < depthMax; i++) {
+        if (directory === object) return true
+        if (directory === rootDirectory) return false
+        if (!(await names.load(directory))) return false
+        directory = names.inode.getAt(16, "u32")
     }
+    return true
+}
+
+export async function isEmpty(names: Directory, directory: number): Promise<boolean> {
+    return !((await names.tree.seek(directory, firstEntry)) && names.tree.object === directory)
+}
+
+/** Finds the entry at a key. @returns false when there is none */
+export async function findEntry(names: Directory, directory: number, key: number): Promise<boolean> {
+    if (key < firstEntry) return false
+    if (isList(directory)) return false
+    if (!(await findKey(names.tree, directory, key))) return false
+    loadEntry(names)
+    return true
+}
+
+/** Takes `object`, `type` and `key` from the entry the tree stands at. */
+export function loadEntry(names: Directory): void {
+    const tree = names.tree
+    names.key = tree.sub
+    names.object = tree.leaf.getAt(tree.valueAt, "u32")
+    names.type = tree.leaf[tree.valueAt + 4]
+}
+
+export async function putEntry(
+    names: Directory,
+    directory: number,
+    key: number,
+    object: number,
+    type: number,
+    name: Buffer,
+    at: number,
+    bytes: number,
+): Promise<void> {
+    const entry = names.entry
+    entry.setAt(0, "u32", object)
+    entry[4] = type
+    entry.blitAt(entryHeadBytes, name, at, bytes)
+    await names.tree.put(directory, key, entry, 0, entryHeadBytes + bytes)
 }
 
 /** Whether an object is one of the store's own lists, whose records are no inodes and no entries. */

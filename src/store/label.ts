@@ -7,7 +7,7 @@
 // Crash order: the labels of a new array are written one after the other. A mount completes what a cut left, but only on an element
 // that holds anchors of the array: a blank or foreign one has none of the data and stays out.
 
-import { ElementArray } from "../array/array"
+import { ElementArray, isWritten } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import {
@@ -41,16 +41,16 @@ const sectorPages = 16
 
 export class Labels {
     arrayId: number
-    private array: ElementArray
-    private buffer: Buffer
-    private volume: number
+    array: ElementArray
+    buffer: Buffer
+    volume: number
     // what each slot's label says; the state is one of the above
     states: Buffer
     positions: Buffer
     generations: Buffer
-    private ids: Buffer
+    ids: Buffer
     /** Elements of the array it belongs to. */
-    private shapes: Buffer
+    shapes: Buffer
 
     constructor(array: ElementArray, buffer: Buffer, volume: number) {
         this.array = array
@@ -78,7 +78,7 @@ export class Labels {
         this.arrayId = 0
         let labels = 0
         for (let slot = 0; slot < slotsMax; slot++) {
-            await this.look(slot)
+            await lookAt(this, slot)
             const state = this.states[slot]
             if (state !== slotBlank) if (state !== slotEmpty) labels++
         }
@@ -86,88 +86,16 @@ export class Labels {
         let leader = -1
         for (let slot = 0; slot < slotsMax; slot++) {
             if (this.states[slot] !== slotMember) continue
-            if (!this.isEnough(slot)) continue
+            if (!isEnough(this, slot)) continue
             if (leader < 0) leader = slot
             else if (this.idOf(slot) !== this.idOf(leader)) return false
         }
-        return leader >= 0 && (await this.follow(leader))
+        return leader >= 0 && (await follow(this, leader))
     }
 
     /** Id of the array an element says it belongs to, or 0. */
     idOf(slot: number): number {
         return this.ids.getAt(slot * 4, "u32")
-    }
-
-    /** Notes what the label in a slot says. */
-    async look(slot: number): Promise<void> {
-        const buffer = this.buffer
-        const states = this.states
-        states[slot] = slotEmpty
-        this.ids.setAt(slot * 4, "u32", 0)
-        this.positions[slot] = noPosition
-        if (!(this.array.bank.alive & (1 << slot))) return
-        await this.array.bank.read(slot, 0, buffer)
-        states[slot] = slotBlank
-        if (!pageIsGood(buffer, 0)) return
-        if (buffer[atType] !== typeLabel) return
-        if (buffer.getAt(atBody, "u32") !== magic) return
-        states[slot] = slotForeign
-        const elements = buffer[atBody + 8]
-        const position = buffer[atBody + 7]
-        if (buffer.getAt(atBody + 4, "u16") !== formatVersion) return
-        if (buffer[atBody + 6] !== this.volume) return
-        if (elements < 2) return
-        if (elements > slotsMax) return
-        if (position >= elements) return
-        if (buffer.getAt(atBody + 16, "u16") !== this.array.bank.strideBytes) return
-        this.ids.setAt(slot * 4, "u32", buffer.getAt(atOwner, "u32"))
-        this.positions[slot] = position
-        this.generations[slot] = buffer[atBody + 18]
-        this.shapes[slot] = elements
-        states[slot] = buffer[atBody + 9] === stateLeftOut ? slotStale : slotMember
-    }
-
-    /** Whether the elements of one array that answer, those without a label counted with them, may be enough to read it. */
-    private isEnough(leader: number): boolean {
-        let positions = 0
-        let count = 0
-        for (let slot = 0; slot < slotsMax; slot++) {
-            const state = this.states[slot]
-            const bit = 1 << this.positions[slot]
-            if (state === slotBlank) count++
-            else if (state === slotMember)
-                if (this.idOf(slot) === this.idOf(leader))
-                    if (!(positions & bit)) {
-                        positions |= bit
-                        count++
-                    }
-        }
-        return count >= this.shapes[leader] - 1
-    }
-
-    private async follow(leader: number): Promise<boolean> {
-        const array = this.array
-        const buffer = this.buffer
-        await array.bank.read(leader, 0, buffer)
-        this.arrayId = this.idOf(leader)
-        array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
-        let members = 0
-        for (let slot = 0; slot < slotsMax; slot++) {
-            const state = this.states[slot]
-            if (state !== slotMember) if (state !== slotStale) continue
-            if (this.idOf(slot) !== this.arrayId) {
-                this.states[slot] = slotForeign
-                continue
-            }
-            if (state === slotStale) continue
-            const position = this.positions[slot]
-            const other = array.slots[position]
-            if (other >= 0) if (this.generations[other] > this.generations[slot]) continue
-            array.slots[position] = slot
-            members |= 1 << position
-        }
-        array.use(members, -1)
-        return true
     }
 
     /** Puts the elements to their positions that have the generations the newest anchor names. @returns those positions, as bits */
@@ -208,7 +136,7 @@ export class Labels {
             if (!(array.members & (1 << position))) continue
             await array.bank.read(slot, 0, this.buffer)
             if (pageIsGood(this.buffer, 0)) if (this.buffer[atType] === typeLabel) continue
-            await this.writeOne(slot, position, generations[position], 0, epoch)
+            await writeLabel(this, slot, position, generations[position], 0, epoch)
         }
     }
 
@@ -217,35 +145,114 @@ export class Labels {
         const array = this.array
         for (let slot = 0; slot < slotsMax; slot++) {
             if (this.states[slot] !== slotMember) continue
-            if (array.writes(slot)) continue
-            await this.writeOne(slot, this.positions[slot], this.generations[slot], stateLeftOut, epoch)
+            if (isWritten(array, slot)) continue
+            await writeLabel(this, slot, this.positions[slot], this.generations[slot], stateLeftOut, epoch)
             this.states[slot] = slotStale
         }
     }
+}
 
-    async writeOne(slot: number, position: number, generation: number, state: number, epoch: number): Promise<void> {
-        const array = this.array
-        const bank = array.bank
-        const buffer = this.buffer
-        const mask = 1 << slot
-        await bank.read(slot, 0, buffer)
-        if (!pageIsBlank(buffer)) await bank.erase(mask, 0, sectorPages)
-        buffer.fillAt(0, pageBufferBytes, 0)
-        buffer[atType] = typeLabel
-        buffer.setAt(atOwner, "u32", this.arrayId)
-        buffer.setAt(atBody, "u32", magic)
-        buffer.setAt(atBody + 4, "u16", formatVersion)
-        buffer[atBody + 6] = this.volume
-        buffer[atBody + 7] = position
-        buffer[atBody + 8] = array.elements
-        buffer[atBody + 9] = state
-        buffer.setAt(atBody + 10, "u16", array.segmentRows)
-        buffer.setAt(atBody + 12, "u32", array.rows)
-        buffer.setAt(atBody + 16, "u16", bank.strideBytes)
-        buffer[atBody + 18] = generation
-        buffer.setAt(atBody + 20, "u32", epoch)
-        sealPage(buffer, 0)
-        await bank.program(mask, 0, buffer)
-        await bank.settle(mask)
+/** Notes what the label in a slot says. */
+export async function lookAt(labels: Labels, slot: number): Promise<void> {
+    const buffer = labels.buffer
+    const states = labels.states
+    states[slot] = slotEmpty
+    labels.ids.setAt(slot * 4, "u32", 0)
+    labels.positions[slot] = noPosition
+    if (!(labels.array.bank.alive & (1 << slot))) return
+    await labels.array.bank.read(slot, 0, buffer)
+    states[slot] = slotBlank
+    if (!pageIsGood(buffer, 0)) return
+    if (buffer[atType] !== typeLabel) return
+    if (buffer.getAt(atBody, "u32") !== magic) return
+    states[slot] = slotForeign
+    const elements = buffer[atBody + 8]
+    const position = buffer[atBody + 7]
+    if (buffer.getAt(atBody + 4, "u16") !== formatVersion) return
+    if (buffer[atBody + 6] !== labels.volume) return
+    if (elements < 2) return
+    if (elements > slotsMax) return
+    if (position >= elements) return
+    if (buffer.getAt(atBody + 16, "u16") !== labels.array.bank.strideBytes) return
+    labels.ids.setAt(slot * 4, "u32", buffer.getAt(atOwner, "u32"))
+    labels.positions[slot] = position
+    labels.generations[slot] = buffer[atBody + 18]
+    labels.shapes[slot] = elements
+    states[slot] = buffer[atBody + 9] === stateLeftOut ? slotStale : slotMember
+}
+
+/** Whether the elements of one array that answer, those without a label counted with them, may be enough to read it. */
+function isEnough(labels: Labels, leader: number): boolean {
+    let positions = 0
+    let count = 0
+    for (let slot = 0; slot < slotsMax; slot++) {
+        const state = labels.states[slot]
+        const bit = 1 << labels.positions[slot]
+        if (state === slotBlank) count++
+        else if (state === slotMember)
+            if (labels.idOf(slot) === labels.idOf(leader))
+                if (!(positions & bit)) {
+                    positions |= bit
+                    count++
+                }
     }
+    return count >= labels.shapes[leader] - 1
+}
+
+async function follow(labels: Labels, leader: number): Promise<boolean> {
+    const array = labels.array
+    const buffer = labels.buffer
+    await array.bank.read(leader, 0, buffer)
+    labels.arrayId = labels.idOf(leader)
+    array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
+    let members = 0
+    for (let slot = 0; slot < slotsMax; slot++) {
+        const state = labels.states[slot]
+        if (state !== slotMember) if (state !== slotStale) continue
+        if (labels.idOf(slot) !== labels.arrayId) {
+            labels.states[slot] = slotForeign
+            continue
+        }
+        if (state === slotStale) continue
+        const position = labels.positions[slot]
+        const other = array.slots[position]
+        if (other >= 0) if (labels.generations[other] > labels.generations[slot]) continue
+        array.slots[position] = slot
+        members |= 1 << position
+    }
+    array.use(members, -1)
+    return true
+}
+
+export async function writeLabel(
+    labels: Labels,
+    slot: number,
+    position: number,
+    generation: number,
+    state: number,
+    epoch: number,
+): Promise<void> {
+    const array = labels.array
+    const bank = array.bank
+    const buffer = labels.buffer
+    const mask = 1 << slot
+    await bank.read(slot, 0, buffer)
+    if (!pageIsBlank(buffer)) await bank.erase(mask, 0, sectorPages)
+    buffer.fillAt(0, pageBufferBytes, 0)
+    buffer[atType] = typeLabel
+    buffer.setAt(atOwner, "u32", labels.arrayId)
+    buffer.setAt(atBody, "u32", magic)
+    buffer.setAt(atBody + 4, "u16", formatVersion)
+    buffer[atBody + 6] = labels.volume
+    buffer[atBody + 7] = position
+    buffer[atBody + 8] = array.elements
+    buffer[atBody + 9] = state
+    buffer.setAt(atBody + 10, "u16", array.segmentRows)
+    buffer.setAt(atBody + 12, "u32", array.rows)
+    buffer.setAt(atBody + 16, "u16", bank.strideBytes)
+    buffer[atBody + 18] = generation
+    buffer.setAt(atBody + 20, "u32", epoch)
+    sealPage(buffer, 0)
+    await bank.program(mask, 0, buffer)
+    await bank.settle(mask)
 }

@@ -12,8 +12,8 @@
 // Crash order of entering a segment: 1 erase it, 2 settle, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { ElementArray } from "../array/array"
-import { Anchors } from "./anchors"
+import { ElementArray, setAway, readCopy, programPage, readAt } from "../array/array"
+import { Anchors, beginRing, appendAnchor } from "./anchors"
 import {
     atBlock,
     atBody,
@@ -38,8 +38,8 @@ import { Usage, usagePerPage } from "./usage"
 // offsets in a root's body, as offsets in the page buffer (docs/FORMAT.md, "Root")
 const atCommit = atBody
 const atEpoch = atBody + 4
-const atTree = atBody + 8
-const atHeight = atBody + 12
+export const atTree = atBody + 8
+export const atHeight = atBody + 12
 const atNextObject = atBody + 16
 const atUsageStart = atBody + 20
 const atLive = atBody + 24
@@ -48,8 +48,15 @@ const atWearBase = atBody + 28
 /** Type and length of a page that holds a whole block. */
 const wholeBlock = typeData | (bodyBytes << 8)
 
-/** Told of a data page of the log's tail; `buffer` holds it during the call, if more than its header was read. */
-export type TailVisitor = (page: number, object: number, block: number, bytes: number, buffer: Buffer) => void
+/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds a single one, if more than its header was read. */
+export type TailVisitor = (
+    page: number,
+    object: number,
+    block: number,
+    bytes: number,
+    count: number,
+    buffer: Buffer,
+) => void
 
 export class Log {
     array: ElementArray
@@ -108,29 +115,12 @@ export class Log {
     async readPage(page: number, buffer: Buffer): Promise<boolean> {
         const copies = this.array.copies
         for (let attempt = 0; attempt < copies; attempt++) {
-            if (await this.array.read(page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
+            if (await readCopy(this.array, page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
         }
         return false
     }
-
-    treePage(): number {
-        return this.root.getAt(atTree, "u32")
-    }
-    treeHeight(): number {
-        return this.root[atHeight]
-    }
-    setTree(page: number, height: number): void {
-        this.root.setAt(atTree, "u32", page)
-        this.root[atHeight] = height
-    }
     commitNumber(): number {
         return this.root.getAt(atCommit, "u32")
-    }
-    /** A number no object of this volume had before. */
-    takeObject(): number {
-        const object = this.root.getAt(atNextObject, "u32")
-        this.root.setAt(atNextObject, "u32", object + 1)
-        return object
     }
 
     // --- space
@@ -154,11 +144,6 @@ export class Log {
         if (this.between !== 0) return false
         const usage = this.usage
         return usage.freeSegments - usage.freed.length >= segments
-    }
-
-    /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
-    closingPages(): number {
-        return usagePages(this) + 2 * this.array.rowPages - 1
     }
 
     /** Makes sure that this segment has `pages` left, entering the next one when it has not. */
@@ -194,44 +179,13 @@ export class Log {
         this.next = next + 1
         this.serial = serial + 1
         this.since = since + 1
-        await this.array.program(page, buffer)
+        await programPage(this.array, page, buffer)
         return page
     }
 
-    /** `append` of a data page, which is counted as referred to. Flat, not built on the other: it runs for each page written. */
-    async appendData(buffer: Buffer, length: number, object: number, block: number): Promise<number> {
-        const array = this.array
-        if (array.rowPages !== 1) leaveClosedRow(this)
-        const next = this.next
-        const segment = this.segment
-        if (next >= array.segmentPages) throw new Error("segment full")
-        const page = segment * array.segmentPages + next
-        const serial = this.serial
-        const since = this.since
-        const usage = this.usage
-        const counts = usage.counts
-        const at = segment << 1
-        counts.setAt(at, "u16", counts.getAt(at, "u16") + 1)
-        usage.live++
-        if (segment !== usage.changedLast) {
-            usage.changedLast = segment
-            if (usage.changed.indexOf(segment) < 0) usage.changed.push(segment)
-        }
-        buffer.setAt(atType, "u32", typeData | (length << 8) | (since << 16))
-        buffer.setAt(atSerial, "u32", serial)
-        buffer.setAt(atOwner, "u32", object)
-        buffer.setAt(atBlock, "u32", block)
-        sealPage(buffer, page)
-        this.next = next + 1
-        this.serial = serial + 1
-        this.since = since + 1
-        await array.program(page, buffer)
-        return page
-    }
-
-    /** Steps 2 to 5 of a commit; the nodes are appended already and `setTree` says where. */
+    /** Steps 2 to 5 of a commit; the nodes are appended already and the tree says where in the root. */
     async commitRoot(): Promise<void> {
-        await this.ensure(this.closingPages())
+        await this.ensure(closingPages(this))
         const root = this.root
         const old = this.rootPage
         const segmentPages = this.array.segmentPages
@@ -267,7 +221,7 @@ export class Log {
     async writeUsage(): Promise<void> {
         const scratch = this.scratch
         const count = usagePages(this)
-        await this.ensure(this.closingPages())
+        await this.ensure(closingPages(this))
         const old = this.root.getAt(atUsageStart, "u32")
         this.account(this.segment * this.array.segmentPages, count)
         if (old !== noPage) this.account(old, -count)
@@ -284,30 +238,6 @@ export class Log {
 
     // --- segments
 
-    /** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
-    async changeSegment(): Promise<boolean> {
-        if (this.usage.available() === 0) return false
-        await enterSegment(this)
-        return true
-    }
-
-    /** Whether a segment holds pages a mount looks for. */
-    holds(segment: number): boolean {
-        if (this.usage.holds(segment)) return true
-        if (segment === this.between) return true
-        return segment === this.segment || segment === ((this.rootPage / this.array.segmentPages) | 0)
-    }
-
-    /** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
-    async eraseAhead(): Promise<boolean> {
-        if (this.erased) return false
-        const segment = findFree(this)
-        if (segment === 0) return false
-        await eraseSegment(this, segment)
-        this.erased = segment
-        return true
-    }
-
     /** Records where the log is, and who holds it. */
     async writeAnchor(): Promise<void> {
         const anchors = this.anchors
@@ -322,7 +252,7 @@ export class Log {
         anchors.between = this.between
         anchors.betweenTail = this.betweenTail
         anchors.isTailWhole = this.isTailWhole
-        await anchors.append()
+        await appendAnchor(anchors)
     }
 
     // --- mounting
@@ -352,7 +282,7 @@ export class Log {
         this.rootPage = noPage
         clearTail(this)
         await this.commitRoot()
-        this.anchors.begin(arrayId)
+        beginRing(this.anchors, arrayId)
         await this.writeAnchor()
     }
 
@@ -431,8 +361,90 @@ export class Log {
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
         this.isTailWhole = false
+        await this.anchors.checkSector()
         await this.writeAnchor()
     }
+}
+
+export function treePage(log: Log): number {
+    return log.root.getAt(atTree, "u32")
+}
+
+export function treeHeight(log: Log): number {
+    return log.root[atHeight]
+}
+
+/** A number no object of this volume had before. */
+export function takeObject(log: Log): number {
+    const object = log.root.getAt(atNextObject, "u32")
+    log.root.setAt(atNextObject, "u32", object + 1)
+    return object
+}
+
+/** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
+export function closingPages(log: Log): number {
+    return usagePages(log) + 2 * log.array.rowPages - 1
+}
+
+/** `append` of a data page, which is counted as referred to. Flat, not built on the other: it runs for each page written. */
+export async function appendData(
+    log: Log,
+    buffer: Buffer,
+    length: number,
+    object: number,
+    block: number,
+): Promise<number> {
+    const array = log.array
+    if (array.rowPages !== 1) leaveClosedRow(log)
+    const next = log.next
+    const segment = log.segment
+    if (next >= array.segmentPages) throw new Error("segment full")
+    const page = segment * array.segmentPages + next
+    const serial = log.serial
+    const since = log.since
+    const usage = log.usage
+    const counts = usage.counts
+    const at = segment << 1
+    counts.setAt(at, "u16", counts.getAt(at, "u16") + 1)
+    usage.live++
+    if (segment !== usage.changedLast) {
+        usage.changedLast = segment
+        if (usage.changed.indexOf(segment) < 0) usage.changed.push(segment)
+    }
+    buffer.setAt(atType, "u32", typeData | (length << 8) | (since << 16))
+    buffer.setAt(atSerial, "u32", serial)
+    buffer.setAt(atOwner, "u32", object)
+    buffer.setAt(atBlock, "u32", block)
+    sealPage(buffer, page)
+    log.next = next + 1
+    log.serial = serial + 1
+    log.since = since + 1
+    await programPage(array, page, buffer)
+    return page
+}
+
+/** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
+export async function changeSegment(log: Log): Promise<boolean> {
+    if (log.usage.available() === 0) return false
+    await enterSegment(log)
+    return true
+}
+
+/** Whether a segment holds pages a mount looks for. */
+export function holdsNeeded(log: Log, segment: number): boolean {
+    if (log.usage.holds(segment)) return true
+    if (segment === log.between) return true
+    return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
+}
+
+/** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
+export async function eraseAhead(log: Log): Promise<boolean> {
+    if (log.erased) return false
+    const segment = findFree(log)
+    if (segment === 0) return false
+    await eraseSegment(log, segment)
+    log.erased = segment
+    return true
 }
 
 function clearTail(log: Log): void {
@@ -463,7 +475,7 @@ async function enterSegment(log: Log): Promise<void> {
     if (segment === 0) throw new Error("no free segment")
     if (log.erased !== segment) await eraseSegment(log, segment)
     await log.array.settle()
-    log.array.setAway(segment, false)
+    setAway(log.array, segment, false)
     leaveClosedRow(log)
     const left = log.segment
     if (((log.rootPage / log.array.segmentPages) | 0) === left) {
@@ -514,18 +526,37 @@ async function readPages(log: Log, page: number, end: number, visit: TailVisitor
     }
     if (!log.isTailWhole) whole = 0
     const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
+    if (end < whole) whole = end
     for (; page < end; page++) {
         // of a whole block the header is enough, if it is what it must be: a failover waits for this
         if (page < whole)
-            if (await log.array.read(page, header, 0))
-                if (header.getAt(atType, "i32") === (wholeBlock | ((page - before) << 16))) {
-                    visit(page, header.getAt(atOwner, "u32"), header.getAt(atBlock, "u32"), bodyBytes, undefined)
-                    continue
-                }
+            if (await readBlockHeader(log, page, page - before)) {
+                const object = header.getAt(atOwner, "u32")
+                const block = header.getAt(atBlock, "u32")
+                let count = 1
+                // blocks come in order, so when as many of them as pages lie between two pages they are all there is between
+                for (let far = whole - 1 - page; far > 1; far = far >> 2)
+                    if (await readBlockHeader(log, page + far, page + far - before))
+                        if (header.getAt(atOwner, "u32") === object)
+                            if (header.getAt(atBlock, "u32") === block + far) {
+                                count = far + 1
+                                break
+                            }
+                visit(page, object, block, bodyBytes, count, undefined)
+                page += count - 1
+                continue
+            }
         if (await log.readPage(page, scratch))
             if (scratch[atType] === typeData)
-                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)
+                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
     }
+}
+
+/** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
+async function readBlockHeader(log: Log, page: number, since: number): Promise<boolean> {
+    const header = log.anchors.header
+    if (!(await readCopy(log.array, page, header, 0))) return false
+    return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
 }
 
 /** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
@@ -545,7 +576,7 @@ async function findEnd(log: Log, base: number, start: number, end: number): Prom
 async function rowIsBegun(log: Log, row: number): Promise<boolean> {
     const header = log.anchors.header
     for (let i = 0; i < log.array.elements; i++)
-        if (await log.array.readAt(i, row, header)) if (!pageIsBlank(header)) return true
+        if (await readAt(log.array, i, row, header)) if (!pageIsBlank(header)) return true
     return false
 }
 

@@ -15,7 +15,7 @@ export class NodeCache {
     clock: number
     dirtyCount: number
     slots: number
-    private hints: Buffer
+    hints: Buffer
 
     constructor(slots: number = cacheSlots) {
         this.slots = slots
@@ -28,42 +28,6 @@ export class NodeCache {
         this.dirtyCount = 0
     }
 
-    /** @returns the slot that holds `tag`, or -1 */
-    find(tag: number): number {
-        const slot = this.hints[tag & hintMask]
-        if (slot < this.slots)
-            if (this.tags[slot] === tag) {
-                this.used[slot] = ++this.clock
-                return slot
-            }
-        return -1
-    }
-
-    remember(slot: number, tag: number): void {
-        this.tags[slot] = tag
-        this.hints[tag & hintMask] = slot
-    }
-
-    /** Empties the slot used longest ago that is not dirty. */
-    take(): number {
-        const used = this.used
-        const tags = this.tags
-        let best = -1
-        let oldest = 0
-        for (let i = 0; i < this.slots; i++) {
-            if (tags[i] === -2) continue
-            if (best < 0 || used[i] < oldest) {
-                best = i
-                oldest = used[i]
-            }
-        }
-        // `put` and `remove` begin with enough slots that are not dirty
-        if (best < 0) throw new Error("node cache full")
-        tags[best] = -1
-        used[best] = ++this.clock
-        return best
-    }
-
     /** Forgets nodes of `volume` with a page in first..first+pages-1. */
     forget(volume: number, first: number, pages: number): void {
         const low = volume * 0x2000000 + first
@@ -72,9 +36,45 @@ export class NodeCache {
             if (tag >= low) if (tag < low + pages) this.tags[i] = -1
         }
     }
+}
 
-    dropDirty(): void {
-        for (let i = 0; i < this.slots; i++) if (this.tags[i] === -2) this.tags[i] = -1
-        this.dirtyCount = 0
+/** @returns the slot that holds `tag`, or -1 */
+export function findSlot(cache: NodeCache, tag: number): number {
+    const slot = cache.hints[tag & hintMask]
+    if (slot < cache.slots)
+        if (cache.tags[slot] === tag) {
+            cache.used[slot] = ++cache.clock
+            return slot
+        }
+    return -1
+}
+
+export function remember(cache: NodeCache, slot: number, tag: number): void {
+    cache.tags[slot] = tag
+    cache.hints[tag & hintMask] = slot
+}
+
+/** Empties the slot used longest ago that is not dirty. */
+export function freeSlot(cache: NodeCache): number {
+    const used = cache.used
+    const tags = cache.tags
+    let best = -1
+    let oldest = 0
+    for (let i = 0; i < cache.slots; i++) {
+        if (tags[i] === -2) continue
+        if (best < 0 || used[i] < oldest) {
+            best = i
+            oldest = used[i]
+        }
     }
+    // `put` and `remove` begin with enough slots that are not dirty
+    if (best < 0) throw new Error("node cache full")
+    tags[best] = -1
+    used[best] = ++cache.clock
+    return best
+}
+
+export function dropDirty(cache: NodeCache): void {
+    for (let i = 0; i < cache.slots; i++) if (cache.tags[i] === -2) cache.tags[i] = -1
+    cache.dirtyCount = 0
 }

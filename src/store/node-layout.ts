@@ -9,8 +9,8 @@ export const atHeap = atBody + 1
 export const atKeys = atBody + 2
 export const keyBytes = 10
 
-/** Nothing here waits, so one does for all. */
-const scratch = Buffer.alloc(pageBufferBytes)
+/** Nothing here waits, so one does for all, and it is free while a page is read. */
+export const scratch = Buffer.alloc(pageBufferBytes)
 
 export function insertEntry(
     node: Buffer,

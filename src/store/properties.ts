@@ -5,7 +5,7 @@
 // does. What a name or a value means is the client's business.
 
 import { notFound, tooLarge } from "./status"
-import { Tree } from "./tree"
+import { Tree, findKey } from "./tree"
 
 /** Object whose entries are the properties, by object. */
 export const propertyList = 5
@@ -13,7 +13,7 @@ export const propertyBytesMax = 200
 
 /** Bytes of the properties of an object, which the tree then stands at; 0 when it has none. */
 export async function findProperties(tree: Tree, object: number): Promise<number> {
-    return (await tree.find(propertyList, object)) ? tree.valueBytes : 0
+    return (await findKey(tree, propertyList, object)) ? tree.valueBytes : 0
 }
 
 /**

@@ -16,82 +16,88 @@ export class Reader {
     /** 0 = the volume itself; and the commit it is of. */
     snapshot: number
     snapshotCommit: number
-    private buffer: Buffer
+    buffer: Buffer
     /** Block in the buffer, or -1. */
-    private block: number
+    block: number
     // the extent: pages left of it from the block after, as of a commit
     nextBlock: number
     nextPage: number
     left: number
-    private commit: number
+    commit: number
 
     /** @param buffer a page buffer of its own */
     constructor(buffer: Buffer) {
         this.buffer = buffer
         this.size = 0
     }
+}
 
-    /** @returns ok, notFound, isDirectory or ioError */
-    async open(volume: Volume, object: number, snapshot: number): Promise<number> {
-        this.volume = volume
-        this.object = object
-        this.block = -1
-        this.left = 0
-        this.snapshot = snapshot
-        if (snapshot === 0) return await load(this)
-        const tree = volume.tree
-        this.snapshotCommit = await enterSnapshot(tree, snapshot)
-        if (this.snapshotCommit === 0) return notFound
-        try {
-            return await load(this)
-        } catch (e) {
-            console.log("! snapshot " + e)
-            return ioError
-        } finally {
-            leaveSnapshot(tree, volume.log)
-        }
+/** @returns ok, notFound, isDirectory or ioError */
+export async function openFile(reader: Reader, volume: Volume, object: number, snapshot: number): Promise<number> {
+    reader.volume = volume
+    reader.object = object
+    reader.block = -1
+    reader.left = 0
+    reader.snapshot = snapshot
+    if (snapshot === 0) return await load(reader)
+    const tree = volume.tree
+    reader.snapshotCommit = await enterSnapshot(tree, snapshot)
+    if (reader.snapshotCommit === 0) return notFound
+    try {
+        return await load(reader)
+    } catch (e) {
+        console.log("! snapshot " + e)
+        return ioError
+    } finally {
+        leaveSnapshot(tree, volume.log)
     }
+}
 
-    /**
-     * Copies `bytes` bytes of the file from `offset` to `out` at `at`; they must lie within the file.
-     * @returns ok, or ioError when no copy of a page is good, or notFound when the file is gone
-     */
-    async read(offset: number, bytes: number, out: Buffer, at: number): Promise<number> {
-        while (bytes > 0) {
-            const block = (offset / bodyBytes) | 0
-            const within = offset - block * bodyBytes
-            if (block !== this.block) {
-                this.block = -1
-                const volume = this.volume
-                const commit = volume.log.commitNumber()
-                let page = this.nextPage
-                if (this.left <= 0 || block !== this.nextBlock || commit !== this.commit) {
-                    if (this.snapshot === 0) {
-                        page = await volume.pageOf(this.object, block)
-                        if (page < 0) return notFound
-                        this.left = volume.extentLeft
-                    } else {
-                        page = await pageInSnapshot(this, block)
-                        if (page < 0) return page === damaged ? ioError : notFound
-                    }
-                    this.commit = commit
+/**
+ * Copies `bytes` bytes of the file from `offset` to `out` at `at`; they must lie within the file.
+ * @returns ok, or ioError when no copy of a page is good, or notFound when the file is gone
+ */
+export async function readFile(
+    reader: Reader,
+    offset: number,
+    bytes: number,
+    out: Buffer,
+    at: number,
+): Promise<number> {
+    while (bytes > 0) {
+        const block = (offset / bodyBytes) | 0
+        const within = offset - block * bodyBytes
+        if (block !== reader.block) {
+            reader.block = -1
+            const volume = reader.volume
+            const commit = volume.log.commitNumber()
+            let page = reader.nextPage
+            if (reader.left <= 0 || block !== reader.nextBlock || commit !== reader.commit) {
+                if (reader.snapshot === 0) {
+                    page = await volume.pageOf(reader.object, block)
+                    if (page < 0) return notFound
+                    reader.left = volume.extentLeft
+                } else {
+                    page = await pageInSnapshot(reader, block)
+                    if (page < 0) return page === damaged ? ioError : notFound
                 }
-                this.left--
-                this.nextBlock = block + 1
-                this.nextPage = page + 1
-                if (!(await volume.log.readPage(page, this.buffer))) return ioError
-                if (this.buffer.getAt(atOwner, "u32") !== this.object) return ioError
-                if (this.buffer.getAt(atBlock, "u32") !== block) return ioError
-                this.block = block
+                reader.commit = commit
             }
-            const n = bytes < bodyBytes - within ? bytes : bodyBytes - within
-            out.blitAt(at, this.buffer, atBody + within, n)
-            offset += n
-            at += n
-            bytes -= n
+            reader.left--
+            reader.nextBlock = block + 1
+            reader.nextPage = page + 1
+            if (!(await volume.log.readPage(page, reader.buffer))) return ioError
+            if (reader.buffer.getAt(atOwner, "u32") !== reader.object) return ioError
+            if (reader.buffer.getAt(atBlock, "u32") !== block) return ioError
+            reader.block = block
         }
-        return ok
+        const n = bytes < bodyBytes - within ? bytes : bodyBytes - within
+        out.blitAt(at, reader.buffer, atBody + within, n)
+        offset += n
+        at += n
+        bytes -= n
     }
+    return ok
 }
 
 async function load(reader: Reader): Promise<number> {

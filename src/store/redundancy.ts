@@ -1,8 +1,8 @@
 // Looks whether the elements of an array hold what they should, row by row: for the mount, which must not build on a row that a power cut
 // left unfinished, and for the scrub.
 
-import { ElementArray } from "../array/array"
-import { addPage } from "../array/parity"
+import { ElementArray, pageAt, readAt } from "../array/array"
+import { addPage, emptySum } from "../array/parity"
 import { atSerial, atType, pageBufferBytes, pageIsBlank, pageIsGood } from "./page"
 
 /**
@@ -19,7 +19,7 @@ async function badCopies(array: ElementArray, row: number, buffer: Buffer): Prom
     let bad = 0
     let newest = 0
     for (let i = 0; i < 2; i++) {
-        if (!(await array.readAt(i, row, buffer))) continue
+        if (!(await readAt(array, i, row, buffer))) continue
         if (!pageIsGood(buffer, row)) {
             bad |= 1 << i
             continue
@@ -34,23 +34,33 @@ async function badCopies(array: ElementArray, row: number, buffer: Buffer): Prom
 }
 
 async function badParity(array: ElementArray, row: number, buffer: Buffer): Promise<number> {
-    const sum = array.sum()
+    const sum = emptySum(array.parity)
     const elements = array.elements
     const parity = row % elements
     let bad = 0
+    let blank = 0
     let missing = -1
     for (let i = 0; i < elements; i++) {
-        if (!(await array.readAt(i, row, buffer))) {
+        if (!(await readAt(array, i, row, buffer))) {
             missing = i
             continue
         }
-        if (pageIsBlank(buffer)) continue
+        if (pageIsBlank(buffer)) {
+            if (i !== parity) blank |= 1 << i
+            continue
+        }
         if (i === parity || buffer[atType] !== 0xff) addPage(sum, buffer)
-        if (i !== parity) if (!pageIsGood(buffer, array.pageAt(i, row))) bad |= 1 << i
+        if (i !== parity) if (!pageIsGood(buffer, pageAt(array, i, row))) bad |= 1 << i
     }
-    if (missing < 0) return bad || isZero(sum) ? bad : 1 << parity
+    if (missing < 0) {
+        if (bad || isZero(sum)) return bad
+        // what reads as blank may be a page that its element did not take: then it is what is left
+        for (let i = 0; i < elements; i++)
+            if (blank & (1 << i)) if (pageIsGood(sum, pageAt(array, i, row))) return 1 << i
+        return 1 << parity
+    }
     // what is left is what the missing one held
-    if (missing !== parity) if (!isZero(sum)) if (!pageIsGood(sum, array.pageAt(missing, row))) bad |= 1 << missing
+    if (missing !== parity) if (!isZero(sum)) if (!pageIsGood(sum, pageAt(array, missing, row))) bad |= 1 << missing
     return bad
 }
 

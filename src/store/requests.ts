@@ -13,6 +13,12 @@ import {
     typeDirectory,
     typeFile,
     uploadList,
+    loadDirectory,
+    touchDirectory,
+    isWithin,
+    isEmpty,
+    findEntry,
+    putEntry,
 } from "./directory"
 import { copyProperties, putProperty } from "./properties"
 import { dropSession, findSession, sequenceOf, statusOf, storeResult, valueOf } from "./sessions"
@@ -33,8 +39,10 @@ import {
     ok,
     stale,
 } from "./status"
-import { Upload } from "./upload"
+import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes } from "./upload"
 import { Volume } from "./volume"
+import { takeObject } from "./log"
+import { scrubArray, rebuildElement } from "./repair"
 
 export const opHello = 1
 export const opBye = 2
@@ -76,63 +84,63 @@ export class Requests {
         this.value = 0
         this.listed = Buffer.alloc(4)
     }
+}
 
-    /**
-     * Executes the request in the first `bytes` bytes of `frame`, unless it was executed before.
-     * @returns the status to answer, or `silent`
-     */
-    async execute(frame: Buffer, bytes: number): Promise<number> {
-        this.value = 0
-        if (bytes < atArguments) return badRequest
-        const volume = this.volume
-        const root = volume.log.root
-        const op = frame[5] & opMask
-        const session = frame.getAt(atSession, "u32")
-        const sequence = frame.getAt(atSequence, "u32")
-        if (session === 0) return badRequest
-        const known = findSession(root, session)
-        if (known < 0) {
-            // a `bye` already obeyed leaves no session behind
-            if (op === opBye) return ok
-            if (op !== opHello) return noSession
-            if (sequence !== 1) return noSession
-        } else {
-            const last = sequenceOf(root, known)
-            if (sequence === last) {
-                this.value = valueOf(root, known)
-                return statusOf(root, known)
-            }
-            if (sequence !== last + 1) return silent
-        }
-        const removesSnapshot = op === opSnapshotDelete
-        const givesBack =
-            op === opRemove || op === opAbort || op === opBye || op === opHello || removesSnapshot || op === opScrub
-        const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
-        if (!hasRoom || volume.isHeldBySnapshots()) {
-            if (!removesSnapshot) return await runWithoutRoom(this, op, session, sequence, known)
-            if (!volume.takesRemoval()) return noSpace
-        }
-        if (op === opBye) {
-            dropSession(root, session)
-            await volume.commit()
-            return ok
-        }
-        const status =
-            op < opSnapshotCreate
-                ? await run(this, op, frame, bytes, session)
-                : await runLater(this, op, frame, bytes, frame.getAt(atArguments, "u32"))
-        if (status !== ok) this.value = 0
-        await volume.commitResult(session, sequence, status, this.value)
-        if (op === opSnapshotCreate || removesSnapshot) await loadPins(volume.tree, volume.log)
-        return status
-    }
+/** Whether `execute` would find this request executed already. */
+export function isDone(requests: Requests, frame: Buffer): boolean {
+    const root = requests.volume.log.root
+    const known = findSession(root, frame.getAt(atSession, "u32"))
+    return known >= 0 && sequenceOf(root, known) >= frame.getAt(atSequence, "u32")
+}
 
-    /** Whether `execute` would find this request executed already. */
-    isDone(frame: Buffer): boolean {
-        const root = this.volume.log.root
-        const known = findSession(root, frame.getAt(atSession, "u32"))
-        return known >= 0 && sequenceOf(root, known) >= frame.getAt(atSequence, "u32")
+/**
+ * Executes the request in the first `bytes` bytes of `frame`, unless it was executed before.
+ * @returns the status to answer, or `silent`
+ */
+export async function executeRequest(requests: Requests, frame: Buffer, bytes: number): Promise<number> {
+    requests.value = 0
+    if (bytes < atArguments) return badRequest
+    const volume = requests.volume
+    const root = volume.log.root
+    const op = frame[5] & opMask
+    const session = frame.getAt(atSession, "u32")
+    const sequence = frame.getAt(atSequence, "u32")
+    if (session === 0) return badRequest
+    const known = findSession(root, session)
+    if (known < 0) {
+        // a `bye` already obeyed leaves no session behind
+        if (op === opBye) return ok
+        if (op !== opHello) return noSession
+        if (sequence !== 1) return noSession
+    } else {
+        const last = sequenceOf(root, known)
+        if (sequence === last) {
+            requests.value = valueOf(root, known)
+            return statusOf(root, known)
+        }
+        if (sequence !== last + 1) return silent
     }
+    const removesSnapshot = op === opSnapshotDelete
+    const givesBack =
+        op === opRemove || op === opAbort || op === opBye || op === opHello || removesSnapshot || op === opScrub
+    const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
+    if (!hasRoom || volume.isHeldBySnapshots()) {
+        if (!removesSnapshot) return await runWithoutRoom(requests, op, session, sequence, known)
+        if (!volume.takesRemoval()) return noSpace
+    }
+    if (op === opBye) {
+        dropSession(root, session)
+        await volume.commit()
+        return ok
+    }
+    const status =
+        op < opSnapshotCreate
+            ? await run(requests, op, frame, bytes, session)
+            : await runLater(requests, op, frame, bytes, frame.getAt(atArguments, "u32"))
+    if (status !== ok) requests.value = 0
+    await volume.commitResult(session, sequence, status, requests.value)
+    if (op === opSnapshotCreate || removesSnapshot) await loadPins(volume.tree, volume.log)
+    return status
 }
 
 /** On a full volume the result is stored all the same, or the session's next request would never be in order. */
@@ -178,13 +186,13 @@ async function run(requests: Requests, op: number, frame: Buffer, bytes: number,
 async function runLater(requests: Requests, op: number, frame: Buffer, bytes: number, a: number): Promise<number> {
     const volume = requests.volume
     if (bytes < atArguments + 2) return badRequest
-    if (op === opScrub) return await volume.repair.scrub(frame.getAt(atArguments, "u16"))
+    if (op === opScrub) return await scrubArray(volume.repair, frame.getAt(atArguments, "u16"))
     if (bytes < atArguments + 4) return badRequest
     if (op === opSnapshotCreate) return await snapshot(requests, a, frame, atArguments + 4, bytes - atArguments - 4)
     if (op === opSnapshotDelete) return await removeSnapshot(volume.tree, a)
     if (op === opSetProperty) return await setProperty(requests, a, frame, bytes)
     if (op === opRebuild)
-        return await volume.repair.rebuild(frame[atArguments], frame[atArguments + 1], frame[atArguments + 2])
+        return await rebuildElement(volume.repair, frame[atArguments], frame[atArguments + 1], frame[atArguments + 2])
     return badRequest
 }
 
@@ -202,12 +210,12 @@ async function mkdir(
     if (status !== ok) return status
     if (directory.object) return exists
     const key = directory.freeKey
-    const object = volume.log.takeObject()
+    const object = takeObject(volume.log)
     const change = volume.changeNumber()
     directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
     await directory.store(object)
-    await directory.putEntry(parent, key, object, typeDirectory, name, at, bytes)
-    await directory.touch(parent, mtime, change)
+    await putEntry(directory, parent, key, object, typeDirectory, name, at, bytes)
+    await touchDirectory(directory, parent, mtime, change)
     requests.value = object
     return ok
 }
@@ -220,7 +228,7 @@ async function findFreeName(
     at: number,
     bytes: number,
 ): Promise<number> {
-    const status = await requests.volume.directory.loadDirectory(parent)
+    const status = await loadDirectory(requests.volume.directory, parent)
     if (status !== ok) return status
     return await requests.volume.directory.lookup(parent, name, at, bytes)
 }
@@ -240,13 +248,13 @@ async function create(requests: Requests, session: number): Promise<number> {
         await abort(requests, oldest.object)
         free = oldest
     }
-    let object = volume.log.takeObject()
-    while (volume.uploadOfHandle(object % 0x10000)) object = volume.log.takeObject()
+    let object = takeObject(volume.log)
+    while (volume.uploadOfHandle(object % 0x10000)) object = takeObject(volume.log)
     volume.directory.setInode(typeFile, flagUpload, 0, 0, 0, 0)
     await volume.directory.store(object)
     requests.listed.setAt(0, "u32", session)
     await volume.tree.put(uploadList, object, requests.listed, 0, 4)
-    free.begin(object, session, now)
+    beginUpload(free, object, session, now)
     requests.value = object
     return ok
 }
@@ -256,7 +264,7 @@ async function abort(requests: Requests, object: number): Promise<number> {
     const upload = volume.uploadOf(object)
     if (!object) return noUpload
     if (!upload) return noUpload
-    upload.release(volume.log)
+    releaseUpload(upload, volume.log)
     await volume.tree.remove(uploadList, object)
     await volume.drop(object)
     return ok
@@ -278,7 +286,7 @@ async function commit(
     if (!object) return noUpload
     if (!upload) return noUpload
     const replace = (frame[5] & mayReplace) !== 0
-    if (size !== upload.bytes()) return checksum
+    if (size !== takenBytes(upload)) return checksum
     const status = await findFreeName(requests, parent, frame, at, bytes)
     if (status !== ok) return status
     const old = directory.object
@@ -286,15 +294,15 @@ async function commit(
     if (old) if (!replace) return exists
     const key = old ? directory.key : directory.freeKey
     await volume.log.ensure(1)
-    await upload.appendPartial(volume.log)
+    await appendPartial(upload, volume.log)
     await upload.putExtents(volume.tree, volume.log)
     const change = volume.changeNumber()
     const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
     directory.setInode(typeFile, flags, size, mtime, change, parent)
     await directory.store(object)
     await volume.tree.remove(uploadList, object)
-    await directory.putEntry(parent, key, object, typeFile, frame, at, bytes)
-    await directory.touch(parent, mtime, change)
+    await putEntry(directory, parent, key, object, typeFile, frame, at, bytes)
+    await touchDirectory(directory, parent, mtime, change)
     if (old) await volume.drop(old)
     upload.object = 0
     requests.value = object
@@ -319,7 +327,7 @@ async function rename(
     if (!nameIsGood(frame, at, bytes)) return badName
     const mtime = frame.getAt(atArguments + 16, "u32")
     const replace = (frame[5] & mayReplace) !== 0
-    if (!(await directory.findEntry(from, key))) return stale
+    if (!(await findEntry(directory, from, key))) return stale
     if (directory.object !== object) return stale
     const type = directory.type
     const status = await findFreeName(requests, to, frame, at, bytes)
@@ -329,22 +337,22 @@ async function rename(
     const newKey = old ? directory.key : directory.freeKey
     requests.value = object
     if (old === object) return ok
-    if (type === typeDirectory) if (await directory.isWithin(to, object)) return badRequest
+    if (type === typeDirectory) if (await isWithin(directory, to, object)) return badRequest
     if (old) {
         if (!replace) return exists
         if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
-        if (oldType === typeDirectory) if (!(await directory.isEmpty(old))) return notEmpty
+        if (oldType === typeDirectory) if (!(await isEmpty(directory, old))) return notEmpty
     }
     const change = volume.changeNumber()
     await volume.tree.remove(from, key)
-    await directory.putEntry(to, newKey, object, type, frame, at, bytes)
+    await putEntry(directory, to, newKey, object, type, frame, at, bytes)
     if (await directory.load(object)) {
         directory.inode.setAt(12, "u32", change)
         directory.inode.setAt(16, "u32", to)
         await directory.store(object)
     }
-    await directory.touch(from, mtime, change)
-    if (to !== from) await directory.touch(to, mtime, change)
+    await touchDirectory(directory, from, mtime, change)
+    if (to !== from) await touchDirectory(directory, to, mtime, change)
     if (old) await volume.drop(old)
     return ok
 }
@@ -352,11 +360,11 @@ async function rename(
 async function remove(requests: Requests, from: number, key: number, object: number, mtime: number): Promise<number> {
     const volume = requests.volume
     const directory = volume.directory
-    if (!(await directory.findEntry(from, key))) return stale
+    if (!(await findEntry(directory, from, key))) return stale
     if (directory.object !== object) return stale
-    if (directory.type === typeDirectory) if (!(await directory.isEmpty(object))) return notEmpty
+    if (directory.type === typeDirectory) if (!(await isEmpty(directory, object))) return notEmpty
     await volume.tree.remove(from, key)
-    await directory.touch(from, mtime, volume.changeNumber())
+    await touchDirectory(directory, from, mtime, volume.changeNumber())
     await volume.drop(object)
     return ok
 }

@@ -10,9 +10,9 @@
 // 2 commit, 3 its pins. A cut before the last commit leaves what was.
 
 import { nameIsGood } from "./directory"
-import { Log } from "./log"
+import { Log, treePage, treeHeight } from "./log"
 import { badName, exists, notFound, ok, tooLarge } from "./status"
-import { Tree } from "./tree"
+import { Tree, viewTree, findKey } from "./tree"
 import { retired } from "./usage"
 
 /** Object whose entries are the snapshots, by number. */
@@ -69,8 +69,8 @@ export async function putSnapshot(
     bytes: number,
 ): Promise<number> {
     if (bytes > snapshotNameMax || !nameIsGood(name, at, bytes)) return -badName
-    const page = log.treePage()
-    const height = log.treeHeight()
+    const page = treePage(log)
+    const height = treeHeight(log)
     const commit = log.commitNumber()
     let count = 0
     // numbers follow the commits, so that one that was removed does not come again soon
@@ -84,7 +84,7 @@ export async function putSnapshot(
     }
     if (count >= snapshotsMax) return -tooLarge
     while (taken) {
-        taken = await tree.find(snapshotList, number)
+        taken = await findKey(tree, snapshotList, number)
         if (taken) number = 1 + (number % numberMax)
     }
     const pinBytes = (log.segments + 7) >> 3
@@ -122,7 +122,7 @@ export async function removeSnapshot(tree: Tree, number: number): Promise<number
 export async function commitOfSnapshot(tree: Tree, number: number): Promise<number> {
     if (number < 1) return 0
     if (number > numberMax) return 0
-    if (!(await tree.find(snapshotList, number))) return 0
+    if (!(await findKey(tree, snapshotList, number))) return 0
     return tree.leaf.getAt(tree.valueAt + atCommit, "u32")
 }
 
@@ -134,13 +134,13 @@ export async function enterSnapshot(tree: Tree, number: number): Promise<number>
     const commit = await commitOfSnapshot(tree, number)
     if (commit !== 0) {
         const leaf = tree.leaf
-        tree.view(leaf.getAt(tree.valueAt + atTree, "u32"), leaf[tree.valueAt + atHeight])
+        viewTree(tree, leaf.getAt(tree.valueAt + atTree, "u32"), leaf[tree.valueAt + atHeight])
     }
     return commit
 }
 
 export function leaveSnapshot(tree: Tree, log: Log): void {
-    tree.view(log.treePage(), log.treeHeight())
+    viewTree(tree, treePage(log), treeHeight(log))
 }
 
 /**

@@ -8,8 +8,8 @@
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
 import { zeros } from "../lists"
-import { Log } from "./log"
-import { NodeCache } from "./node-cache"
+import { atHeight, atTree, Log, treePage, treeHeight, closingPages } from "./log"
+import { NodeCache, findSlot, remember, freeSlot, dropDirty } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
 
@@ -53,25 +53,12 @@ export class Tree {
 
     /** Begins from the log's root; drops what was changed and not flushed. */
     load(): void {
-        this.cache.dropDirty()
-        this.top = this.log.treePage()
-        this.height = this.log.treeHeight()
-    }
-
-    /** Shows the tree below another top node, an earlier one: to be read only, between two operations. */
-    view(page: number, height: number): void {
-        this.top = page
-        this.height = height
+        dropDirty(this.cache)
+        this.top = treePage(this.log)
+        this.height = treeHeight(this.log)
     }
 
     // --- reading
-
-    /** Positions at the key. @returns whether it exists */
-    async find(object: number, sub: number): Promise<boolean> {
-        if (this.top === noPage) return false
-        const at = await descend(this, object, sub)
-        return settleAt(this, at) && this.object === object && this.sub === sub
-    }
 
     /** Positions at the first key that is not less. @returns false when there is none */
     async seek(object: number, sub: number): Promise<boolean> {
@@ -81,16 +68,9 @@ export class Tree {
         return await otherLeaf(this, 1)
     }
 
-    /** Positions at the key after the present position; nothing else of the tree may have been called since. */
-    async next(): Promise<boolean> {
-        if (settleAt(this, this.places[this.depth] + 1)) return true
-        // from the top: nodes of the path may have left the cache on a long walk
-        return await this.seek(this.object, this.sub + 1)
-    }
-
     /** Positions at the last key that is not greater. @returns false when there is none */
     async findAtMost(object: number, sub: number): Promise<boolean> {
-        if (await this.find(object, sub)) return true
+        if (await findKey(this, object, sub)) return true
         if (this.top === noPage) return false
         if (settleAt(this, this.places[this.depth] - 1)) return true
         return await otherLeaf(this, -1)
@@ -106,7 +86,7 @@ export class Tree {
                 this.top = dirtyMark + newNode(this, 0)
                 this.height = 0
             }
-            const exists = await this.find(object, sub)
+            const exists = await findKey(this, object, sub)
             dirtyPath(this)
             if (!exists) lowerSeparators(this, object, sub)
             const node = this.leaf
@@ -124,7 +104,7 @@ export class Tree {
     /** Removes the key. @returns whether it existed */
     async remove(object: number, sub: number): Promise<boolean> {
         await makeRoom(this)
-        if (!(await this.find(object, sub))) return false
+        if (!(await findKey(this, object, sub))) return false
         dirtyPath(this)
         const cache = this.cache
         let d = this.depth
@@ -155,7 +135,9 @@ export class Tree {
      */
     async flush(upTo: number): Promise<void> {
         if (this.top !== noPage) if (this.top >= dirtyMark) this.top = await flushNode(this, this.top - dirtyMark, upTo)
-        this.log.setTree(this.top, this.height)
+        const root = this.log.root
+        root.setAt(atTree, "u32", this.top)
+        root[atHeight] = this.height
     }
 
     /** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
@@ -170,6 +152,26 @@ export class Tree {
         dirtyPath(this)
         return true
     }
+}
+
+/** Shows the tree below another top node, an earlier one: to be read only, between two operations. */
+export function viewTree(tree: Tree, page: number, height: number): void {
+    tree.top = page
+    tree.height = height
+}
+
+/** Positions at the key. @returns whether it exists */
+export async function findKey(tree: Tree, object: number, sub: number): Promise<boolean> {
+    if (tree.top === noPage) return false
+    const at = await descend(tree, object, sub)
+    return settleAt(tree, at) && tree.object === object && tree.sub === sub
+}
+
+/** Positions at the key after the present position; nothing else of the tree may have been called since. */
+export async function nextKey(tree: Tree): Promise<boolean> {
+    if (settleAt(tree, tree.places[tree.depth] + 1)) return true
+    // from the top: nodes of the path may have left the cache on a long walk
+    return await tree.seek(tree.object, tree.sub + 1)
 }
 
 function settleAt(tree: Tree, index: number): boolean {
@@ -217,13 +219,13 @@ async function nodeSlot(tree: Tree, child: number): Promise<number> {
         return slot
     }
     const tag = tree.firstTag + child
-    let slot = cache.find(tag)
+    let slot = findSlot(cache, tag)
     if (slot >= 0) return slot
-    slot = cache.take()
+    slot = freeSlot(cache)
     const buffer = cache.buffers[slot]
     if (!(await tree.log.readPage(child, buffer)) || buffer[atType] !== typeNode)
         throw new Error("node " + child + " cannot be read")
-    cache.remember(slot, tag)
+    remember(cache, slot, tag)
     return slot
 }
 
@@ -282,7 +284,7 @@ function dirtyPath(tree: Tree): void {
 
 function newNode(tree: Tree, level: number): number {
     const cache = tree.cache
-    const slot = cache.take()
+    const slot = freeSlot(cache)
     const buffer = cache.buffers[slot]
     buffer.fillAt(0, pageBufferBytes, 0)
     buffer[atHeap] = bodyBytes
@@ -452,7 +454,7 @@ async function flushNode(tree: Tree, slot: number, upTo: number): Promise<number
     const page = await tree.log.append(node, typeNode, level, 0, 0)
     tree.log.account(page, 1)
     cache.dirtyCount--
-    cache.remember(slot, tree.firstTag + page)
+    remember(cache, slot, tree.firstTag + page)
     return page
 }
 

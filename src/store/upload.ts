@@ -4,7 +4,7 @@
 // Promises: `durable` never names a byte that a power cut can lose; bytes are taken strictly in order; a page the tree refers to is
 // counted as used until the tree no longer does.
 
-import { Log } from "./log"
+import { Log, appendData } from "./log"
 import { bodyBytes, atBody, noPage, pageBufferBytes } from "./page"
 import { Tree } from "./tree"
 
@@ -23,7 +23,7 @@ export class Upload {
     usedMs: number
     /** Whole blocks appended. */
     blocks: number
-    private buffer: Buffer
+    buffer: Buffer
     /** Bytes of block `blocks` held in the buffer. */
     fill: number
     /** Page that holds the first `partialBytes` of block `blocks`, or noPage. */
@@ -44,29 +44,6 @@ export class Upload {
         this.extent = Buffer.alloc(6)
     }
 
-    begin(object: number, session: number, nowMs: number): void {
-        this.object = object
-        this.session = session
-        // a page that is not full carries nothing of another file
-        this.buffer.fillAt(0, pageBufferBytes, 0)
-        this.durable = 0
-        this.usedMs = nowMs
-        this.blocks = 0
-        this.fill = 0
-        this.partialPage = noPage
-        this.partialBytes = 0
-        this.listedPage = noPage
-        this.runBlocks = []
-        this.runPages = []
-        this.runNext = noPage
-        this.runCounts = []
-    }
-
-    /** Bytes taken so far, durable or not. */
-    bytes(): number {
-        return this.blocks * bodyBytes + this.fill
-    }
-
     /** Whether runs are to be put into the tree before more is appended. */
     wantsCheckpoint(): boolean {
         return this.runPages.length >= runsMax
@@ -80,56 +57,6 @@ export class Upload {
     /** Bytes in pages that were appended. */
     appended(): number {
         return this.blocks * bodyBytes + this.partialBytes
-    }
-
-    /**
-     * Takes what is new of a `write` frame, data from `head` on at byte `offset` of the file, as far as it fills the page.
-     * @returns where in the frame the rest begins, `bytes` when there is none; or -1 when nothing in it is next: a gap, or bytes taken before
-     */
-    accept(frame: Buffer, head: number, bytes: number, offset: number): number {
-        const fill = this.fill
-        const at = head + this.blocks * bodyBytes + fill - offset
-        if (at < head || at >= bytes) return -1
-        let n = bodyBytes - fill
-        if (bytes - at < n) n = bytes - at
-        this.buffer.blitAt(atBody + fill, frame, at, n)
-        this.fill = fill + n
-        return at + n
-    }
-
-    /** Takes as many of `bytes` bytes of `data` from `at` as fill the page. @returns how many */
-    take(data: Buffer, at: number, bytes: number): number {
-        const room = bodyBytes - this.fill
-        const n = bytes < room ? bytes : room
-        this.buffer.blitAt(atBody + this.fill, data, at, n)
-        this.fill += n
-        return n
-    }
-
-    isPageFull(): boolean {
-        return this.fill === bodyBytes
-    }
-
-    async appendFull(log: Log): Promise<void> {
-        const block = this.blocks
-        const page = await log.appendData(this.buffer, bodyBytes, this.object, block)
-        addRun(this, log, page)
-        // the log's order of programs: what was appended before this page's row is settled by now
-        if (log.array.rowPages === 1) {
-            const durable = block * bodyBytes
-            if (this.durable < durable) this.durable = durable
-        } else settledBelow(this, page - (page % log.array.rowPages))
-    }
-
-    /** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
-    async appendPartial(log: Log): Promise<void> {
-        if (this.fill === 0) return
-        if (this.partialBytes === this.fill) return
-        const bytes = this.fill
-        const page = await log.appendData(this.buffer, bytes, this.object, this.blocks)
-        leavePartial(this, log)
-        this.partialPage = page
-        this.partialBytes = bytes
     }
 
     /** After the array settled: all that was appended is durable. */
@@ -154,13 +81,6 @@ export class Upload {
         this.runCounts = []
     }
 
-    /** Gives back the pages the tree does not know of, when the upload is abandoned. */
-    release(log: Log): void {
-        for (let i = 0; i < this.runPages.length; i++) log.account(this.runPages[i], -this.runCounts[i])
-        leavePartial(this, log)
-        this.object = 0
-    }
-
     /** Pages of this upload that the tree knows of were moved. */
     moved(from: number, count: number, to: number): void {
         const listed = this.listedPage
@@ -178,7 +98,7 @@ export class Upload {
      * @param size bytes in the tree; @param page a buffer with the last page when `size` is not whole blocks
      */
     resume(object: number, session: number, size: number, partialPage: number, page: Buffer, nowMs: number): void {
-        this.begin(object, session, nowMs)
+        beginUpload(this, object, session, nowMs)
         this.blocks = (size / bodyBytes) | 0
         this.fill = size - this.blocks * bodyBytes
         if (this.fill > 0) {
@@ -190,11 +110,16 @@ export class Upload {
         this.durable = size
     }
 
-    /** A data page of this upload found in the log's tail. */
-    recover(log: Log, page: number, block: number, bytes: number, buffer: Buffer): void {
+    /** `count` data pages of this upload found in the log's tail. */
+    recover(log: Log, page: number, block: number, bytes: number, count: number, buffer: Buffer): void {
+        if (count > 1)
+            if (block !== this.blocks) {
+                for (let i = 0; i < count; i++) this.recover(log, page + i, block + i, bytes, 1, undefined)
+                return
+            }
         if (!this.takeAgain(log, block, bytes, buffer)) return
-        log.account(page, 1)
-        if (bytes === bodyBytes) addRun(this, log, page)
+        log.account(page, count)
+        if (bytes === bodyBytes) addRun(this, log, page, count)
         else {
             leavePartial(this, log)
             this.partialPage = page
@@ -216,9 +141,85 @@ export class Upload {
 
     /** Appends what `takeAgain` took. */
     async appendAgain(log: Log): Promise<void> {
-        if (this.fill === bodyBytes) await this.appendFull(log)
-        else await this.appendPartial(log)
+        if (this.fill === bodyBytes) await appendFull(this, log)
+        else await appendPartial(this, log)
     }
+}
+
+export function beginUpload(upload: Upload, object: number, session: number, nowMs: number): void {
+    upload.object = object
+    upload.session = session
+    // a page that is not full carries nothing of another file
+    upload.buffer.fillAt(0, pageBufferBytes, 0)
+    upload.durable = 0
+    upload.usedMs = nowMs
+    upload.blocks = 0
+    upload.fill = 0
+    upload.partialPage = noPage
+    upload.partialBytes = 0
+    upload.listedPage = noPage
+    upload.runBlocks = []
+    upload.runPages = []
+    upload.runNext = noPage
+    upload.runCounts = []
+}
+
+/**
+ * Takes what is new of a `write` frame, data from `head` on at byte `offset` of the file, as far as it fills the page.
+ * @returns where in the frame the rest begins, `bytes` when there is none; or -1 when nothing in it is next: a gap, or bytes taken before
+ */
+export function acceptBlock(upload: Upload, frame: Buffer, head: number, bytes: number, offset: number): number {
+    const fill = upload.fill
+    const at = head + upload.blocks * bodyBytes + fill - offset
+    if (at < head || at >= bytes) return -1
+    let n = bodyBytes - fill
+    if (bytes - at < n) n = bytes - at
+    upload.buffer.blitAt(atBody + fill, frame, at, n)
+    upload.fill = fill + n
+    return at + n
+}
+
+/** Takes as many of `bytes` bytes of `data` from `at` as fill the page. @returns how many */
+export function takeBytes(upload: Upload, data: Buffer, at: number, bytes: number): number {
+    const room = bodyBytes - upload.fill
+    const n = bytes < room ? bytes : room
+    upload.buffer.blitAt(atBody + upload.fill, data, at, n)
+    upload.fill += n
+    return n
+}
+
+/** Gives back the pages the tree does not know of, when the upload is abandoned. */
+export function releaseUpload(upload: Upload, log: Log): void {
+    for (let i = 0; i < upload.runPages.length; i++) log.account(upload.runPages[i], -upload.runCounts[i])
+    leavePartial(upload, log)
+    upload.object = 0
+}
+
+export async function appendFull(upload: Upload, log: Log): Promise<void> {
+    const block = upload.blocks
+    const page = await appendData(log, upload.buffer, bodyBytes, upload.object, block)
+    addRun(upload, log, page, 1)
+    // the log's order of programs: what was appended before this page's row is settled by now
+    if (log.array.rowPages === 1) {
+        const durable = block * bodyBytes
+        if (upload.durable < durable) upload.durable = durable
+    } else settledBelow(upload, page - (page % log.array.rowPages))
+}
+
+/** Appends the page that is not full yet, so that its bytes become durable; it is appended again when more comes. */
+export async function appendPartial(upload: Upload, log: Log): Promise<void> {
+    if (upload.fill === 0) return
+    if (upload.partialBytes === upload.fill) return
+    const bytes = upload.fill
+    const page = await appendData(log, upload.buffer, bytes, upload.object, upload.blocks)
+    leavePartial(upload, log)
+    upload.partialPage = page
+    upload.partialBytes = bytes
+}
+
+/** Bytes taken so far, durable or not. */
+export function takenBytes(upload: Upload): number {
+    return upload.blocks * bodyBytes + upload.fill
 }
 
 /** All pages of the log before one are durable; those of this upload behind it are the last of its runs. */
@@ -236,26 +237,26 @@ function settledBelow(upload: Upload, page: number): void {
     if (upload.durable < durable) upload.durable = durable
 }
 
-function addRun(upload: Upload, log: Log, page: number): void {
+function addRun(upload: Upload, log: Log, page: number, count: number): void {
     const block = upload.blocks
     if (upload.partialPage !== noPage) leavePartial(upload, log)
     // a run stays within its segment
     if (page === upload.runNext && page % log.array.segmentPages !== 0) {
         const counts = upload.runCounts
         const last = counts.length - 1
-        counts[last] = counts[last] + 1
+        counts[last] = counts[last] + count
     } else {
         upload.runBlocks.push(block)
         upload.runPages.push(page)
-        upload.runCounts.push(1)
+        upload.runCounts.push(count)
     }
-    upload.runNext = page + 1
-    upload.blocks = block + 1
+    upload.runNext = page + count
+    upload.blocks = block + count
     upload.fill = 0
 }
 
 /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
-function leavePartial(upload: Upload, log: Log): void {
+export function leavePartial(upload: Upload, log: Log): void {
     if (upload.partialPage !== noPage) if (upload.partialPage !== upload.listedPage) log.account(upload.partialPage, -1)
     upload.partialPage = noPage
     upload.partialBytes = 0

@@ -270,11 +270,11 @@ export class Volume {
         await this.findUploads()
         const self = this
         const rowPages = this.array.rowPages
-        await this.log.readTail((page, object, block, bytes, buffer) => {
+        await this.log.readTail((page, object, block, bytes, count, buffer) => {
             const upload = self.uploadOf(object)
             if (!upload) return
             if (((page / rowPages) | 0) === self.log.weakRow) return
-            upload.recover(self.log, page, block, bytes, buffer)
+            upload.recover(self.log, page, block, bytes, count, buffer)
         })
     }
 

@@ -7,6 +7,7 @@ import { Control } from "../../src/server/control"
 import { NodeServer } from "../../src/server/node"
 import { Worker } from "../../src/server/worker"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
+import { recordCommand } from "../../src/pair/journal"
 
 const own = 1
 const hold = 2
@@ -36,7 +37,7 @@ function controlling(now: number) {
     control.worker = worker
     node.pair.role = now
     const outcomes: number[][] = []
-    node.outbox.outcome = frame => void outcomes.push([frame[4], frame[5], frame[8], frame[9]])
+    node.outbox.outcomes.push = frame => outcomes.push([frame[4], frame[5], frame[8], frame[9]])
     return { node, control, levels, worker, outcomes, pair: node.pair }
 }
 
@@ -125,7 +126,7 @@ describe("control: changes of role while the worker works", () => {
     it("the partner's OWN rises between two copies: the rest is kept, not executed [R9] [R31]", async () => {
         const setup = takingOver(() => true)
         const { node, worker } = setup
-        for (let n = 0; n < 4; n++) node.journal.record(0x81, request(1, 9, n + 1))
+        for (let n = 0; n < 4; n++) recordCommand(node.journal, 0x81, request(1, 9, n + 1))
         let replayed = 0
         worker.replay = async () => {
             if (++replayed === 2) tick(setup, own)
@@ -141,8 +142,8 @@ describe("control: changes of role while the worker works", () => {
         quietly()
         const setup = takingOver(() => true)
         const { node, worker, pair } = setup
-        node.journal.record(0x80, block(1, 7, 0, 9))
-        node.journal.record(0x81, request(1, 9, 1))
+        recordCommand(node.journal, 0x80, block(1, 7, 0, 9))
+        recordCommand(node.journal, 0x81, request(1, 9, 1))
         worker.write = async () => {
             throw new Error("no element answers")
         }
@@ -160,8 +161,8 @@ describe("control: changes of role while the worker works", () => {
         const done: number[] = []
         worker.write = async () => void done.push(0x80)
         worker.replay = async () => void done.push(0x81)
-        node.journal.record(0x80, block(1, 7, 0, 9))
-        node.journal.record(0x81, request(1, 9, 1))
+        recordCommand(node.journal, 0x80, block(1, 7, 0, 9))
+        recordCommand(node.journal, 0x81, request(1, 9, 1))
         await setup.control.work()
         assert.deepEqual(done, [0x80, 0x81])
         assert.equal(pair.role, role.takenOver)

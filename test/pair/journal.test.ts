@@ -1,8 +1,19 @@
 // The memory of copies, by its promises and against a naive one.
 
 import assert from "node:assert/strict"
-import { copiesMax, Journal, kindSession, kindUpload } from "../../src/pair/journal"
-import { Recorded } from "../../src/server/copies"
+import {
+    copiesMax,
+    Journal,
+    kindSession,
+    kindUpload,
+    recordDone,
+    clearJournal,
+    recordCommand,
+    oldestCopy,
+    isAbandoned,
+    endCopy,
+} from "../../src/pair/journal"
+import { Recorded, clearRecorded, setRecorded } from "../../src/server/copies"
 import { Random } from "../../tools/sim/random"
 import { block, request, useTestPlatform } from "./pair-support"
 
@@ -52,27 +63,22 @@ describe("journal: copies of the partner's commands", () => {
             block(1, 8, 0, 1),
         ]
         const commands = [write, ask, write, ask, write]
-        for (const [i, frame] of frames.entries()) journal.record(commands[i], frame)
+        for (const [i, frame] of frames.entries()) recordCommand(journal, commands[i], frame)
         for (const [i, frame] of frames.entries()) {
-            const slot = journal.oldest()
-            assert.deepEqual(journal.frameOf(slot).subarray(0, journal.bytesOf(slot)), frame)
-            assert.ok(
-                journal
-                    .frameOf(slot)
-                    .subarray(frame.length)
-                    .every(byte => byte === 0),
-            )
-            assert.equal(journal.commandOf(slot), commands[i])
-            journal.take(slot)
+            const slot = oldestCopy(journal)
+            assert.deepEqual(journal.frames[slot].subarray(0, journal.sizes[slot]), frame)
+            assert.ok(journal.frames[slot].subarray(frame.length).every(byte => byte === 0))
+            assert.equal(journal.commands[slot], commands[i])
+            endCopy(journal, slot)
         }
-        assert.equal(journal.oldest(), -1)
+        assert.equal(oldestCopy(journal), -1)
         assert.equal(journal.held, 0)
     })
 
     it("the ring goes round: order holds over the edge [R12]", () => {
         for (let n = 0; n < 5 * copiesMax; n++) {
-            journal.record(ask, request(1, 5, n + 1))
-            if (n >= 13) journal.take(journal.oldest())
+            recordCommand(journal, ask, request(1, 5, n + 1))
+            if (n >= 13) endCopy(journal, oldestCopy(journal))
             assert.deepEqual(
                 copies(journal).map(frame => frame.readUInt32LE(12)),
                 Array.from({ length: Math.min(n + 1, 13) }, (_, i) => Math.max(n - 12, 0) + i + 1),
@@ -81,10 +87,10 @@ describe("journal: copies of the partner's commands", () => {
     })
 
     it("memory full: nothing more is recorded, and not said to be [R8] [R26]", () => {
-        for (let n = 0; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * n, 224))
+        for (let n = 0; n < copiesMax; n++) recordCommand(journal, write, block(1, 7, 224 * n, 224))
         journal.news = false
-        journal.record(write, block(1, 7, 224 * copiesMax, 224))
-        journal.record(ask, request(1, 5, 1))
+        recordCommand(journal, write, block(1, 7, 224 * copiesMax, 224))
+        recordCommand(journal, ask, request(1, 5, 1))
         assert.equal(journal.held, copiesMax)
         assert.equal(journal.news, false)
         assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 224 * copiesMax)
@@ -92,58 +98,58 @@ describe("journal: copies of the partner's commands", () => {
     })
 
     it("memory full with gaps behind the first copy: the gaps are used, the order stays [R26]", () => {
-        journal.record(ask, request(1, 1, 1))
-        for (let n = 1; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * (n - 1), 224))
-        journal.uploadDone(uploadId(1, 7), 224 * 10)
+        recordCommand(journal, ask, request(1, 1, 1))
+        for (let n = 1; n < copiesMax; n++) recordCommand(journal, write, block(1, 7, 224 * (n - 1), 224))
+        recordDone(journal, kindUpload, uploadId(1, 7), 224 * 10)
         assert.equal(journal.held, copiesMax - 10)
         const before = copies(journal).map(frame => Buffer.from(frame))
         const more = request(1, 2, 1)
-        journal.record(ask, more)
+        recordCommand(journal, ask, more)
         assert.deepEqual(copies(journal), [...before, more])
     })
 
     it("a host that went away for ever: its copies give way after 35 s, not before, when the memory is full [R26]", () => {
-        for (let n = 0; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * n, 224))
+        for (let n = 0; n < copiesMax; n++) recordCommand(journal, write, block(1, 7, 224 * n, 224))
         journal.nowMs = 35_000
-        journal.record(ask, request(1, 5, 1))
+        recordCommand(journal, ask, request(1, 5, 1))
         assert.equal(journal.held, copiesMax)
         journal.nowMs = 35_001
-        journal.record(ask, request(1, 5, 1))
+        recordCommand(journal, ask, request(1, 5, 1))
         assert.equal(journal.held, 1)
-        assert.equal(journal.commandOf(journal.oldest()), ask)
+        assert.equal(journal.commands[oldestCopy(journal)], ask)
     })
 
     it("memory full while copies are being finished: none is moved or forgotten [R9] [R21]", () => {
-        for (let n = 0; n < copiesMax; n++) journal.record(write, block(1, 7, 224 * n, 224))
+        for (let n = 0; n < copiesMax; n++) recordCommand(journal, write, block(1, 7, 224 * n, 224))
         journal.replaying = true
         journal.nowMs = 100_000
-        journal.uploadDone(uploadId(1, 8), 1)
-        const slot = journal.oldest()
-        journal.record(ask, request(1, 5, 1))
+        recordDone(journal, kindUpload, uploadId(1, 8), 1)
+        const slot = oldestCopy(journal)
+        recordCommand(journal, ask, request(1, 5, 1))
         assert.equal(journal.held, copiesMax)
-        assert.equal(journal.oldest(), slot)
+        assert.equal(oldestCopy(journal), slot)
     })
 
     it("nobody sends it again for 6 s: abandoned; sent again, it is waited for [R9] [R21]", () => {
-        journal.record(ask, request(1, 5, 1))
-        journal.record(write, block(1, 7, 0, 40))
+        recordCommand(journal, ask, request(1, 5, 1))
+        recordCommand(journal, write, block(1, 7, 0, 40))
         journal.nowMs = 5_000
-        journal.record(ask, request(1, 5, 1))
+        recordCommand(journal, ask, request(1, 5, 1))
         journal.nowMs = 6_001
-        assert.equal(journal.isAbandoned(0), false)
-        assert.equal(journal.isAbandoned(1), true)
+        assert.equal(isAbandoned(journal, 0), false)
+        assert.equal(isAbandoned(journal, 1), true)
     })
 
     it("a block beyond a gap is not recorded; the mark is told again, so that the host hears where to go on [R8]", () => {
         const id = uploadId(1, 7)
-        journal.record(write, block(1, 7, 0, 224))
+        recordCommand(journal, write, block(1, 7, 0, 224))
         journal.markTold[journal.markIds.indexOf(id)] = 224
         journal.news = false
-        journal.record(write, block(1, 7, 448, 224))
+        recordCommand(journal, write, block(1, 7, 448, 224))
         assert.equal(journal.held, 1)
         assert.deepEqual(mark(journal, kindUpload, id), { number: 224, told: -1 })
         assert.equal(journal.news, true)
-        journal.record(write, block(1, 7, 224, 224))
+        recordCommand(journal, write, block(1, 7, 224, 224))
         assert.equal(mark(journal, kindUpload, id)?.number, 448)
     })
 
@@ -152,11 +158,11 @@ describe("journal: copies of the partner's commands", () => {
             [write, block(1, 7, 0, 100), kindUpload, uploadId(1, 7)],
             [ask, request(1, 5, 3), kindSession, 5],
         ] as const) {
-            journal.record(command, frame)
+            recordCommand(journal, command, frame)
             const { held } = journal
             journal.markTold[journal.markIds.indexOf(id)] = 100
             journal.news = false
-            journal.record(command, frame)
+            recordCommand(journal, command, frame)
             assert.equal(journal.held, held)
             assert.equal(mark(journal, kind, id)?.told, -1)
             assert.equal(journal.news, true)
@@ -164,8 +170,8 @@ describe("journal: copies of the partner's commands", () => {
     })
 
     it("a block that overlaps what is recorded, and reaches further, is recorded [R8]", () => {
-        journal.record(write, block(1, 7, 0, 100))
-        journal.record(write, block(1, 7, 50, 100))
+        recordCommand(journal, write, block(1, 7, 0, 100))
+        recordCommand(journal, write, block(1, 7, 50, 100))
         assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 150)
         assert.equal(journal.held, 2)
     })
@@ -177,9 +183,9 @@ describe("journal: copies of the partner's commands", () => {
             [5, 2],
             [5, 3],
         ])
-            journal.record(ask, request(1, session, sequence))
-        journal.record(write, block(1, 5, 0, 9))
-        journal.requestDone(5, 2)
+            recordCommand(journal, ask, request(1, session, sequence))
+        recordCommand(journal, write, block(1, 5, 0, 9))
+        recordDone(journal, kindSession, 5, 2)
         assert.deepEqual(
             copies(journal).map(frame => [frame.readUInt32LE(8), frame.readUInt32LE(12) & 0xff]),
             [
@@ -191,9 +197,10 @@ describe("journal: copies of the partner's commands", () => {
     })
 
     it("an acknowledged upload ends the copies up to there, not the block across it, of its volume only [R8]", () => {
-        for (let n = 0; n < 3; n++) for (const volume of [1, 3]) journal.record(write, block(volume, 7, 224 * n, 224))
-        journal.record(ask, request(1, 7, 1))
-        journal.uploadDone(uploadId(1, 7), 500)
+        for (let n = 0; n < 3; n++)
+            for (const volume of [1, 3]) recordCommand(journal, write, block(volume, 7, 224 * n, 224))
+        recordCommand(journal, ask, request(1, 7, 1))
+        recordDone(journal, kindUpload, uploadId(1, 7), 500)
         assert.deepEqual(
             copies(journal).map(frame => [frame[4], frame.readUInt32LE(8)]),
             [
@@ -207,16 +214,16 @@ describe("journal: copies of the partner's commands", () => {
     })
 
     it("what is durable at its owner counts as recorded: a partner that booted in mid-upload goes on from there [R12]", () => {
-        journal.uploadDone(uploadId(1, 7), 4_480)
-        journal.record(write, block(1, 7, 4_480, 224))
+        recordDone(journal, kindUpload, uploadId(1, 7), 4_480)
+        recordCommand(journal, write, block(1, 7, 4_480, 224))
         assert.equal(journal.held, 1)
         assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 4_704)
     })
 
     it("the mark used longest ago gives way to a ninth [R26]", () => {
-        for (let id = 1; id <= 8; id++) journal.record(ask, request(1, id, 1))
-        journal.requestDone(1, 1)
-        journal.record(ask, request(1, 9, 1))
+        for (let id = 1; id <= 8; id++) recordCommand(journal, ask, request(1, id, 1))
+        recordDone(journal, kindSession, 1, 1)
+        recordCommand(journal, ask, request(1, 9, 1))
         assert.equal(mark(journal, kindSession, 2), undefined)
         for (const id of [1, 3, 4, 5, 6, 7, 8, 9]) assert.ok(mark(journal, kindSession, id), `${id}`)
     })
@@ -229,7 +236,7 @@ describe("journal: copies of the partner's commands", () => {
             for (let bit = 0; bit < 8 * frame.length; bit++) {
                 const damaged = Buffer.from(frame)
                 damaged[bit >> 3] ^= 1 << (bit & 7)
-                journal.record(command, damaged)
+                recordCommand(journal, command, damaged)
                 assert.equal(journal.held, 0)
                 assert.equal(journal.news, false)
             }
@@ -240,18 +247,18 @@ describe("journal: copies of the partner's commands", () => {
         frame.fill(0, 40)
         for (let bytes = 0; bytes <= 260; bytes++) {
             if (bytes === frame.length) continue
-            journal.record(write, Buffer.concat([frame, Buffer.alloc(220)]).subarray(0, bytes))
-            journal.record(ask, Buffer.alloc(bytes))
+            recordCommand(journal, write, Buffer.concat([frame, Buffer.alloc(220)]).subarray(0, bytes))
+            recordCommand(journal, ask, Buffer.alloc(bytes))
         }
         assert.equal(journal.held, 0)
     })
 
     it("the shortest: a block of one byte, a request without arguments; a byte less is none [R33]", () => {
-        journal.record(write, block(1, 7, 0, 0))
-        journal.record(ask, request(1, 5, 1).subarray(0, 15))
+        recordCommand(journal, write, block(1, 7, 0, 0))
+        recordCommand(journal, ask, request(1, 5, 1).subarray(0, 15))
         assert.equal(journal.held, 0)
-        journal.record(write, block(1, 7, 0, 1))
-        journal.record(ask, request(1, 5, 1, 0))
+        recordCommand(journal, write, block(1, 7, 0, 1))
+        recordCommand(journal, ask, request(1, 5, 1, 0))
         assert.equal(journal.held, 2)
     })
 })
@@ -318,12 +325,12 @@ describe("journal: against a naive one", function () {
                 if (dice < 45) {
                     const offset = random.chance(0.8) ? known : random.int(3_000)
                     const frame = block(1, id, offset, 1 + random.int(224))
-                    journal.record(write, frame)
+                    recordCommand(journal, write, frame)
                     naive.record(write, frame, journal.nowMs)
                 } else if (dice < 65) {
                     const last = naive.marks.find(m => m.id === id && m.kind === kindSession)?.number ?? 0
                     const frame = request(1, id, random.chance(0.8) ? last + 1 : random.int(20), random.int(220))
-                    journal.record(ask, frame)
+                    recordCommand(journal, ask, frame)
                     naive.record(ask, frame, journal.nowMs)
                 } else if (dice < 70) {
                     const frame = random.chance(0.5)
@@ -331,25 +338,25 @@ describe("journal: against a naive one", function () {
                         : request(1, id, 1 + random.int(50))
                     frame[random.int(frame.length)] ^= 1 << random.int(8)
                     // a full memory may look for stale copies before it sees the damage; so must the naive one
-                    if (naive.copies.length < copiesMax) journal.record(random.chance(0.5) ? write : ask, frame)
+                    if (naive.copies.length < copiesMax) recordCommand(journal, random.chance(0.5) ? write : ask, frame)
                 } else if (dice < 80) {
                     const sequence = random.int(30)
-                    journal.requestDone(id, sequence)
+                    recordDone(journal, kindSession, id, sequence)
                     naive.done(kindSession, id, sequence)
                 } else if (dice < 92) {
                     const end = random.chance(0.7) ? Math.max(known - random.int(600), 0) : random.int(4_000)
-                    journal.uploadDone(uploadId(1, id), end)
+                    recordDone(journal, kindUpload, uploadId(1, id), end)
                     naive.done(kindUpload, uploadId(1, id), end)
                 } else if (dice < 96) {
-                    const slot = journal.oldest()
+                    const slot = oldestCopy(journal)
                     assert.equal(slot < 0, naive.copies.length === 0)
                     if (slot >= 0) {
-                        journal.take(slot)
+                        endCopy(journal, slot)
                         naive.copies.shift()
                     }
                 } else if (dice < 99) journal.nowMs += random.int(20_000)
                 else if (random.chance(0.2)) {
-                    journal.clear()
+                    clearJournal(journal)
                     naive.copies = []
                     naive.marks = []
                 }
@@ -382,13 +389,13 @@ describe("recorded: what the partner says it holds", () => {
             const key = `${kind}/${id}`
             if (random.chance(0.5)) {
                 const number = random.int(100)
-                recorded.set(kind, id, number)
+                setRecorded(recorded, kind, id, number)
                 const found = known.find(k => k.key === key)
                 if (found) found.number = number
                 else known.push({ key, kind, id, number })
                 if (known.length > 8) known.shift()
             } else if (random.chance(0.002)) {
-                recorded.clear()
+                clearRecorded(recorded)
                 known.length = 0
             }
             for (let k = 1; k <= 7; k++)

@@ -5,7 +5,7 @@ import "../support/device-buffer"
 import { kindSession, kindUpload } from "../../src/pair/journal"
 import { active, booting, waiting } from "../../src/pair/role"
 import { Control } from "../../src/server/control"
-import { Listener } from "../../src/server/listener"
+import { Listener, hearCommand } from "../../src/server/listener"
 import { NodeServer } from "../../src/server/node"
 import { Random } from "../../tools/sim/random"
 import { block, request, sealNotice, setClock, useTestPlatform } from "./pair-support"
@@ -123,23 +123,23 @@ describe("listener: the partner's notices", () => {
         const { node, listener } = listening()
         listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 9, number: 4 }], 255))
         assert.equal(node.recorded.get(kindSession, 9), 4)
-        listener.toPartner(0x80, block(1, 7, 0, 100))
+        hearCommand(listener, 0x80, block(1, 7, 0, 100))
         listener.notice(codeOf(1, progress), progressOf(7, 100, 255))
         assert.equal(node.journal.held, 0)
     })
 
     it("a command to the partner is copied; its reply and its progress end the copy, another node's do not [R8] [R13]", () => {
         const { node, listener } = listening()
-        listener.toPartner(0x81, request(1, 9, 1))
-        listener.toPartner(0x80, block(1, 7, 0, 100))
-        for (const kind of [0x82, 0x83, 0x84, 0x8f, 0]) listener.toPartner(kind, request(1, 10, 1))
+        hearCommand(listener, 0x81, request(1, 9, 1))
+        hearCommand(listener, 0x80, block(1, 7, 0, 100))
+        for (const kind of [0x82, 0x83, 0x84, 0x8f, 0]) hearCommand(listener, kind, request(1, 10, 1))
         assert.equal(node.journal.held, 2)
         for (const other of [0, 2, 3]) {
             listener.notice(codeOf(other, reply), replyOf(9, 1))
             listener.notice(codeOf(other, progress), progressOf(7, 100))
         }
         assert.equal(node.journal.held, 2)
-        listener.toPartner(codeOf(1, reply), replyOf(9, 1))
+        hearCommand(listener, codeOf(1, reply), replyOf(9, 1))
         assert.equal(node.journal.held, 1)
         listener.notice(codeOf(1, progress), progressOf(7, 100))
         assert.equal(node.journal.held, 0)
@@ -147,7 +147,7 @@ describe("listener: the partner's notices", () => {
 
     it("a damaged notice of the partner is dropped and counted, whatever bit is wrong [R33]", () => {
         const { node, listener } = listening()
-        listener.toPartner(0x81, request(1, 9, 1))
+        hearCommand(listener, 0x81, request(1, 9, 1))
         let damaged = 0
         for (const [kind, frame] of [
             [beat, beatOf(1, active, { flags: recording, epoch: 7 })],
@@ -175,7 +175,7 @@ describe("listener: the partner's notices", () => {
             if (bytes > 5 && random.chance(0.5)) payload[5] = random.int(4)
             if (bytes >= 4 && random.chance(0.5)) sealNotice(payload)
             const command = random.chance(0.6) ? codeOf(1, random.int(16)) : random.int(0x200)
-            if (random.chance(0.5)) listener.toPartner(command, payload)
+            if (random.chance(0.5)) hearCommand(listener, command, payload)
             else listener.notice(command, payload)
         }
         assert.equal(node.pair.role, booting)
@@ -184,7 +184,7 @@ describe("listener: the partner's notices", () => {
 
     it("each kind of notice, well sealed, cut at every length: nothing throws, nothing is believed by halves [R33]", () => {
         const { node, listener } = listening()
-        listener.toPartner(0x81, request(1, 9, 1))
+        hearCommand(listener, 0x81, request(1, 9, 1))
         const whole = [
             progressOf(9, 1),
             replyOf(9, 1),

@@ -2,7 +2,7 @@
 
 import "../support/device-buffer"
 import { createHash } from "node:crypto"
-import { useBanks } from "../../src/flash/bank"
+import { useBanks, type ElementPort } from "../../src/flash/bank"
 import { NorBank } from "../../src/flash/nor"
 import { usePlatform } from "../../src/platform"
 
@@ -24,7 +24,7 @@ export function setClock(ms: number): void {
 
 export function useTestPlatform(): void {
     clockMs = 0
-    useBanks((port, out, into) => new NorBank(port, out, into))
+    useBanks((port, out, into) => new NorBank(port as ElementPort, out, into))
     usePlatform({
         now: () => clockMs,
         sleep: async ms => void (clockMs += ms),

@@ -2,6 +2,8 @@
 //
 // Promise held against them: one card may do what it likes, also to blocks that nobody wrote to; nothing acknowledged is lost.
 
+import { rebuildElement } from "../../src/store/repair"
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import type { SdBank } from "../../src/flash/sd"
 import { sdBlockBytes, sdParts, type SdPart } from "../../tools/sim/chips/sd-parts"
@@ -117,12 +119,12 @@ for (const elements of [2, 3]) {
             await history(host, "before", 8)
             bench.cards[1].faults.silent = true
             await history(host, "after", 8)
-            assert.equal(bench.volume.array.dead(), 2)
+            assert.equal(deadIn(bench.volume.array), 2)
             await readAll(host)
             assert.equal(await remount(host), true)
             await readAll(host)
             bench.insert(1)
-            assert.equal(await bench.volume.repair.rebuild(any, any, 0), ok)
+            assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
             await repairAll(bench)
             assertNoFaults(host, true)
             await survivesAnyLoss(host)
@@ -135,7 +137,7 @@ for (const elements of [2, 3]) {
             bench.hasBroken = true
             bench.cards[0].faults.staysBusy = true
             await history(host, "after", 5)
-            assert.equal(bench.volume.array.dead(), 1)
+            assert.equal(deadIn(bench.volume.array), 1)
             await readAll(host)
         })
 
@@ -150,10 +152,10 @@ for (const elements of [2, 3]) {
             bench.cards[0].faults.readErrors.clear()
             for (let row = segmentRows; row < 2048; row += 7) bench.cards[0].faults.writeErrors.add(row)
             await history(host, "after", 8)
-            assert.equal(bench.volume.array.dead(), 1)
+            assert.equal(deadIn(bench.volume.array), 1)
             await readAll(host)
             bench.insert(0)
-            assert.equal(await bench.volume.repair.rebuild(any, any, 0), ok)
+            assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
             await repairAll(bench)
             assertNoFaults(host, true)
             await survivesAnyLoss(host)

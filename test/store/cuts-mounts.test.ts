@@ -1,45 +1,22 @@
-// Power cuts of what comes before any request: formatting and mounting, and the mount after a cut. Second cuts are at each program and
-// erase of the mount that follows each first one.
+// Power cuts of what comes before any request: formatting and mounting, and mounts cut again and again.
 
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { PageChecks } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
 import { afterSecondCut, checkBench, differenceOf } from "../support/cut-compare"
 import { choicesOf, instantOf } from "../support/cut-explorer"
 import { CutHost } from "../support/cut-host"
-import {
-    cutStages,
-    fileStages,
-    formatted,
-    isFull,
-    part,
-    repairStages,
-    seed,
-    segmentRows,
-    titleOf,
-} from "../support/cut-stages"
+import { formatted, isFull, part, seed, segmentRows, titleOf } from "../support/cut-stages"
 import { Timeline } from "../support/flash-timeline"
 import { StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 
 const shapes = process.env.ELEMENTS ? [Number(process.env.ELEMENTS)] : [2, 3, 4, 6]
-const loopsMax = isFull ? 2_000 : 15
+const loopsMax = isFull ? 1_000 : 15
 
 for (const elements of shapes) {
-    describe(`store: power cuts of a cut mount, ${titleOf(elements)}`, function () {
-        this.timeout(7_200_000)
-        // every second cut on the smallest arrays of each kind
-        const isEvery = isFull && elements <= 3
-        const options = () => ({
-            sample: isEvery ? undefined : isFull ? 400 : 8,
-            second: isEvery ? Infinity : 3,
-            isSecondOnly: true,
-        })
-        describe("of files", () => cutStages(elements, fileStages, options))
-        describe("of repairs", () => cutStages(elements, repairStages(elements), options, "[R23] [R25] [R22]"))
-    })
-
     describe(`store: power cuts of formats and mounts, ${titleOf(elements)}`, function () {
         this.timeout(3_600_000)
         let cuts = 0
@@ -63,7 +40,7 @@ for (const elements of shapes) {
                 await host.powerUp()
                 cuts += host.cuts + 1
                 again.powerUp()
-                assert.equal(again.volume.array.dead(), 0, "all elements are labelled")
+                assert.equal(deadIn(again.volume.array), 0, "all elements are labelled")
                 checkBench(again, pageChecks)
                 assert.equal(await host.hello(), 0)
                 host.check()

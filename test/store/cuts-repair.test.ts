@@ -12,7 +12,7 @@ for (const elements of shapes)
             elements,
             repairStages(elements),
             () => ({
-                sample: isFull ? undefined : 80,
+                sample: isFull ? undefined : 64,
                 checkedBeforeEvery: isFull ? 1 : 2,
                 afterwardsEvery: isFull ? 4 : 8,
             }),

@@ -5,6 +5,8 @@ import { smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume, goodPage } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { Random } from "../../tools/sim/random"
+import { deadIn } from "../../src/array/array"
+import { findKey } from "../../src/store/tree"
 
 const segmentPages = 64
 
@@ -64,7 +66,7 @@ describe("store: elements", function () {
             assert.equal(await remount(host), true)
             bench.chips[element].cells.image.clear(0)
             assert.equal(await remount(host), true)
-            assert.equal(bench.volume.array.dead(), 0)
+            assert.equal(deadIn(bench.volume.array), 0)
             host.check()
         }
         const labels = bench.chips.map(chip => Buffer.from(chip.peek(0, 256)))
@@ -115,12 +117,12 @@ describe("store: elements", function () {
                 assert.equal(await host.remove("g"), 0)
                 const upload = await host.create()
                 await host.write(upload, Buffer.alloc(1000, seed))
-                assert.equal(bench.volume.array.dead(), 1 << lost)
+                assert.equal(deadIn(bench.volume.array), 1 << lost)
                 host.check()
                 bench.transfer = StoreBench.prototype.transfer
                 bench.silent = 0
                 assert.equal(await remount(host), true)
-                assert.equal(bench.volume.array.dead(), 1 << lost, "what it holds is old")
+                assert.equal(deadIn(bench.volume.array), 1 << lost, "what it holds is old")
                 host.check()
                 assert.equal(await host.commit(upload, "u"), 0)
                 // alone it would show a state that was left behind
@@ -169,7 +171,7 @@ describe("store: elements", function () {
             images[1 - blank] = own[1 - blank]
             bench.load(images)
             assert.equal(await bench.mount(), true)
-            assert.equal(bench.volume.array.dead(), 1 << blank)
+            assert.equal(deadIn(bench.volume.array), 1 << blank)
             assert.equal(new StoreHost(bench).difference(checkVolume(bench)) !== undefined, true)
             host.copy(bench).check()
         }
@@ -237,7 +239,7 @@ describe("store: elements", function () {
         for (let i = 0; i < 60; i++) assert.equal(await host.mkdir(`${"n".repeat(190)}${i}`), 0)
         const random = new Random(1)
         const file = host.tree.get("d/f")!
-        assert.equal(await bench.volume.tree.find(file.object, 1), true)
+        assert.equal(await findKey(bench.volume.tree, file.object, 1), true)
         const page = bench.volume.tree.leaf.readUInt32LE(bench.volume.tree.valueAt)
         assert.ok(goodPage(bench, page))
         for (const element of [0, 1]) damage(bench, element, page, random)

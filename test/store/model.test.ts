@@ -4,6 +4,7 @@
 // SEED=<n> [GEOMETRY=<name>] replays one run of one geometry, and shrinks it again when it fails; STEPS=<file> has the steps to be taken
 // instead of the seed's, as a failure shows them.
 
+import { takenBytes } from "../../src/store/upload"
 import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import fc from "fast-check"
@@ -218,7 +219,7 @@ class Run {
             count()
             const object = uploads.splice(Math.floor(a * uploads.length), 1)[0]
             // the volume may have been full in the middle of the last append: then only part of it is there
-            const held = bench.volume.uploadOf(object).bytes()
+            const held = takenBytes(bench.volume.uploadOf(object))
             const upload = host.uploads.get(object)!
             upload.sent = upload.sent.subarray(0, held)
             if (!(await host.finishUpload(object, this.path(b, c), 1))) await host.abort(object)
@@ -318,7 +319,7 @@ function kindOf({ error }: Failure): string {
     return error.message
         .replace(/[^a-z ]/gi, "")
         .replace(/^step /, "")
-        .slice(0, 24)
+        .slice(0, 60)
 }
 
 /** Leaves out steps, many at a time and then fewer, as long as what is left fails. */
@@ -352,7 +353,7 @@ async function oneSeed(geometry: Geometry, seed: number, tally: Tally): Promise<
         : fc.sample(steps, { seed, numRuns: 1, unbiased: true })
     const found = await failure(geometry, seed, list, tally)
     if (!found) return
-    const least = await shrink(geometry, seed, found)
+    const least = process.env.STEPS ? found : await shrink(geometry, seed, found)
     const shown = least.list.map(({ kind, a, b, c }) => `    ${kind} ${a} ${b} ${c}`).join("\n")
     least.error.message =
         `SEED=${seed} GEOMETRY="${geometry.name}" replays this: ${found.error.message}\n` +

@@ -1,7 +1,7 @@
 // Extended properties live and die with their object. docs/FORMAT.md, "Keys and records"; docs/PROTOCOL.md, op 12 and query 9.
 
 import assert from "node:assert/strict"
-import { Queries } from "../../src/store/queries"
+import { Queries, askVolume } from "../../src/store/queries"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { propertiesOf } from "../support/snapshot-checker"
 import { StoreHost } from "../support/store-host"
@@ -41,7 +41,7 @@ async function get(host: StoreHost, object: number, snapshot = 0): Promise<Recor
     frame.writeUInt16LE(snapshot, 10)
     frame.writeUInt32LE(object, 12)
     const out = Buffer.alloc(236)
-    const status = await queries.ask(9, frame, 16, out, 12)
+    const status = await askVolume(queries, 9, frame, 16, out, 12)
     if (status !== 0) return status
     return queries.bytes === 0 ? {} : Object.fromEntries(propertiesOf(out.subarray(12, 12 + queries.bytes)))
 }

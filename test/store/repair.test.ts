@@ -6,6 +6,8 @@ import { Random } from "../../tools/sim/random"
 import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
+import { deadIn } from "../../src/array/array"
+import { repairStep, scrubArray, rebuildElement } from "../../src/store/repair"
 
 const segmentRows = 48
 const part = smallPart(17)
@@ -32,15 +34,20 @@ async function remount(host: StoreHost): Promise<boolean> {
     return await host.bench.mount()
 }
 
+/** Whether the volume's own work goes on without anyone asking. */
+function isPending({ array, log, repair }: StoreBench["volume"]): boolean {
+    return array.joining >= 0 || repair.retiring !== 0 || repair.segment !== 0 || log.left !== 0 || repair.rate !== 0
+}
+
 /** Lets the volume's own work run to its end. */
 async function repairAll(bench: StoreBench, between?: () => Promise<void>): Promise<void> {
     // a cut in between makes another volume of the bench
-    for (let i = 0; i < 5000 && bench.volume.repair.isPending(); i++) {
+    for (let i = 0; i < 5000 && isPending(bench.volume); i++) {
         bench.nowNs += 100e6
-        await bench.volume.repair.step(bench.nowNs / 1e6)
+        await repairStep(bench.volume.repair, bench.nowNs / 1e6)
         if (between) await between()
     }
-    assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
+    assert.equal(isPending(bench.volume), false, "repairs come to an end")
 }
 
 async function readAll(host: StoreHost): Promise<void> {
@@ -53,7 +60,7 @@ async function readAll(host: StoreHost): Promise<void> {
 async function survivesAnyLoss(host: StoreHost): Promise<void> {
     const { bench } = host
     const { array } = bench.volume
-    assert.equal(array.dead(), 0)
+    assert.equal(deadIn(array), 0)
     const slots = array.slots.slice(0, array.elements)
     const images = bench.snapshot()
     for (const slot of slots) {
@@ -92,13 +99,13 @@ for (const elements of [2, 3, 4, 6])
                 bench.silent = 1 << dead
                 assert.equal(await host.put("d/after", Buffer.alloc(3000, 7)), ok)
                 assert.equal(await host.remove("d/0"), ok)
-                assert.equal(bench.volume.array.dead(), 1 << dead)
+                assert.equal(deadIn(bench.volume.array), 1 << dead)
                 await readAll(host)
                 assert.equal(await remount(host), true)
                 await readAll(host)
                 bench.silent = 0
                 assert.equal(await remount(host), true)
-                assert.equal(bench.volume.array.dead(), 1 << dead, "what it holds is old")
+                assert.equal(deadIn(bench.volume.array), 1 << dead, "what it holds is old")
                 await readAll(host)
             }
         })
@@ -111,14 +118,14 @@ for (const elements of [2, 3, 4, 6])
                 assert.equal(await host.put("d/degraded", Buffer.alloc(2000, 9)), ok)
                 bench.insert(dead)
                 const { repair } = bench.volume
-                assert.equal(await repair.rebuild(any, any, 0), ok)
-                assert.equal(await repair.rebuild(any, any, 0), 13, "one at a time")
+                assert.equal(await rebuildElement(repair, any, any, 0), ok)
+                assert.equal(await rebuildElement(repair, any, any, 0), 13, "one at a time")
                 let n = 0
                 await repairAll(bench, async () => {
                     if (n++ % 3 === 0 && n < 40)
                         assert.equal(await host.put(`d/n${n % 5}`, Buffer.alloc(n * 50, n), 1), ok)
                 })
-                assert.equal(await repair.rebuild(any, any, 0), exists, "nothing to rebuild")
+                assert.equal(await rebuildElement(repair, any, any, 0), exists, "nothing to rebuild")
                 await readAll(host)
                 checkVolume(bench)
                 await survivesAnyLoss(host)
@@ -132,13 +139,13 @@ for (const elements of [2, 3, 4, 6])
                 bench.silent = 1
                 assert.equal(await host.mkdir("x"), ok)
                 bench.insert(elements)
-                assert.equal(await bench.volume.repair.rebuild(0, elements, 0), ok)
+                assert.equal(await rebuildElement(bench.volume.repair, 0, elements, 0), ok)
                 await repairAll(bench)
                 await survivesAnyLoss(host)
                 // the one in slot 1 is replaced though it lives: by the element that was dead, which is this array's own and old
                 bench.silent = 0
-                assert.equal(await bench.volume.repair.rebuild(1, any, 0), exists)
-                assert.equal(await bench.volume.repair.rebuild(1, 0, 2), ok)
+                assert.equal(await rebuildElement(bench.volume.repair, 1, any, 0), exists)
+                assert.equal(await rebuildElement(bench.volume.repair, 1, 0, 2), ok)
                 await repairAll(bench)
                 bench.silent = 2
                 assert.equal(await remount(host), true)
@@ -147,7 +154,7 @@ for (const elements of [2, 3, 4, 6])
                 // all move by one slot
                 bench.chips.unshift(bench.chips.pop()!)
                 assert.equal(await remount(host), true)
-                assert.equal(bench.volume.array.dead(), 0)
+                assert.equal(deadIn(bench.volume.array), 0)
                 await readAll(host)
                 await survivesAnyLoss(host)
             })
@@ -161,12 +168,12 @@ for (const elements of [2, 3, 4, 6])
             bench.insert(0, other.bench.chips[0].cells.image as MemoryImage)
             const { repair } = bench.volume
             const before = bench.operations
-            assert.equal(await repair.rebuild(0, 0, 0), foreign)
+            assert.equal(await rebuildElement(repair, 0, 0, 0), foreign)
             assert.equal(bench.operations, before, "written to")
             bench.insert(0, new MemoryImage(1 << 16), smallPart(16))
-            assert.equal(await repair.rebuild(0, 0, 1), tooSmall)
+            assert.equal(await rebuildElement(repair, 0, 0, 1), tooSmall)
             bench.insert(0, other.bench.chips[0].cells.image as MemoryImage)
-            assert.equal(await repair.rebuild(0, 0, 1), ok)
+            assert.equal(await rebuildElement(repair, 0, 0, 1), ok)
             await repairAll(bench)
             await survivesAnyLoss(host)
         })
@@ -185,7 +192,7 @@ for (const elements of [2, 3, 4, 6])
             }
             const run = async (host: StoreHost) => {
                 const { bench } = host
-                const status = await bench.volume.repair.rebuild(any, any, 0)
+                const status = await rebuildElement(bench.volume.repair, any, any, 0)
                 assert.ok(status === ok || status === 13 || status === exists, `status ${status}`)
                 let n = 0
                 await repairAll(bench, async () => {
@@ -231,17 +238,17 @@ for (const elements of [2, 3, 4, 6])
                 const host = await fresh(elements, `scrub ${slot}`)
                 const { bench } = host
                 await repairAll(bench)
-                assert.equal(await bench.volume.repair.scrub(1000), ok)
+                assert.equal(await scrubArray(bench.volume.repair, 1000), ok)
                 await repairAll(bench)
                 assert.equal(bench.volume.repair.found, 0, "nothing is wrong yet")
                 assert.ok(damage(bench, slot, new Random(slot), 12) > 0)
-                assert.equal(await bench.volume.repair.scrub(1000), ok)
+                assert.equal(await scrubArray(bench.volume.repair, 1000), ok)
                 await repairAll(bench)
                 assert.ok(bench.volume.repair.found > 0)
                 assert.ok(bench.volume.repair.repaired > 0)
                 await readAll(host)
                 const found = bench.volume.repair.found
-                assert.equal(await bench.volume.repair.scrub(1000), ok)
+                assert.equal(await scrubArray(bench.volume.repair, 1000), ok)
                 await repairAll(bench)
                 assert.equal(bench.volume.repair.found, found, "nothing is left to repair")
                 bench.silent = 1 << ((slot + 1) % elements)

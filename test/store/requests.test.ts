@@ -1,13 +1,14 @@
 // What docs/PROTOCOL.md promises of requests: exactly once, sessions, names, listing; and that no frame does harm.
 
 import assert from "node:assert/strict"
-import { Queries } from "../../src/store/queries"
+import { Queries, askVolume, getattr, lookupPath, readdir } from "../../src/store/queries"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreClient } from "../support/store-client"
 import { StoreHost } from "../support/store-host"
 import { collidingNames, hashOfName } from "../support/store-names"
 import { Random } from "../../tools/sim/random"
+import { executeRequest } from "../../src/store/requests"
 
 const silent = 255
 const noSession = 11
@@ -35,7 +36,7 @@ async function list(
     let cookie = 0
     for (;;) {
         const out = Buffer.alloc(236)
-        assert.equal(await queries.readdir(directory, cookie, out, 12, 224), 0)
+        assert.equal(await readdir(queries, directory, cookie, out, 12, 224), 0)
         const p = out.subarray(12, 12 + queries.bytes)
         assert.ok(queries.bytes <= 224)
         const count = p[0] & 0x7f
@@ -201,7 +202,7 @@ describe("store: requests", function () {
         const out = Buffer.alloc(236)
         const ask = async (path: string, junk = "") => {
             const frame = Buffer.from(path + junk)
-            return await queries.lookup(1, frame, 0, Buffer.byteLength(path), out, 12)
+            return await lookupPath(queries, 1, frame, 0, Buffer.byteLength(path), out, 12)
         }
         assert.equal(await ask("a/b/c"), 0)
         assert.equal(out.readUInt32LE(14), host.tree.get("a/b/c")!.object)
@@ -278,16 +279,16 @@ describe("store: requests", function () {
             const bytes = random.int(4) ? 16 + random.int(221) : random.int(237)
             if (root.readUInt32LE(24 + 32) === 0) {
                 host.client.sequence = 1
-                await bench.requests.execute(host.client.frame(1).frame, 16)
+                await executeRequest(bench.requests, host.client.frame(1).frame, 16)
             }
-            const status = await bench.requests.execute(frame, bytes)
+            const status = await executeRequest(bench.requests, frame, bytes)
             statuses.set(status, (statuses.get(status) ?? 0) + 1)
             if (i % 3 === 0) {
                 const n = random.int(237 - 16)
-                await queries.lookup(frame.readUInt32LE(16) % 40, frame, 16, n, out, 12)
-                await queries.readdir(frame.readUInt32LE(16) % 40, frame.readUInt32LE(20), out, 12, 224)
-                await queries.getattr(frame.readUInt32LE(16) % 40, out, 12)
-                await queries.ask(1 + random.int(9), frame, Math.max(bytes, 16), out, 12)
+                await lookupPath(queries, frame.readUInt32LE(16) % 40, frame, 16, n, out, 12)
+                await readdir(queries, frame.readUInt32LE(16) % 40, frame.readUInt32LE(20), out, 12, 224)
+                await getattr(queries, frame.readUInt32LE(16) % 40, out, 12)
+                await askVolume(queries, 1 + random.int(9), frame, Math.max(bytes, 16), out, 12)
             }
             if (i % 250 === 0) checkVolume(bench)
         }

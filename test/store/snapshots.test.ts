@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict"
 import { pageBufferBytes } from "../../src/flash/bank"
-import { Queries } from "../../src/store/queries"
-import { Reader } from "../../src/store/reader"
+import { Queries, askVolume, askSnapshots } from "../../src/store/queries"
+import { Reader, openFile, readFile } from "../../src/store/reader"
 import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume, type Figures } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { Random } from "../../tools/sim/random"
+import { findKey } from "../../src/store/tree"
 
 const opCreate = 10
 const opDelete = 11
@@ -63,7 +64,7 @@ class SnapshotHost {
         frame.writeUInt32LE(1, 12)
         const bytes = 16 + frame.write(path, 16)
         const out = Buffer.alloc(236)
-        const status = await queries.ask(1, frame, bytes, out, 12)
+        const status = await askVolume(queries, 1, frame, bytes, out, 12)
         return { status, object: out.readUInt32LE(14), size: out.readUInt32LE(18) }
     }
 
@@ -78,7 +79,7 @@ class SnapshotHost {
         const all: { number: number; mtime: number; pages: number; name: string }[] = []
         for (;;) {
             const out = Buffer.alloc(236)
-            assert.equal(await queries.snapshots(all.at(-1)?.number ?? 0, out, 12), 0)
+            assert.equal(await askSnapshots(queries, all.at(-1)?.number ?? 0, out, 12), 0)
             assert.ok(queries.bytes <= 224)
             const count = out[12] & 0x7f
             for (let i = 0, at = 13; i < count; i++) {
@@ -279,20 +280,20 @@ describe("store: snapshots", function () {
         const { object } = host.tree.get("f")!
         await host.put("f", file("other", 100), 1)
         const reader = new Reader(Buffer.alloc(pageBufferBytes))
-        assert.equal(await reader.open(host.bench.volume, object, 0), notFound)
-        assert.equal(await reader.open(host.bench.volume, object, number ^ 1), notFound)
-        assert.equal(await reader.open(host.bench.volume, object, number), 0)
+        assert.equal(await openFile(reader, host.bench.volume, object, 0), notFound)
+        assert.equal(await openFile(reader, host.bench.volume, object, number ^ 1), notFound)
+        assert.equal(await openFile(reader, host.bench.volume, object, number), 0)
         assert.equal(reader.size, data.length)
         for (let at = 0; at < 9000; at += 224) {
             const out = Buffer.alloc(224)
-            assert.equal(await reader.read(at, 224, out, 0), 0)
+            assert.equal(await readFile(reader, at, 224, out, 0), 0)
             assert.ok(out.equals(data.subarray(at, at + 224)), `at ${at}`)
             if (at % 5 === 0) await host.mkdir(`m${at}`)
             if (at % 3 === 0) await host.idle(1)
         }
         await s.delete("s")
-        assert.equal(await reader.read(9856, 224, Buffer.alloc(224), 0), notFound)
-        assert.equal(await reader.open(host.bench.volume, object, number), notFound)
+        assert.equal(await readFile(reader, 9856, 224, Buffer.alloc(224), 0), notFound)
+        assert.equal(await openFile(reader, host.bench.volume, object, number), notFound)
         await s.check()
     })
 
@@ -377,7 +378,7 @@ describe("store: snapshots", function () {
 
 async function topOf(s: SnapshotHost, number: number): Promise<number> {
     const { tree } = s.host.bench.volume
-    assert.ok(await tree.find(4, number))
+    assert.ok(await findKey(tree, 4, number))
     checkVolume(s.host.bench)
     return tree.leaf.readUInt32LE(tree.valueAt + 4)
 }

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { Random } from "../../tools/sim/random"
+import { treeHeight } from "../../src/store/log"
+import { findKey, nextKey } from "../../src/store/tree"
 
 /** Object and sub in one, in the tree's order. */
 type Key = string
@@ -35,7 +37,7 @@ async function history(seed: number, steps: number, longest: number): Promise<nu
         }
         const [object, sub] = pick()
         const key = keyOf(object, sub)
-        assert.equal(await tree.find(object, sub), known.has(key))
+        assert.equal(await findKey(tree, object, sub), known.has(key))
         const sorted = step % 20 === 0 ? [...known.keys()].sort() : []
         if (step % 20 === 0) {
             const after = sorted.find(k => k >= key)
@@ -47,14 +49,14 @@ async function history(seed: number, steps: number, longest: number): Promise<nu
         }
         await volume.commit()
         for (let k = 0; k < 20 && volume.log.usage.available() < 6; k++) await volume.reclaim()
-        height = Math.max(height, volume.log.treeHeight())
+        height = Math.max(height, treeHeight(volume.log))
         if (step % 60 === 59) {
             bench.cutPowerNow()
             bench.powerUp()
             // the same tree, from flash
             assert.equal(await volume.mount(), true)
             let count = 0
-            for (let more = await tree.seek(100, 0); more && tree.object < 200; more = await tree.next(), count++) {
+            for (let more = await tree.seek(100, 0); more && tree.object < 200; more = await nextKey(tree), count++) {
                 const value = known.get(keyOf(tree.object, tree.sub))
                 assert.ok(value?.equals(tree.leaf.subarray(tree.valueAt, tree.valueAt + tree.valueBytes)))
             }

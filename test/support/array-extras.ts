@@ -3,6 +3,8 @@
 // Promise: at any time no more is taken away than an array must bear: one element, or pages of one element. So whatever differs then is
 // the store's fault.
 
+import { deadIn, isWritten } from "../../src/array/array"
+import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
 import assert from "node:assert/strict"
 import type { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { Random } from "../../tools/sim/random"
@@ -33,7 +35,7 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
 
     const array = () => bench.volume.array
     const slotsUsed = () => array().slots.slice(0, array().elements)
-    const isWhole = () => array().dead() === 0 && array().joining < 0 && !bench.silent && !doubtful
+    const isWhole = () => deadIn(array()) === 0 && array().joining < 0 && !bench.silent && !doubtful
 
     /** What was damaged is left out, or looked through. */
     function judgeDoubt(): void {
@@ -51,7 +53,7 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
     function expendable(part: number): number {
         if (bench.silent) return -1
         if (array().joining >= 0) return array().slots[array().joining]
-        if (array().dead()) return -1
+        if (deadIn(array())) return -1
         if (doubtful) return bench.chips.indexOf(doubtful)
         return slotsUsed()[Math.floor(part * array().elements)]
     }
@@ -59,7 +61,7 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
     async function work(steps: number): Promise<boolean> {
         for (let i = 0; i < steps && bench.volume.repair.isPending(); i++) {
             bench.nowNs += 50e6
-            await host.own(() => bench.volume.repair.step(Math.floor(bench.nowNs / 1e6)))
+            await host.own(() => repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6)))
             judgeDoubt()
         }
         return bench.volume.repair.isPending()
@@ -100,19 +102,19 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
         /** Onto the element that was lost, a new one in its place, or a spare; or in place of one that lives. */
         async rebuild(a, b) {
             if (array().joining >= 0) return false
-            const dead = array().dead()
+            const dead = deadIn(array())
             const lives = dead === 0
             if (lives && (!isWhole() || a < 0.7)) return false
             const position = lives ? Math.floor(b * array().elements) : 31 - Math.clz32(dead)
             const spare = slotsUsed().length < slotsMax ? bench.chips.length : -1
             if (!lives && a < 0.4) {
                 // a new one in the slot of the one that is gone, or beside it when nothing is known of that
-                const slot = bench.chips.findIndex((_, i) => bench.silent & (1 << i) || !array().writes(i))
+                const slot = bench.chips.findIndex((_, i) => bench.silent & (1 << i) || !isWritten(array(), i))
                 if (slot < 0) return false
                 bench.insert(slot)
             } else if ((lives || a < 0.6) && spare >= 0 && spare < slotsMax) bench.insert(spare)
             const status = await host.own(() =>
-                bench.volume.repair.rebuild(lives ? position : any, any, lives ? replaceFlag : 0),
+                rebuildElement(bench.volume.repair, lives ? position : any, any, lives ? replaceFlag : 0),
             )
             judgeDoubt()
             if (status !== undefined)
@@ -149,7 +151,7 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
         },
         async scrub(a) {
             const { repair } = bench.volume
-            const status = await host.own(() => repair.scrub(100 + Math.floor(a * 2000)))
+            const status = await host.own(() => scrubArray(repair, 100 + Math.floor(a * 2000)))
             if (status === ok && doubtful && !scrub) scrub = { repair, passes: repair.passes }
             assert.ok(status === undefined || status === ok || status === noSpace, `scrub: status ${status}`)
             return true

@@ -1,5 +1,7 @@
 // What tests of whole arrays do again and again, over chips as over cards.
 
+import { repairStep, scrubArray } from "../../src/store/repair"
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { checkArray, MemoryImage, PageChecks, type Report } from "../../tools/check"
 import type { StoreBench } from "./store-bench"
@@ -20,14 +22,14 @@ export async function repairAll(bench: StoreBench): Promise<void> {
     for (let i = 0; i < repairStepsMax && bench.volume.repair.isPending(); i++) {
         bench.nowNs += 100e6
         // a cut in between makes another volume of the bench
-        await bench.volume.repair.step(Math.floor(bench.nowNs / 1e6))
+        await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
     }
     assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
 }
 
 /** All that is held, each page looked at. */
 export async function scrubAll(bench: StoreBench): Promise<void> {
-    assert.equal(await bench.volume.repair.scrub(1000), 0)
+    assert.equal(await scrubArray(bench.volume.repair, 1000), 0)
     await repairAll(bench)
 }
 
@@ -42,7 +44,7 @@ export async function readAll(host: StoreHost): Promise<void> {
 export async function survivesAnyLoss(host: StoreHost): Promise<void> {
     const { bench } = host
     const { array } = bench.volume
-    assert.equal(array.dead(), 0)
+    assert.equal(deadIn(array), 0)
     const slots = array.slots.slice(0, array.elements)
     const images = bench.snapshot()
     for (const slot of slots) {

@@ -3,6 +3,7 @@
 //
 // CUT=<stage>/<operation>/<fraction>[/<second operation>/<fraction>] replays one, as a failure names it.
 
+import { takenBytes } from "../../src/store/upload"
 import assert from "node:assert/strict"
 import { PageChecks, type ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
@@ -193,7 +194,11 @@ export class Explorer {
         }
         checkVolume(bench)
         for (const [object, upload] of report.uploads)
-            assert.equal(bench.volume.uploadOf(object).bytes(), upload.size, `upload ${object} as the volume holds it`)
+            assert.equal(
+                takenBytes(bench.volume.uploadOf(object)),
+                upload.size,
+                `upload ${object} as the volume holds it`,
+            )
         const host = new CutHost(bench)
         host.take(known)
         let now: Known = known

@@ -1,9 +1,11 @@
 // What is done while the power is cut, stage after stage on the same array: each begins with the mount of what the one before left.
 
+import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
+import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import type { ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
-import { Explorer, record, type ExploreOptions } from "./cut-explorer"
+import { Explorer, record, type ExploreOptions, type Recording } from "./cut-explorer"
 import { CutHost } from "./cut-host"
 import { smallPart, StoreBench } from "./store-bench"
 
@@ -47,16 +49,16 @@ async function put(host: CutHost, path: string, content: Buffer, flags = 0, piec
 }
 
 /** The volume's own work, one step. */
-async function repairStep(host: CutHost): Promise<void> {
+async function oneRepairStep(host: CutHost): Promise<void> {
     const { bench } = host
     bench.nowNs += 100e6
-    await bench.volume.repair.step(bench.nowNs / 1e6)
+    await repairStep(bench.volume.repair, bench.nowNs / 1e6)
 }
 
 export async function repairAll(host: CutHost, between?: (step: number) => Promise<void>): Promise<void> {
     const { bench } = host
     for (let i = 0; i < repairStepsMax && bench.volume.repair.isPending(); i++) {
-        await host.work(() => repairStep(host))
+        await host.work(() => oneRepairStep(host))
         await between?.(i)
     }
     assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
@@ -178,6 +180,24 @@ export const fileStages: Stage[] = [
         },
     },
     {
+        name: "full: overwrites and removals in a volume with hardly a free segment",
+        async setup(h) {
+            await rest(h)
+            assert.equal(await h.mkdir("f"), ok)
+            let count = 0
+            while (count < 400 && (await h.put(`f/${count}`, bytes(1000, count))) === ok) count++
+            for (let i = 0; i < count; i += 7) assert.equal(await h.remove(`f/${i}`), ok)
+        },
+        async run(h) {
+            for (let i = 1; i < 14; i++) {
+                if (!h.tree.has(`f/${i}`)) continue
+                const status = await h.put(`f/${i}`, bytes(1100, i), 1)
+                assert.ok(status === ok || status === 6, `status ${status}`)
+                if (i % 4 === 1) assert.equal(await h.remove(`f/${i}`), ok)
+            }
+        },
+    },
+    {
         name: "refresh: what rests too long is moved, for the wear",
         async setup(h) {
             await rest(h)
@@ -220,20 +240,20 @@ function rebuildStage(elements: number): Stage {
             h.bench.insert(1)
         },
         async run(h) {
-            await h.work(async () => assert.equal(await h.bench.volume.repair.rebuild(any, any, 0), ok))
+            await h.work(async () => assert.equal(await rebuildElement(h.bench.volume.repair, any, any, 0), ok))
             await repairAll(h, async step => {
                 if (step === 2) await put(h, "d/meanwhile", bytes(300), 1)
                 if (step === 9) await h.mount()
                 if (step === 14) assert.equal(await h.remove("d/meanwhile"), ok)
             })
-            assert.equal(h.bench.volume.array.dead(), 0)
+            assert.equal(deadIn(h.bench.volume.array), 0)
         },
         degradedAfterwards: ["element-out"],
         async afterwards(h) {
             const { repair, array } = h.bench.volume
-            if (array.dead() && array.joining < 0) assert.equal(await repair.rebuild(any, any, 0), ok)
+            if (deadIn(array) && array.joining < 0) assert.equal(await rebuildElement(repair, any, any, 0), ok)
             await repairAll(h)
-            assert.equal(h.bench.volume.array.dead(), 0, "rebuilt")
+            assert.equal(deadIn(h.bench.volume.array), 0, "rebuilt")
             const lost = h.bench.operations % elements
             // the element that was blank is worth as much as any
             h.bench.silent = 1 << h.bench.volume.array.slots[lost]
@@ -294,7 +314,7 @@ export function repairStages(elements: number): Stage[] {
                 damage(h.bench, 1, new Random("scrub"), 6)
             },
             async run(h) {
-                await h.work(async () => assert.equal(await h.bench.volume.repair.scrub(1000), ok))
+                await h.work(async () => assert.equal(await scrubArray(h.bench.volume.repair, 1000), ok))
                 await repairAll(h, async step => {
                     if (step === 3) await put(h, "d/meanwhile", bytes(300), 1)
                 })
@@ -302,7 +322,7 @@ export function repairStages(elements: number): Stage[] {
             },
             async afterwards(h) {
                 await repairAll(h)
-                assert.equal(await h.bench.volume.repair.scrub(1000), ok)
+                assert.equal(await scrubArray(h.bench.volume.repair, 1000), ok)
                 await repairAll(h)
             },
         },
@@ -328,39 +348,45 @@ export function cutStages(
     tags = "[R23] [R22] [R21] [R29]",
 ): void {
     const explorer = new Explorer(seed)
-    let from: CutHost | undefined
+    /** By stage: what it left. */
+    const left = new Map<Stage, Recording & { host: CutHost }>()
 
-    function fork(name: string): CutHost {
-        const { bench } = from!
+    async function fork(index: number): Promise<CutHost> {
+        const before = stages
+            .slice(0, index)
+            .filter(stage => stage.isKept)
+            .at(-1)
+        const from = before ? (await recordingOf(before)).host : await formatted(elements)
+        const { bench } = from
+        const { name } = stages[index]
         const next = new StoreBench(part, segmentRows, `${seed} ${elements} ${name}`, elements, [], bench.nowNs)
         next.load(bench.snapshot())
         next.silent = bench.silent
-        return from!.copy(next)
+        return from.copy(next)
     }
 
-    before(async () => {
-        from = await formatted(elements)
-    })
+    /** Runs those before it too, if they were not. */
+    async function recordingOf(stage: Stage): Promise<Recording & { host: CutHost }> {
+        const known = left.get(stage)
+        if (known) return known
+        const host = await fork(stages.indexOf(stage))
+        if (stage.setup) {
+            await host.mount()
+            await stage.setup(host)
+        }
+        const recording = await record(stage.name, host, async h => {
+            await h.mount()
+            await stage.run(h)
+        })
+        if (stage.isKept) left.set(stage, { ...recording, host })
+        return { ...recording, host }
+    }
 
     for (const stage of stages)
         it(`${stage.name} ${tags}`, async () => {
-            const host = fork(stage.name)
-            if (stage.setup) {
-                await host.mount()
-                await stage.setup(host)
-            }
-            const recording = await record(stage.name, host, async h => {
-                await h.mount()
-                await stage.run(h)
-            })
-            // also when a cut of this one fails
-            if (stage.isKept) from = host
-            await explorer.explore(recording, {
-                degraded: stage.degraded,
-                afterwards: stage.afterwards,
-                degradedAfterwards: stage.degradedAfterwards,
-                ...optionsOf(stage),
-            })
+            const { degraded, afterwards, degradedAfterwards } = stage
+            const options = { degraded, afterwards, degradedAfterwards, ...optionsOf(stage) }
+            await explorer.explore(await recordingOf(stage), options)
         })
 
     after(() => console.log(`      ${titleOf(elements)}: ${explorer.describe()}`))

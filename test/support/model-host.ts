@@ -4,8 +4,8 @@
 // and is allowed only when the volume says itself that it is nearly full.
 
 import assert from "node:assert/strict"
-import { Queries } from "../../src/store/queries"
-import { Reader } from "../../src/store/reader"
+import { Queries, askVolume, lookupPath, readdir } from "../../src/store/queries"
+import { Reader, openFile, readFile } from "../../src/store/reader"
 import { propertiesOf } from "./snapshot-checker"
 import { PowerCut, type StoreBench } from "./store-bench"
 import type { Figures } from "./store-checker"
@@ -263,7 +263,7 @@ export class ModelHost extends StoreHost {
         const frame = Buffer.alloc(236)
         frame.writeUInt32LE(this.tree.get(path)!.object, 12)
         const out = Buffer.alloc(236)
-        assert.equal(await queries.ask(9, frame, 16, out, 12), ok)
+        assert.equal(await askVolume(queries, 9, frame, 16, out, 12), ok)
         const found = queries.bytes ? propertiesOf(out.subarray(12, 12 + queries.bytes)) : new Map<string, string>()
         assert.deepEqual(found, this.properties.get(path) ?? new Map(), `properties of ${path}`)
     }
@@ -300,7 +300,11 @@ export class ModelHost extends StoreHost {
         frame.writeUInt32LE(1, 12)
         const bytes = 16 + frame.write(path, 16)
         const out = Buffer.alloc(236)
-        assert.equal(await new Queries(this.bench.volume).ask(1, frame, bytes, out, 12), ok, `${path} in ${name}`)
+        assert.equal(
+            await askVolume(new Queries(this.bench.volume), 1, frame, bytes, out, 12),
+            ok,
+            `${path} in ${name}`,
+        )
         assert.equal(out.readUInt32LE(14), objects.get(path), `object of ${path} in ${name}`)
         const data = content.get(path)!
         if (data === "directory") return
@@ -379,10 +383,10 @@ export class ModelHost extends StoreHost {
         const offset = Math.floor(content.length * from)
         const bytes = Math.floor((content.length - offset) * part)
         const reader = new Reader(Buffer.alloc(260))
-        assert.equal(await reader.open(this.bench.volume, object, 0), ok)
+        assert.equal(await openFile(reader, this.bench.volume, object, 0), ok)
         assert.equal(reader.size, content.length)
         const out = Buffer.alloc(bytes)
-        assert.equal(await reader.read(offset, bytes, out, 0), ok)
+        assert.equal(await readFile(reader, offset, bytes, out, 0), ok)
         assert.ok(out.equals(content.subarray(offset, offset + bytes)), `${bytes} bytes of ${path} from ${offset}`)
     }
 
@@ -390,7 +394,7 @@ export class ModelHost extends StoreHost {
         const out = Buffer.alloc(236)
         const bytes = Buffer.from(path)
         const queries = new Queries(this.bench.volume)
-        const status = await queries.lookup(1, bytes, 0, bytes.length, out, 0)
+        const status = await lookupPath(queries, 1, bytes, 0, bytes.length, out, 0)
         const node = this.tree.get(path)
         if (!node) {
             const parent = this.tree.get(this.parentPath(path))
@@ -418,7 +422,7 @@ export class ModelHost extends StoreHost {
         let cookie = 0
         for (let pages = 0, isLast = false; !isLast; pages++) {
             assert.ok(pages <= this.tree.size, "a listing ends")
-            assert.equal(await queries.readdir(directory, cookie, out, 0, 224), ok)
+            assert.equal(await readdir(queries, directory, cookie, out, 0, 224), ok)
             isLast = (out[0] & 0x80) !== 0
             for (let i = 0, at = 1; i < (out[0] & 0x7f); i++) {
                 const key = out.readUInt32LE(at)

@@ -8,7 +8,7 @@ import { pageBufferBytes, type CardPort, type ElementBank } from "../../src/flas
 import { NorBank } from "../../src/flash/nor"
 import { SdBank } from "../../src/flash/sd"
 import { usePlatform } from "../../src/platform"
-import { Reader } from "../../src/store/reader"
+import { Reader, openFile, readFile } from "../../src/store/reader"
 import { Requests } from "../../src/store/requests"
 import { NodeCache } from "../../src/store/node-cache"
 import { Volume } from "../../src/store/volume"
@@ -248,10 +248,10 @@ export class StoreBench implements CardPort {
 
     async readFile(object: number, snapshot = 0): Promise<Buffer> {
         const reader = new Reader(Buffer.alloc(pageBufferBytes))
-        const opened = await reader.open(this.volume, object, snapshot)
+        const opened = await openFile(reader, this.volume, object, snapshot)
         if (opened !== 0) throw new Error(`object ${object} cannot be read: status ${opened}`)
         const out = Buffer.alloc(reader.size)
-        const status = await reader.read(0, reader.size, out, 0)
+        const status = await readFile(reader, 0, reader.size, out, 0)
         if (status !== 0) throw new Error(`object ${object} cannot be read: status ${status}`)
         return out
     }

@@ -2,6 +2,9 @@
 // retries, without bus or node.
 
 import type { StoreBench } from "./store-bench"
+import { bodyBytes } from "../../src/store/page"
+import { executeRequest } from "../../src/store/requests"
+import { takeBytes, appendFull, appendPartial } from "../../src/store/upload"
 
 export interface Answer {
     status: number
@@ -41,7 +44,7 @@ export class StoreClient {
     /** The last request once more, as a retry. */
     async again(op: number, ...args: (number | Buffer)[]): Promise<Answer> {
         const { frame, bytes } = this.frame(op, ...args)
-        const status = await this.bench.requests.execute(frame, bytes)
+        const status = await executeRequest(this.bench.requests, frame, bytes)
         return { status, value: this.bench.requests.value }
     }
 
@@ -52,10 +55,10 @@ export class StoreClient {
         if (!upload) return 0
         let at = 0
         while (at < data.length) {
-            at += upload.take(data, at, data.length - at)
-            if (!upload.isPageFull()) break
+            at += takeBytes(upload, data, at, data.length - at)
+            if (upload.fill !== bodyBytes) break
             if (!(await volume.prepareData(upload))) return at
-            await upload.appendFull(volume.log)
+            await appendFull(upload, volume.log)
             this.acknowledged(object, upload.durable)
         }
         return at
@@ -66,7 +69,7 @@ export class StoreClient {
         const upload = volume.uploadOf(object)
         if (!upload) return 0
         if (!(await volume.prepareData(upload))) return upload.durable
-        await upload.appendPartial(volume.log)
+        await appendPartial(upload, volume.log)
         await volume.array.settle()
         upload.settled()
         return upload.durable

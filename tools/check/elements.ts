@@ -238,7 +238,8 @@ function newestAnchor(
     let newest: Found | undefined = sector
     for (let slot = sector.slot + 1; slot < sector.slot + 16; slot++) {
         const found = newestIn(slot)
-        if (!found) continue
+        // an element that was away holds anchors of an earlier turn
+        if (!found || found.anchor.sequence < sector.anchor.sequence) continue
         if (found.anchor.sequence <= newest.anchor.sequence)
             findings.add(
                 "anchor-order",

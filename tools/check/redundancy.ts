@@ -4,7 +4,7 @@
  */
 import { isBlank, samePage } from "./page"
 import type { ArrayPages } from "./pages"
-import type { Findings } from "./problems"
+import type { Findings, Place } from "./problems"
 
 /** `marks`: by page, 0 = not in use. `lastRow` is the last row of the log: a row that may be weak. */
 export function checkRedundancy(
@@ -67,7 +67,7 @@ function checkRow(row: number, inUse: number, isLast: boolean, pages: ArrayPages
 }
 
 /** The place of the parity page if it is not the XOR; undefined too when an element of the row does not count. */
-function wrongParity(row: number, pages: ArrayPages): Partial<ReturnType<ArrayPages["place"]>> | undefined {
+function wrongParity(row: number, pages: ArrayPages): Place | undefined {
     const position = pages.geometry.parityPositionOf(row)
     const parity = pages.raw(position, row)
     const sum = parity && pages.xor(row, position)
@@ -75,5 +75,5 @@ function wrongParity(row: number, pages: ArrayPages): Partial<ReturnType<ArrayPa
     // a row of which nothing was used: blank pages, or a parity page that counts as zeros
     if (isBlank(parity) && sum.every(byte => byte === 0)) return undefined
     const place = pages.place(row * pages.geometry.D, position)
-    return { ...place, page: undefined }
+    return { ...place, page: undefined as number | undefined }
 }

@@ -1,4 +1,4 @@
-// `npm run names`: writes src/names.ts anew, with the names the firmware uses most often (docs/decisions/0006). Run it when the firmware
+// `npm run names`: writes src/names.ts anew, with the names that both images of the firmware use most often (docs/decisions/0006). Run it when the firmware
 // changed much; `npm run size` says what there is to gain.
 
 import { writeFileSync } from "node:fs"
@@ -7,14 +7,29 @@ import { compileProgram, firmwareSources } from "../sim/bytecode"
 import { projectRoot } from "../sim/devs-cli"
 import { longNameBytes, namesOf } from "./image"
 
+type Names = ReturnType<typeof namesOf>
+
 /** Those that get a short number. */
 const namesMax = 248
 const lineWidth = 118
 
-const names = namesOf(compileProgram(firmwareSources(), Infinity))
-console.log(`long numbers cost ${longNameBytes(names)} bytes`)
+const images = () =>
+    (["nor", "sd"] as const).map(elements => namesOf(compileProgram(firmwareSources(elements), Infinity)))
+
+/** By what all images use together. */
+function merged(lists: Names[]): { name: string; uses: number }[] {
+    const uses = new Map<string, number>()
+    for (const list of lists) for (const each of list) uses.set(each.name, (uses.get(each.name) ?? 0) + each.uses)
+    return [...uses].map(([name, uses]) => ({ name, uses })).sort((a, b) => b.uses - a.uses)
+}
+
+const costs = (lists: Names[]) => lists.map(longNameBytes).join(" and ")
+
+const before = images()
+const names = merged(before)
+console.log(`long numbers cost ${costs(before)} bytes`)
 const lines = [""]
-for (const { name } of names.slice(0, namesMax).filter(({ uses }) => uses > 1)) {
+for (const { name } of names.slice(0, namesMax).filter(({ uses }) => uses > 2)) {
     if (lines.at(-1)!.length + name.length + 5 > lineWidth) lines.push("")
     lines[lines.length - 1] += ` + ${JSON.stringify(name)}`
 }
@@ -31,4 +46,4 @@ ds.keep(
 )
 `,
 )
-console.log(`and ${longNameBytes(namesOf(compileProgram(firmwareSources(), Infinity)))} now`)
+console.log(`and ${costs(images())} now`)

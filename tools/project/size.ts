@@ -3,7 +3,7 @@
 
 import { parseArgs } from "node:util"
 import { runDemo } from "../demo/demo"
-import { buildProgram } from "../sim/bytecode"
+import { compileProgram, firmwareSources } from "../sim/bytecode"
 import { functionBytesOf, functionLimitBytes, longNameBytes, namesOf } from "./image"
 
 const programLimitBytes = 100 * 1024
@@ -23,6 +23,19 @@ function row(name: string, bytes: number, limitBytes: number): Row {
     return { name, bytes, limitBytes, ok: bytes <= limitBytes }
 }
 
+/** Of the image for one kind of elements, whether it fits or not. */
+function imageRows(elements: "nor" | "sd"): Row[] {
+    const image = compileProgram(firmwareSources(elements), Infinity)
+    const names = namesOf(image)
+    // what an order for this image alone would leave
+    const best = longNameBytes(names.map(({ uses }, number) => ({ uses, number })))
+    return [
+        row(`${elements}: program`, image.length, programLimitBytes),
+        row(`${elements}: functions`, functionBytesOf(image), functionLimitBytes),
+        row(`${elements}: name order`, longNameBytes(names) - best, nameOrderLimitBytes),
+    ]
+}
+
 async function heapRows(): Promise<Row[]> {
     const rows: Row[] = []
     const result = await runDemo({
@@ -37,18 +50,9 @@ async function heapRows(): Promise<Row[]> {
 }
 
 const { values } = parseArgs({ options: { json: { type: "boolean" }, program: { type: "boolean" } } })
-const image = buildProgram()
-const names = namesOf(image)
-// what `npm run names` would leave
-const best = longNameBytes(names.map(({ uses }, number) => ({ uses, number })))
-const rows = [
-    row("program", image.length, programLimitBytes),
-    row("functions", functionBytesOf(image), functionLimitBytes),
-    row("name order", longNameBytes(names) - best, nameOrderLimitBytes),
-    ...(values.program ? [] : await heapRows()),
-]
+const rows = [...imageRows("nor"), ...imageRows("sd"), ...(values.program ? [] : await heapRows())]
 if (values.json) console.log(JSON.stringify({ outputVersion: 1, sizes: rows }))
 else
     for (const { name, bytes, limitBytes, ok } of rows)
-        console.log(`${name.padEnd(15)} ${String(bytes).padStart(7)} of ${limitBytes} bytes${ok ? "" : "  TOO MUCH"}`)
+        console.log(`${name.padEnd(16)} ${String(bytes).padStart(7)} of ${limitBytes} bytes${ok ? "" : "  TOO MUCH"}`)
 process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1

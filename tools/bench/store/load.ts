@@ -6,6 +6,8 @@ import { StoreClient } from "../../../test/support/store-client"
 import { Random } from "../../sim/random"
 import type { SpiNorPart } from "../../sim/chips/spi-nor-parts"
 import { Programs } from "./programs"
+import { eraseAhead } from "../../../src/store/log"
+import { takenBytes } from "../../../src/store/upload"
 
 const opHello = 1
 const opCreate = 4
@@ -90,7 +92,7 @@ export class StoreLoad {
     }
 
     uploaded(object: number): number {
-        return this.bench.volume.uploadOf(object).bytes()
+        return takenBytes(this.bench.volume.uploadOf(object))
     }
 
     async abort(object: number): Promise<void> {
@@ -165,7 +167,7 @@ export class StoreLoad {
         bench.nowNs += Math.min(ms, quietMs) * nsPerMs
         while (bench.nowNs < endNs) {
             if (bench.volume.orphans) await bench.volume.reclaim()
-            else if (!(await bench.volume.log.eraseAhead())) break
+            else if (!(await eraseAhead(bench.volume.log))) break
         }
         bench.nowNs = Math.max(bench.nowNs, endNs)
     }

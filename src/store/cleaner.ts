@@ -17,22 +17,22 @@ const mostMax = 224
 const mostMin = 128
 
 export class Cleaner {
-    private log: Log
-    private tree: Tree
-    private uploads: Upload[]
-    private scratch: Buffer
-    private extent: Buffer
+    log: Log
+    tree: Tree
+    uploads: Upload[]
+    scratch: Buffer
+    extent: Buffer
     /** Segment being emptied (0 = none) and the index of the page to look at next. */
-    private victim: number
-    private cursor: number
+    victim: number
+    cursor: number
     /** Segment that could not be emptied: a page of it cannot be read. */
-    private stuck: number
+    stuck: number
     /** Pages in use when the victim was taken, 0 when it was named; and the room that was gained since. */
-    private begunAt: number
+    begunAt: number
     gained: number
     /** With so much of a segment in use, of 256, emptying it gains something, as far as is known; and the pages live when that was found. */
-    private most: number
-    private mostLive: number
+    most: number
+    mostLive: number
 
     constructor(log: Log, tree: Tree, uploads: Upload[], scratch: Buffer) {
         this.log = log
@@ -71,51 +71,11 @@ export class Cleaner {
         return this.stuck === segment
     }
 
-    /** The fewest pages in use, if so few that emptying it gains space; with few segments left, if it surely does. */
-    private pick(): void {
-        const log = this.log
-        const segmentPages = log.array.segmentPages
-        const available = log.usage.available()
-        const live = log.usage.live
-        let most = this.most
-        if (this.begunAt) most = this.gained << 4 > segmentPages ? most + 8 : ((this.begunAt << 8) / segmentPages) | 0
-        // what was deleted since may have made it worth while
-        if (live < this.mostLive) most += (128 * (this.mostLive - live)) / segmentPages
-        this.mostLive = live
-        if (most > mostMax) most = mostMax
-        if (most < mostMin) most = mostMin
-        this.most = most
-        // while there are others only the best; with the last but one what surely gains
-        let part = (10 - available) << 5
-        if (available < 3) {
-            part = mostMin
-            if (available === 2) if (most > 176) part = most - 48
-        }
-        if (part > most) part = most
-        let least = (segmentPages * part) >> 8
-        this.victim = 0
-        this.cursor = 0
-        this.gained = 0
-        this.begunAt = 0
-        for (let segment = 1; segment < log.segments; segment++) {
-            const usage = log.usage.of(segment)
-            if (usage === 0) continue
-            if (usage >= least) continue
-            if (segment === log.segment) continue
-            if (segment === this.stuck) continue
-            if (log.usage.isPinned(segment)) continue
-            least = usage
-            this.victim = segment
-            this.begunAt = least
-        }
-        if (available === 3) if (!this.victim) this.most = most + 8
-    }
-
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
     async step(): Promise<boolean> {
         const log = this.log
         let victim = this.victim
-        if (!victim || victim === log.segment || !log.usage.isMovable(victim)) this.pick()
+        if (!victim || victim === log.segment || !log.usage.isMovable(victim)) pick(this)
         victim = this.victim
         if (!victim) return false
         const segmentPages = log.array.segmentPages
@@ -132,7 +92,7 @@ export class Cleaner {
             if (!(await log.readPage(page, scratch))) continue
             const type = scratch[atType]
             if (type === typeData) {
-                const count = await this.moveData(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"))
+                const count = await moveData(this, page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"))
                 moves += count
                 if (count > 1) this.cursor += count - 1
             } else if (type === typeNode) {
@@ -159,48 +119,89 @@ export class Cleaner {
         }
         return true
     }
+}
 
-    /** Moves a block, and those that follow it in its extent. @returns how many */
-    private async moveData(page: number, object: number, block: number): Promise<number> {
-        const log = this.log
-        const tree = this.tree
-        const scratch = this.scratch
-        if (!(await tree.findAtMost(object, block + 1))) return 0
-        if (tree.object !== object) return 0
-        if (tree.sub === 0) return 0
-        const sub = tree.sub
-        const first = tree.leaf.getAt(tree.valueAt, "u32")
-        const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
-        const offset = block + 1 - sub
-        if (offset >= count) return 0
-        if (first + offset !== page) return 0
-        await log.ensure(1)
-        let max = count - offset
-        if (max > movesMax) max = movesMax
-        if (max > log.room()) max = log.room()
-        const to = log.segment * log.array.segmentPages + log.next
-        let moved = 0
-        while (moved < max) {
-            if (!(await log.readPage(page + moved, scratch))) break
-            if (scratch.getAt(atBlock, "u32") !== block + moved) break
-            await log.append(scratch, typeData, scratch[atLength], object, block + moved)
-            moved++
-        }
-        if (moved === 0) return 0
-        log.account(to, moved)
-        log.account(page, -moved)
-        if (offset > 0) await this.putExtent(object, sub, first, offset)
-        await this.putExtent(object, sub + offset, to, moved)
-        if (offset + moved < count)
-            await this.putExtent(object, sub + offset + moved, page + moved, count - offset - moved)
-        for (let i = 0; i < this.uploads.length; i++)
-            if (this.uploads[i].object === object) this.uploads[i].moved(page, moved, to)
-        return moved
+/** The fewest pages in use, if so few that emptying it gains space; with few segments left, if it surely does. */
+function pick(cleaner: Cleaner): void {
+    const log = cleaner.log
+    const segmentPages = log.array.segmentPages
+    const available = log.usage.available()
+    const live = log.usage.live
+    let most = cleaner.most
+    if (cleaner.begunAt)
+        most = cleaner.gained << 4 > segmentPages ? most + 8 : ((cleaner.begunAt << 8) / segmentPages) | 0
+    // what was deleted since may have made it worth while
+    if (live < cleaner.mostLive) most += (128 * (cleaner.mostLive - live)) / segmentPages
+    cleaner.mostLive = live
+    if (most > mostMax) most = mostMax
+    if (most < mostMin) most = mostMin
+    cleaner.most = most
+    // while there are others only the best; with the last but one what surely gains
+    let part = (10 - available) << 5
+    if (available < 3) {
+        part = mostMin
+        if (available === 2) if (most > 176) part = most - 48
     }
+    if (part > most) part = most
+    let least = (segmentPages * part) >> 8
+    cleaner.victim = 0
+    cleaner.cursor = 0
+    cleaner.gained = 0
+    cleaner.begunAt = 0
+    for (let segment = 1; segment < log.segments; segment++) {
+        const usage = log.usage.of(segment)
+        if (usage === 0) continue
+        if (usage >= least) continue
+        if (segment === log.segment) continue
+        if (segment === cleaner.stuck) continue
+        if (log.usage.isPinned(segment)) continue
+        least = usage
+        cleaner.victim = segment
+        cleaner.begunAt = least
+    }
+    if (available === 3) if (!cleaner.victim) cleaner.most = most + 8
+}
 
-    private async putExtent(object: number, sub: number, page: number, count: number): Promise<void> {
-        this.extent.setAt(0, "u32", page)
-        this.extent.setAt(4, "u16", count)
-        await this.tree.put(object, sub, this.extent, 0, 6)
+/** Moves a block, and those that follow it in its extent. @returns how many */
+async function moveData(cleaner: Cleaner, page: number, object: number, block: number): Promise<number> {
+    const log = cleaner.log
+    const tree = cleaner.tree
+    const scratch = cleaner.scratch
+    if (!(await tree.findAtMost(object, block + 1))) return 0
+    if (tree.object !== object) return 0
+    if (tree.sub === 0) return 0
+    const sub = tree.sub
+    const first = tree.leaf.getAt(tree.valueAt, "u32")
+    const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
+    const offset = block + 1 - sub
+    if (offset >= count) return 0
+    if (first + offset !== page) return 0
+    await log.ensure(1)
+    let max = count - offset
+    if (max > movesMax) max = movesMax
+    if (max > log.room()) max = log.room()
+    const to = log.segment * log.array.segmentPages + log.next
+    let moved = 0
+    while (moved < max) {
+        if (!(await log.readPage(page + moved, scratch))) break
+        if (scratch.getAt(atBlock, "u32") !== block + moved) break
+        await log.append(scratch, typeData, scratch[atLength], object, block + moved)
+        moved++
     }
+    if (moved === 0) return 0
+    log.account(to, moved)
+    log.account(page, -moved)
+    if (offset > 0) await putExtent(cleaner, object, sub, first, offset)
+    await putExtent(cleaner, object, sub + offset, to, moved)
+    if (offset + moved < count)
+        await putExtent(cleaner, object, sub + offset + moved, page + moved, count - offset - moved)
+    for (let i = 0; i < cleaner.uploads.length; i++)
+        if (cleaner.uploads[i].object === object) cleaner.uploads[i].moved(page, moved, to)
+    return moved
+}
+
+async function putExtent(cleaner: Cleaner, object: number, sub: number, page: number, count: number): Promise<void> {
+    cleaner.extent.setAt(0, "u32", page)
+    cleaner.extent.setAt(4, "u16", count)
+    await cleaner.tree.put(object, sub, cleaner.extent, 0, 6)
 }

@@ -8,7 +8,7 @@
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
 import { zeros } from "../lists"
-import { atHeight, atTree, Log, treePage, treeHeight, closingPages } from "./log"
+import { atHeight, atTree, Log, treePage, treeHeight } from "./log"
 import { NodeCache, findSlot, remember, freeSlot, dropDirty } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"

@@ -107,12 +107,6 @@ export class Usage {
         return this.isUsed(segment) || this.isPinned(segment)
     }
 
-    private touch(segment: number): void {
-        if (segment === this.changedLast) return
-        this.changedLast = segment
-        if (this.changed.indexOf(segment) < 0) this.changed.push(segment)
-    }
-
     /** Counts pages of a segment as in use (by > 0) or as no longer so. */
     account(segment: number, by: number, segmentPages: number): void {
         const was = this.counts.getAt(segment * 2, "u16")
@@ -127,7 +121,7 @@ export class Usage {
                 if (segment !== this.current) this.freeSegments++
                 this.freed.push(segment)
             }
-        this.touch(segment)
+        touch(this, segment)
     }
 
     /** The log leaves its present segment for another, a free one. */
@@ -140,23 +134,15 @@ export class Usage {
 
     /** A segment was erased. */
     erased(segment: number): void {
-        if (this.wear[segment] >= wearMax) this.rebase()
+        if (this.wear[segment] >= wearMax) rebase(this)
         this.wear[segment] += 1
-        this.touch(segment)
-    }
-
-    /** Takes half of what may be counted off all: levelling keeps them nearer to each other than that. */
-    private rebase(): void {
-        const wear = this.wear
-        for (let i = 1; i < this.segments; i++) wear[i] = wear[i] > rebaseBy ? wear[i] - rebaseBy : 0
-        this.wearBase += rebaseBy
-        this.isRebased = true
+        touch(this, segment)
     }
 
     /** An empty segment is not to be used any more. */
     retire(segment: number): void {
         this.counts.setAt(segment * 2, "u16", retired)
-        this.touch(segment)
+        touch(this, segment)
         this.recount()
     }
 
@@ -265,4 +251,18 @@ export class Usage {
         }
         this.freeSegments = free
     }
+}
+
+function touch(usage: Usage, segment: number): void {
+    if (segment === usage.changedLast) return
+    usage.changedLast = segment
+    if (usage.changed.indexOf(segment) < 0) usage.changed.push(segment)
+}
+
+/** Takes half of what may be counted off all: levelling keeps them nearer to each other than that. */
+function rebase(usage: Usage): void {
+    const wear = usage.wear
+    for (let i = 1; i < usage.segments; i++) wear[i] = wear[i] > rebaseBy ? wear[i] - rebaseBy : 0
+    usage.wearBase += rebaseBy
+    usage.isRebased = true
 }

@@ -74,9 +74,9 @@ export class Volume {
     repair: Repair
     cleaner: Cleaner
     /** Rows of a segment in an array that is made new, if that makes no more segments than there is room for. */
-    private newSegmentRows: number
+    newSegmentRows: number
     private cache: NodeCache
-    private scratch: Buffer
+    scratch: Buffer
 
     /**
      * @param newSegmentRows rows of a segment in an array that is made new, at least; @param usage 2 bytes for each segment there may be;
@@ -126,13 +126,13 @@ export class Volume {
         const alive = await array.identify()
         if (alive === 0) return false
         if (!(await labels.inspect())) return false
-        if (labels.arrayId === 0) if (!(await this.format(alive))) return false
+        if (labels.arrayId === 0) if (!(await format(this, alive))) return false
         log.anchors.arrayId = labels.arrayId
         if (!(await log.anchors.findNewest())) return false
-        if (!(await this.takeMembers())) return false
+        if (!(await takeMembers(this))) return false
         if (!array.isEnough()) return false
         if (!(await log.open())) return false
-        await this.restore()
+        await restore(this)
         await log.takeControl()
         array.onLoss = async () => {
             await log.writeAnchor()
@@ -140,7 +140,7 @@ export class Volume {
         await labels.write(log.anchors.generations, log.epoch)
         await labels.leaveOut(log.epoch)
         this.repair.begin()
-        await this.secure()
+        await secure(this)
         return true
     }
 
@@ -155,159 +155,9 @@ export class Volume {
         if (!(await log.loadRoot())) return false
         // a page that was to be programmed may be blank: a mount must not take it for the log's end
         await log.writeAnchor()
-        await this.restore()
-        await this.secure()
+        await restore(this)
+        await secure(this)
         return true
-    }
-
-    /** Takes what is good of a row that is not whole into the log again, and what is in the tail into the tree. */
-    private async secure(): Promise<void> {
-        const log = this.log
-        const row = log.weakRow
-        if (row >= 0) await this.appendAgain(row)
-        if (row === ((log.rootPage / this.array.rowPages) | 0) || this.hasRuns()) await this.commit()
-        log.weakRow = -1
-        this.orphans = true
-        this.mounted = true
-    }
-
-    /** Appends the pages of open uploads in a row again. */
-    private async appendAgain(row: number): Promise<void> {
-        const log = this.log
-        const scratch = this.scratch
-        const first = row * this.array.rowPages
-        for (let page = first; page < first + this.array.rowPages; page++) {
-            if (!(await log.readPage(page, scratch))) continue
-            if (scratch[atType] !== typeData) continue
-            const upload = this.uploadOf(scratch.getAt(atOwner, "u32"))
-            if (!upload) continue
-            if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
-            await log.ensure(1)
-            await upload.appendAgain(log)
-        }
-    }
-
-    /** Uses the elements that the newest anchor names. @returns false when there are none */
-    private async takeMembers(): Promise<boolean> {
-        const array = this.array
-        const labels = this.labels
-        const anchors = this.log.anchors
-        let positions = labels.settleOn(anchors.generations)
-        let adopted = false
-        for (let slot = 0; slot < array.elements; slot++) {
-            const bit = 1 << slot
-            if (!(array.bank.alive & bit)) continue
-            if (labels.isOwn(slot)) continue
-            if (positions & bit) continue
-            if (!(anchors.members & bit)) continue
-            if (labels.idOf(slot) !== 0) continue
-            if (!(await anchors.isOn(slot))) continue
-            labels.adopt(slot, slot, anchors.generations[slot])
-            positions |= bit
-            adopted = true
-        }
-        array.use(positions & anchors.members, -1)
-        // an element that lost its label may hold a newer one
-        if (adopted) if (!(await anchors.findNewest())) return false
-        const joining = anchors.joining
-        const joins = joining >= 0 && (positions & (1 << joining)) !== 0
-        if (!joins) array.away.fillAt(0, array.away.length, 0)
-        array.use(positions & anchors.members, joins ? joining : -1)
-        return array.members !== 0 || joins
-    }
-
-    /** @returns false when the elements are not blank, too few, or too small */
-    private async format(alive: number): Promise<boolean> {
-        const array = this.array
-        const log = this.log
-        const bank = array.bank
-        let elements = 0
-        let rows = 0x7fffffff
-        for (let slot = 0; slot < slotsMax && alive & (1 << slot); slot++) {
-            array.slots[slot] = slot
-            elements++
-            if (bank.pages[slot] < rows) rows = bank.pages[slot]
-        }
-        // a gap: an element that should be there does not answer
-        if (elements < 2) return false
-        if (alive !== (1 << elements) - 1) return false
-        array.shape(elements, rows, this.newSegmentRows)
-        let segmentRows = this.newSegmentRows
-        while (rows > segmentRows * log.segmentsMax()) segmentRows *= 2
-        while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
-        if (rows > segmentRows * log.segmentsMax()) rows = segmentRows * log.segmentsMax()
-        if (segmentRows < segmentRowsMin) return false
-        if (rows < segmentRows * segmentsMin) return false
-        array.shape(elements, rows, segmentRows)
-        array.use(alive, -1)
-        // a cut while formatting leaves no label and no more than the empty root directory
-        log.anchors.arrayId = 0
-        if (await log.anchors.findNewest()) {
-            array.use(alive, -1)
-            array.away.fillAt(0, array.away.length, 0)
-            if (!(await log.open())) return false
-            if (log.commitNumber() > 2) return false
-        }
-        await array.eraseSegment(0)
-        await array.eraseSegment(1)
-        await array.settle()
-        await log.format(this.labels.choose())
-        this.tree.load()
-        this.directory.setInode(typeDirectory, 0, 0, 0, 1, rootDirectory)
-        await this.directory.store(rootDirectory)
-        for (let i = 0; i < uploadsMax; i++) this.uploads[i].object = 0
-        await this.commit()
-        for (let slot = 0; slot < elements; slot++) this.labels.adopt(slot, slot, 0)
-        await this.labels.write(log.anchors.generations, log.epoch)
-        return true
-    }
-
-    /** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
-    private async restore(): Promise<void> {
-        this.cleaner.begin()
-        this.tree.load()
-        await loadPins(this.tree, this.log)
-        await this.findUploads()
-        const self = this
-        const rowPages = this.array.rowPages
-        await this.log.readTail((page, object, block, bytes, count, buffer) => {
-            const upload = self.uploadOf(object)
-            if (!upload) return
-            if (((page / rowPages) | 0) === self.log.weakRow) return
-            upload.recover(self.log, page, block, bytes, count, buffer)
-        })
-    }
-
-    private async findUploads(): Promise<void> {
-        const tree = this.tree
-        const uploads = this.uploads
-        const now = platform.now()
-        // an upload keeps its slot
-        const before: number[] = []
-        for (let i = 0; i < uploadsMax; i++) {
-            before.push(uploads[i].object)
-            uploads[i].object = 0
-        }
-        let found = 0
-        let sub = 1
-        while (found < uploadsMax && (await tree.seek(uploadList, sub)) && tree.object === uploadList) {
-            const object = tree.sub
-            const session = tree.leaf.getAt(tree.valueAt, "u32")
-            sub = object + 1
-            if (!(await this.directory.loadAny(object))) continue
-            const size = this.directory.inode.getAt(4, "u32")
-            let page = 0
-            const block = (size / bodyBytes) | 0
-            if (block * bodyBytes !== size) {
-                page = await this.pageOf(object, block)
-                if (page < 0 || !(await this.log.readPage(page, this.scratch))) throw new Error("upload " + object)
-            }
-            let slot = before.indexOf(object)
-            if (slot < 0) slot = 0
-            while (uploads[slot].object) slot = (slot + 1) % uploadsMax
-            uploads[slot].resume(object, session, size, page, this.scratch, now)
-            found++
-        }
     }
 
     hasRuns(): boolean {
@@ -359,7 +209,7 @@ export class Volume {
     /** Gets room for one operation. @returns false when the volume is full */
     async prepare(givesBack: boolean): Promise<boolean> {
         const log = this.log
-        const hasSpace = await this.makeSpace()
+        const hasSpace = await makeSpace(this)
         if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
         return hasSpace
     }
@@ -387,7 +237,7 @@ export class Volume {
         const log = this.log
         const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
         if (log.takesData(tailMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
-        if (!(await this.makeSpace())) return false
+        if (!(await makeSpace(this))) return false
         if (log.tailPages() >= tailMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
         if (log.room() === 0) {
             await log.ensure(1)
@@ -407,54 +257,9 @@ export class Volume {
         return pages > 0 ? pages : 0
     }
 
-    /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */
-    private async makeSpace(): Promise<boolean> {
-        if (this.orphans) {
-            for (let i = 0; i < reclaimStepsMax; i++) {
-                if (i > 0) if (this.freePages() > 0) break
-                await this.reclaim()
-                if (!this.orphans) {
-                    // looking through all segments for nothing took long: a program must rest now and then
-                    await platform.sleep(1)
-                    break
-                }
-            }
-        }
-        return this.freePages() > 0
-    }
-
     /** One bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */
     async reclaim(): Promise<void> {
-        if (!(await this.reclaimStep())) this.orphans = false
-    }
-
-    /** @returns false when there was nothing to do */
-    private async reclaimStep(): Promise<boolean> {
-        const tree = this.tree
-        const log = this.log
-        const cleaner = this.cleaner
-        if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
-        if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
-            const object = tree.sub
-            if (await this.shrink(object, extentsPerCommit)) {
-                await tree.remove(object, 0)
-                await tree.remove(orphanList, object)
-            }
-        } else {
-            if (log.usage.available() === 0) return false
-            // what rests in it gives way, full as it may be, so that it takes its turn in the wear
-            if (log.usage.cold) if (log.usage.available() > keptSegments) cleaner.refresh(log.usage.cold)
-            if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
-            if (this.hasRuns()) await this.commit()
-            const room = log.usage.freeSegments * log.array.segmentPages - log.next
-            if (!(await cleaner.step())) return false
-            await this.commit()
-            cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
-            if (!cleaner.isBusy()) log.usage.cold = 0
-            return true
-        }
-        await this.commit()
-        return true
+        if (!(await reclaimStep(this))) this.orphans = false
     }
 
     /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
@@ -511,4 +316,199 @@ export class Volume {
         await this.tree.put(orphanList, object, Buffer.alloc(1), 0, 1)
         this.orphans = true
     }
+}
+
+/** Takes what is good of a row that is not whole into the log again, and what is in the tail into the tree. */
+async function secure(volume: Volume): Promise<void> {
+    const log = volume.log
+    const row = log.weakRow
+    if (row >= 0) await appendAgain(volume, row)
+    if (row === ((log.rootPage / volume.array.rowPages) | 0) || volume.hasRuns()) await volume.commit()
+    log.weakRow = -1
+    volume.orphans = true
+    volume.mounted = true
+}
+
+/** Appends the pages of open uploads in a row again. */
+async function appendAgain(volume: Volume, row: number): Promise<void> {
+    const log = volume.log
+    const scratch = volume.scratch
+    const first = row * volume.array.rowPages
+    for (let page = first; page < first + volume.array.rowPages; page++) {
+        if (!(await log.readPage(page, scratch))) continue
+        if (scratch[atType] !== typeData) continue
+        const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
+        if (!upload) continue
+        if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
+        await log.ensure(1)
+        await upload.appendAgain(log)
+    }
+}
+
+/** Uses the elements that the newest anchor names. @returns false when there are none */
+async function takeMembers(volume: Volume): Promise<boolean> {
+    const array = volume.array
+    const labels = volume.labels
+    const anchors = volume.log.anchors
+    let positions = labels.settleOn(anchors.generations)
+    let adopted = false
+    for (let slot = 0; slot < array.elements; slot++) {
+        const bit = 1 << slot
+        if (!(array.bank.alive & bit)) continue
+        if (labels.isOwn(slot)) continue
+        if (positions & bit) continue
+        if (!(anchors.members & bit)) continue
+        if (labels.idOf(slot) !== 0) continue
+        if (!(await anchors.isOn(slot))) continue
+        labels.adopt(slot, slot, anchors.generations[slot])
+        positions |= bit
+        adopted = true
+    }
+    array.use(positions & anchors.members, -1)
+    // an element that lost its label may hold a newer one
+    if (adopted) if (!(await anchors.findNewest())) return false
+    const joining = anchors.joining
+    const joins = joining >= 0 && (positions & (1 << joining)) !== 0
+    if (!joins) array.away.fillAt(0, array.away.length, 0)
+    array.use(positions & anchors.members, joins ? joining : -1)
+    return array.members !== 0 || joins
+}
+
+/** @returns false when the elements are not blank, too few, or too small */
+async function format(volume: Volume, alive: number): Promise<boolean> {
+    const array = volume.array
+    const log = volume.log
+    const bank = array.bank
+    let elements = 0
+    let rows = 0x7fffffff
+    for (let slot = 0; slot < slotsMax && alive & (1 << slot); slot++) {
+        array.slots[slot] = slot
+        elements++
+        if (bank.pages[slot] < rows) rows = bank.pages[slot]
+    }
+    // a gap: an element that should be there does not answer
+    if (elements < 2) return false
+    if (alive !== (1 << elements) - 1) return false
+    array.shape(elements, rows, volume.newSegmentRows)
+    let segmentRows = volume.newSegmentRows
+    while (rows > segmentRows * log.segmentsMax()) segmentRows *= 2
+    while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
+    if (rows > segmentRows * log.segmentsMax()) rows = segmentRows * log.segmentsMax()
+    if (segmentRows < segmentRowsMin) return false
+    if (rows < segmentRows * segmentsMin) return false
+    array.shape(elements, rows, segmentRows)
+    array.use(alive, -1)
+    // a cut while formatting leaves no label and no more than the empty root directory
+    log.anchors.arrayId = 0
+    if (await log.anchors.findNewest()) {
+        array.use(alive, -1)
+        array.away.fillAt(0, array.away.length, 0)
+        if (!(await log.open())) return false
+        if (log.commitNumber() > 2) return false
+    }
+    await array.eraseSegment(0)
+    await array.eraseSegment(1)
+    await array.settle()
+    await log.format(volume.labels.choose())
+    volume.tree.load()
+    volume.directory.setInode(typeDirectory, 0, 0, 0, 1, rootDirectory)
+    await volume.directory.store(rootDirectory)
+    for (let i = 0; i < uploadsMax; i++) volume.uploads[i].object = 0
+    await volume.commit()
+    for (let slot = 0; slot < elements; slot++) volume.labels.adopt(slot, slot, 0)
+    await volume.labels.write(log.anchors.generations, log.epoch)
+    return true
+}
+
+/** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
+async function restore(volume: Volume): Promise<void> {
+    volume.cleaner.begin()
+    volume.tree.load()
+    await loadPins(volume.tree, volume.log)
+    await findUploads(volume)
+    const self = volume
+    const rowPages = volume.array.rowPages
+    await volume.log.readTail((page, object, block, bytes, count, buffer) => {
+        const upload = self.uploadOf(object)
+        if (!upload) return
+        if (((page / rowPages) | 0) === self.log.weakRow) return
+        upload.recover(self.log, page, block, bytes, count, buffer)
+    })
+}
+
+async function findUploads(volume: Volume): Promise<void> {
+    const tree = volume.tree
+    const uploads = volume.uploads
+    const now = platform.now()
+    // an upload keeps its slot
+    const before: number[] = []
+    for (let i = 0; i < uploadsMax; i++) {
+        before.push(uploads[i].object)
+        uploads[i].object = 0
+    }
+    let found = 0
+    let sub = 1
+    while (found < uploadsMax && (await tree.seek(uploadList, sub)) && tree.object === uploadList) {
+        const object = tree.sub
+        const session = tree.leaf.getAt(tree.valueAt, "u32")
+        sub = object + 1
+        if (!(await volume.directory.loadAny(object))) continue
+        const size = volume.directory.inode.getAt(4, "u32")
+        let page = 0
+        const block = (size / bodyBytes) | 0
+        if (block * bodyBytes !== size) {
+            page = await volume.pageOf(object, block)
+            if (page < 0 || !(await volume.log.readPage(page, volume.scratch))) throw new Error("upload " + object)
+        }
+        let slot = before.indexOf(object)
+        if (slot < 0) slot = 0
+        while (uploads[slot].object) slot = (slot + 1) % uploadsMax
+        uploads[slot].resume(object, session, size, page, volume.scratch, now)
+        found++
+    }
+}
+
+/** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */
+async function makeSpace(volume: Volume): Promise<boolean> {
+    if (volume.orphans) {
+        for (let i = 0; i < reclaimStepsMax; i++) {
+            if (i > 0) if (volume.freePages() > 0) break
+            await volume.reclaim()
+            if (!volume.orphans) {
+                // looking through all segments for nothing took long: a program must rest now and then
+                await platform.sleep(1)
+                break
+            }
+        }
+    }
+    return volume.freePages() > 0
+}
+
+/** @returns false when there was nothing to do */
+async function reclaimStep(volume: Volume): Promise<boolean> {
+    const tree = volume.tree
+    const log = volume.log
+    const cleaner = volume.cleaner
+    if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
+    if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
+        const object = tree.sub
+        if (await volume.shrink(object, extentsPerCommit)) {
+            await tree.remove(object, 0)
+            await tree.remove(orphanList, object)
+        }
+    } else {
+        if (log.usage.available() === 0) return false
+        // what rests in it gives way, full as it may be, so that it takes its turn in the wear
+        if (log.usage.cold) if (log.usage.available() > keptSegments) cleaner.refresh(log.usage.cold)
+        if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
+        if (volume.hasRuns()) await volume.commit()
+        const room = log.usage.freeSegments * log.array.segmentPages - log.next
+        if (!(await cleaner.step())) return false
+        await volume.commit()
+        cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
+        if (!cleaner.isBusy()) log.usage.cold = 0
+        return true
+    }
+    await volume.commit()
+    return true
 }

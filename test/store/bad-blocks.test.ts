@@ -8,7 +8,7 @@ import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { assertNoFaults, readAll, remount, scrubAll, survivesAnyLoss } from "../support/array-work"
-import { smallPart, StoreBench } from "../support/store-bench"
+import { smallPart, StoreBench, hasWork } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 
 const ok = 0
@@ -33,7 +33,7 @@ async function fresh(elements: number, seed: string): Promise<StoreHost> {
 /** What the volume has to do and can do; a segment may be waiting for space to be emptied. */
 async function rest(bench: StoreBench): Promise<void> {
     const { repair } = bench.volume
-    for (let i = 0, idle = 0; i < 5000 && idle < 5 && repair.isPending(); i++) {
+    for (let i = 0, idle = 0; i < 5000 && idle < 5 && hasWork(bench.volume); i++) {
         bench.nowNs += 100e6
         idle = (await repairStep(repair, Math.floor(bench.nowNs / 1e6))) ? 0 : idle + 1
     }

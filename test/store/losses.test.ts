@@ -8,7 +8,7 @@ import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { assertNoFaults, readAll, remount, repairAll, scrubAll, survivesAnyLoss } from "../support/array-work"
-import { smallPart, StoreBench } from "../support/store-bench"
+import { smallPart, StoreBench, hasWork } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 
 const ok = 0
@@ -141,7 +141,7 @@ for (const elements of [2, 3, 4])
             bench.insert(1)
             assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
             let takeovers = 0
-            for (let i = 0; i < 3000 && bench.volume.repair.isPending(); i++) {
+            for (let i = 0; i < 3000 && hasWork(bench.volume); i++) {
                 bench.nowNs += 100e6
                 await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
                 // the elements keep their power; the old controller is not heard of again
@@ -168,7 +168,7 @@ for (const elements of [2, 3, 4])
                 await change(host, random, 1)
                 bench.insert(0)
                 assert.equal(await rebuildElement(bench.volume.repair, any, any, 0), ok)
-                for (let i = 0; i < n * 3 && bench.volume.repair.isPending(); i++) {
+                for (let i = 0; i < n * 3 && hasWork(bench.volume); i++) {
                     bench.nowNs += 100e6
                     await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
                 }

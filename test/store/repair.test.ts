@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
-import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
+import { PowerCut, smallPart, StoreBench, hasWork } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { deadIn } from "../../src/array/array"
@@ -34,20 +34,15 @@ async function remount(host: StoreHost): Promise<boolean> {
     return await host.bench.mount()
 }
 
-/** Whether the volume's own work goes on without anyone asking. */
-function isPending({ array, log, repair }: StoreBench["volume"]): boolean {
-    return array.joining >= 0 || repair.retiring !== 0 || repair.segment !== 0 || log.left !== 0 || repair.rate !== 0
-}
-
 /** Lets the volume's own work run to its end. */
 async function repairAll(bench: StoreBench, between?: () => Promise<void>): Promise<void> {
     // a cut in between makes another volume of the bench
-    for (let i = 0; i < 5000 && isPending(bench.volume); i++) {
+    for (let i = 0; i < 5000 && hasWork(bench.volume); i++) {
         bench.nowNs += 100e6
         await repairStep(bench.volume.repair, bench.nowNs / 1e6)
         if (between) await between()
     }
-    assert.equal(isPending(bench.volume), false, "repairs come to an end")
+    assert.equal(hasWork(bench.volume), false, "repairs come to an end")
 }
 
 async function readAll(host: StoreHost): Promise<void> {

@@ -45,8 +45,9 @@ function watchWaits(host: StoreHost): { slowestMs: number } {
             return result
         }
     }
-    const { requests, volume } = bench
-    requests.execute = timed(requests.execute.bind(requests))
+    const { client } = host
+    const { volume } = bench
+    client.again = timed(client.again.bind(client))
     volume.prepareData = timed(volume.prepareData.bind(volume))
     return watched
 }

@@ -9,7 +9,7 @@ import assert from "node:assert/strict"
 import type { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { Random } from "../../tools/sim/random"
 import type { ModelHost } from "./model-host"
-import type { StoreBench } from "./store-bench"
+import { hasWork, type StoreBench } from "./store-bench"
 
 export interface ArrayExtras {
     /** @returns whether the step was one of these, and could be done now */
@@ -44,7 +44,7 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
         if (position < 0) doubtful = undefined
         else if (!(array().members & (1 << position)) && array().joining !== position) doubtful = undefined
         const { repair } = bench.volume
-        if (scrub && (repair as object) === scrub.repair && repair.passes > scrub.passes && !repair.isPending())
+        if (scrub && (repair as object) === scrub.repair && repair.passes > scrub.passes && !hasWork(bench.volume))
             doubtful = undefined
         if (!doubtful) scrub = undefined
     }
@@ -59,12 +59,12 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
     }
 
     async function work(steps: number): Promise<boolean> {
-        for (let i = 0; i < steps && bench.volume.repair.isPending(); i++) {
+        for (let i = 0; i < steps && hasWork(bench.volume); i++) {
             bench.nowNs += 50e6
             await host.own(() => repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6)))
             judgeDoubt()
         }
-        return bench.volume.repair.isPending()
+        return hasWork(bench.volume)
     }
 
     /** With a boot, as nobody changes elements while they have power. */
@@ -122,7 +122,7 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
             return true
         },
         async work(a) {
-            if (!bench.volume.repair.isPending()) return false
+            if (!hasWork(bench.volume)) return false
             await work(1 + Math.floor(a * a * 150))
             return true
         },

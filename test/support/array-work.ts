@@ -4,7 +4,7 @@ import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { checkArray, MemoryImage, PageChecks, type Report } from "../../tools/check"
-import type { StoreBench } from "./store-bench"
+import { hasWork, type StoreBench } from "./store-bench"
 import type { StoreHost } from "./store-host"
 
 const repairStepsMax = 5_000
@@ -19,12 +19,12 @@ export async function remount(host: StoreHost): Promise<boolean> {
 
 /** Lets the volume's own work run to its end. */
 export async function repairAll(bench: StoreBench): Promise<void> {
-    for (let i = 0; i < repairStepsMax && bench.volume.repair.isPending(); i++) {
+    for (let i = 0; i < repairStepsMax && hasWork(bench.volume); i++) {
         bench.nowNs += 100e6
         // a cut in between makes another volume of the bench
         await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
     }
-    assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
+    assert.equal(hasWork(bench.volume), false, "repairs come to an end")
 }
 
 /** All that is held, each page looked at. */

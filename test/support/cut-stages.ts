@@ -7,7 +7,7 @@ import type { ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
 import { Explorer, record, type ExploreOptions, type Recording } from "./cut-explorer"
 import { CutHost } from "./cut-host"
-import { smallPart, StoreBench } from "./store-bench"
+import { smallPart, StoreBench, hasWork } from "./store-bench"
 
 const ok = 0
 const exists = 2
@@ -57,11 +57,11 @@ async function oneRepairStep(host: CutHost): Promise<void> {
 
 export async function repairAll(host: CutHost, between?: (step: number) => Promise<void>): Promise<void> {
     const { bench } = host
-    for (let i = 0; i < repairStepsMax && bench.volume.repair.isPending(); i++) {
+    for (let i = 0; i < repairStepsMax && hasWork(bench.volume); i++) {
         await host.work(() => oneRepairStep(host))
         await between?.(i)
     }
-    assert.equal(bench.volume.repair.isPending(), false, "repairs come to an end")
+    assert.equal(hasWork(bench.volume), false, "repairs come to an end")
 }
 
 /** What a node does with much time. */

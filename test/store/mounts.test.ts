@@ -125,7 +125,7 @@ async function measure(shape: ArrayShape): Promise<void> {
 }
 
 describe("store: mounts", function () {
-    this.timeout(isFull ? 300_000 : 60_000)
+    this.timeout(isFull ? 600_000 : 240_000)
 
     for (const shape of shapes(isFull ? undefined : [2, 4]))
         it(`${shape.name}: a mount reads as much at 10,000 files as at 10, with the longest tail too [R27] [R26]`, () =>

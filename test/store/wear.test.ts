@@ -85,7 +85,7 @@ async function wornVolume(shape: ArrayShape): Promise<Worn> {
 }
 
 describe("store: wear", function () {
-    this.timeout(isFull ? 600_000 : 60_000)
+    this.timeout(isFull ? 3_600_000 : 240_000)
 
     for (const shape of shapes([2, 4]))
         it(`${shape.name}: after ${overwrites} overwrites, cold data among the hot, erase counts differ by 10 % and 2 at most [R28]`, async () => {

@@ -77,16 +77,20 @@ export class Worker {
             let worked = false
             try {
                 worked = await step(this)
+                if (worked)
+                    if (++steps >= stepsWithoutRest) {
+                        steps = 0
+                        // the runtime ends a program that computes for 131,072 operations without a rest; most steps rest at a chip, not all
+                        await platform.sleep(1)
+                        // a rebuild goes on under load, too
+                        await tidy(this, this.node.home, this.node.nowMs)
+                        await tidy(this, this.node.other, this.node.nowMs)
+                    }
             } catch (e) {
                 console.log("! " + e)
                 await this.control.recover()
             }
             if (!worked) await this.node.workerSignal.wait()
-            // the runtime ends a program that computes for 131,072 operations without a rest; most steps rest at a chip, not all
-            else if (++steps >= stepsWithoutRest) {
-                steps = 0
-                await platform.sleep(1)
-            }
         }
     }
 

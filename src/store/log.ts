@@ -73,7 +73,8 @@ export class Log {
     /** Pages from the last root to the next page; from before the segment's first page while it has no root. */
     since: number
     rootPage: number
-    /** The log's last row when an element lacks something of it, else -1: what is good of it must be appended again. */
+    /** The first row of the tail in the present segment of which an element lacks something, else -1: what is good of it, and of those after it,
+     * must be appended again. */
     weakRow: number
     /** Every row from the last root on is whole, but for the last: no power was cut since. */
     isTailWhole: boolean
@@ -326,7 +327,16 @@ export class Log {
         // written since the newest anchor, the root says that there was no mount since
         this.isTailWhole = anchors.isTailWhole
         if (this.rootPage >= base + anchors.start) if (rootSegment === this.segment) this.isTailWhole = true
-        this.weakRow = row >= 0 && (await badIn(this.array, row, this.scratch)) ? row : -1
+        this.weakRow = -1
+        if (row >= 0) {
+            let first = row
+            // a mount was cut before it had appended a weak row again: that row is not the last any more
+            if (!this.isTailWhole) {
+                first = row - (row % this.array.segmentRows)
+                if (root >= first * rowPages) if (root < row * rowPages) first = ((root / rowPages) | 0) + 1
+            }
+            for (let r = row; r >= first; r--) if (await badIn(this.array, r, this.scratch)) this.weakRow = r
+        }
         this.serial = anchors.serial + this.next - anchors.start
         this.erased = 0
         return await this.loadRoot()
@@ -526,6 +536,8 @@ async function readPages(log: Log, page: number, end: number, visit: TailVisitor
     }
     if (!log.isTailWhole) whole = 0
     const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
+    const weak = log.weakRow * log.array.rowPages
+    if (weak >= first) if (weak < end) end = weak
     if (end < whole) whole = end
     for (; page < end; page++) {
         // of a whole block the header is enough, if it is what it must be: a failover waits for this

@@ -30,7 +30,7 @@ import { Volume } from "./volume"
 import { changeSegment, holdsNeeded } from "./log"
 
 /** Rows copied, or looked at, in one step. */
-const rowsPerStep = 8
+const rowsPerStep = 4
 const segmentsPerAnchor = 8
 export const flagForce = 1
 export const flagReplace = 2

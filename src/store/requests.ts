@@ -40,7 +40,7 @@ import {
     stale,
 } from "./status"
 import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes } from "./upload"
-import { Volume } from "./volume"
+import { keptSegments, Volume } from "./volume"
 import { takeObject } from "./log"
 import { scrubArray, rebuildElement } from "./repair"
 
@@ -69,6 +69,9 @@ export const opMask = 0x7f
 
 /** An upload nobody wrote to for this long gives way to a new one. */
 const uploadIdleMsMax = 30000
+
+/** Pages that removing a snapshot writes, at most. */
+const removalPagesMax = 32
 
 /** No answer is due: an old frame, or one whose predecessor has not come. */
 export const silent = 255
@@ -126,7 +129,7 @@ export async function executeRequest(requests: Requests, frame: Buffer, bytes: n
     const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
     if (!hasRoom || volume.isHeldBySnapshots()) {
         if (!removesSnapshot) return await runWithoutRoom(requests, op, session, sequence, known)
-        if (!volume.takesRemoval()) return noSpace
+        if (volume.log.usage.available() === 0) if (volume.log.room() < removalPagesMax) return noSpace
     }
     if (op === opBye) {
         dropSession(root, session)
@@ -211,7 +214,7 @@ async function mkdir(
     if (directory.object) return exists
     const key = directory.freeKey
     const object = takeObject(volume.log)
-    const change = volume.changeNumber()
+    const change = volume.log.commitNumber() + 1
     directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
     await directory.store(object)
     await putEntry(directory, parent, key, object, typeDirectory, name, at, bytes)
@@ -296,7 +299,7 @@ async function commit(
     await volume.log.ensure(1)
     await appendPartial(upload, volume.log)
     await upload.putExtents(volume.tree, volume.log)
-    const change = volume.changeNumber()
+    const change = volume.log.commitNumber() + 1
     const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
     directory.setInode(typeFile, flags, size, mtime, change, parent)
     await directory.store(object)
@@ -343,7 +346,7 @@ async function rename(
         if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
         if (oldType === typeDirectory) if (!(await isEmpty(directory, old))) return notEmpty
     }
-    const change = volume.changeNumber()
+    const change = volume.log.commitNumber() + 1
     await volume.tree.remove(from, key)
     await putEntry(directory, to, newKey, object, type, frame, at, bytes)
     if (await directory.load(object)) {
@@ -364,7 +367,7 @@ async function remove(requests: Requests, from: number, key: number, object: num
     if (directory.object !== object) return stale
     if (directory.type === typeDirectory) if (!(await isEmpty(directory, object))) return notEmpty
     await volume.tree.remove(from, key)
-    await touchDirectory(directory, from, mtime, volume.changeNumber())
+    await touchDirectory(directory, from, mtime, volume.log.commitNumber() + 1)
     await volume.drop(object)
     return ok
 }
@@ -373,7 +376,7 @@ async function setattr(requests: Requests, object: number, mtime: number): Promi
     const directory = requests.volume.directory
     if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
     directory.inode.setAt(8, "u32", mtime)
-    directory.inode.setAt(12, "u32", requests.volume.changeNumber())
+    directory.inode.setAt(12, "u32", requests.volume.log.commitNumber() + 1)
     await directory.store(object)
     return ok
 }
@@ -381,7 +384,8 @@ async function setattr(requests: Requests, object: number, mtime: number): Promi
 async function snapshot(requests: Requests, mtime: number, frame: Buffer, at: number, bytes: number): Promise<number> {
     const volume = requests.volume
     if (volume.hasRuns()) await volume.commit()
-    if (!volume.takesSnapshot()) return noSpace
+    // what it pins cannot be emptied any more, so there must be segments to go on with
+    if (volume.log.usage.available() < keptSegments + 2) return noSpace
     const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)
     if (number < 0) return -number
     requests.value = number
@@ -402,7 +406,7 @@ async function setProperty(requests: Requests, object: number, frame: Buffer, by
     directory.inode[1] = left > 0 ? flagProperties : 0
     const mtime = frame.getAt(atArguments + 4, "u32")
     if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
-    directory.inode.setAt(12, "u32", volume.changeNumber())
+    directory.inode.setAt(12, "u32", volume.log.commitNumber() + 1)
     await directory.store(object)
     return ok
 }

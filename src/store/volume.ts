@@ -39,7 +39,7 @@ export const uploadsMax = 4
 /** Data pages after a root: a mount reads at most this many, and a few torn ones. */
 const tailPagesMax = 192
 /** Free segments that only operations which give space back, and the cleaner, may use. */
-const keptSegments = 3
+export const keptSegments = 3
 /** A ring of two sectors of anchors beside the labels; and segments beyond those kept. */
 const segmentRowsMin = 48
 const segmentsMin = 8
@@ -47,8 +47,6 @@ const segmentsMin = 8
 const segmentPagesMax = 32768
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
-/** The same, of removing a snapshot. */
-const removalPagesMax = 32
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
@@ -178,10 +176,6 @@ export class Volume {
 
     // --- committing
 
-    changeNumber(): number {
-        return this.log.commitNumber() + 1
-    }
-
     /** Ends an operation: everything it changed becomes real, or nothing. What uploads appended becomes part of the tree. */
     async commit(): Promise<void> {
         for (let i = 0; i < uploadsMax; i++) {
@@ -220,16 +214,6 @@ export class Volume {
      */
     isHeldBySnapshots(): boolean {
         return this.log.usage.available() <= 1 && this.log.usage.hasPins()
-    }
-
-    /** Whether removing a snapshot has the room it needs. */
-    takesRemoval(): boolean {
-        return this.log.usage.available() > 0 || this.log.room() >= removalPagesMax
-    }
-
-    /** Whether a snapshot may be made: what it pins cannot be emptied any more, so there must be segments to go on with. */
-    takesSnapshot(): boolean {
-        return this.log.usage.available() >= keptSegments + 2
     }
 
     /** Gets room for one data page. @returns false when the volume is full */
@@ -329,12 +313,15 @@ async function secure(volume: Volume): Promise<void> {
     volume.mounted = true
 }
 
-/** Appends the pages of open uploads in a row again. */
+/** Appends the pages of open uploads in a row, and those after it, again. */
 async function appendAgain(volume: Volume, row: number): Promise<void> {
     const log = volume.log
     const scratch = volume.scratch
-    const first = row * volume.array.rowPages
-    for (let page = first; page < first + volume.array.rowPages; page++) {
+    let page = row * volume.array.rowPages
+    const segment = (page / volume.array.segmentPages) | 0
+    let end = (segment + 1) * volume.array.segmentPages
+    if (segment === log.segment) end += log.next - volume.array.segmentPages
+    for (; page < end; page++) {
         if (!(await log.readPage(page, scratch))) continue
         if (scratch[atType] !== typeData) continue
         const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
@@ -427,11 +414,9 @@ async function restore(volume: Volume): Promise<void> {
     await loadPins(volume.tree, volume.log)
     await findUploads(volume)
     const self = volume
-    const rowPages = volume.array.rowPages
     await volume.log.readTail((page, object, block, bytes, count, buffer) => {
         const upload = self.uploadOf(object)
         if (!upload) return
-        if (((page / rowPages) | 0) === self.log.weakRow) return
         upload.recover(self.log, page, block, bytes, count, buffer)
     })
 }

@@ -215,6 +215,8 @@ export async function readReserved(
 
 /** Takes an element out for good: it is recorded as fallen behind. */
 export async function dropElement(array: ElementArray, position: number): Promise<void> {
+    // what joins is made from it: better no service for a while than a record that it is gone
+    if (array.joining >= 0) if (position !== array.joining) throw new Error("no element answers")
     const joining = position === array.joining ? -1 : array.joining
     array.use(array.members & ~(1 << position), joining)
     if (joining < 0) array.away.fillAt(0, array.away.length, 0)

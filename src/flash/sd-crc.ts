@@ -22,15 +22,11 @@ export function crc16OfBlock(buffer: Buffer): number {
     let b = 0
     let c = 0
     let d = 0
-    for (let i = 4; i < 260; i += 32) {
+    for (let i = 4; i < 260; i += 16) {
         a = buffer.getAt(i, "i32") ^ a ^ d ^ (b >>> 8) ^ (c << 24)
         b = buffer.getAt(i + 4, "i32") ^ b ^ a ^ (c >>> 8) ^ (d << 24)
         c = buffer.getAt(i + 8, "i32") ^ c ^ b ^ (d >>> 8) ^ (a << 24)
         d = buffer.getAt(i + 12, "i32") ^ d ^ c ^ (a >>> 8) ^ (b << 24)
-        a = buffer.getAt(i + 16, "i32") ^ a ^ d ^ (b >>> 8) ^ (c << 24)
-        b = buffer.getAt(i + 20, "i32") ^ b ^ a ^ (c >>> 8) ^ (d << 24)
-        c = buffer.getAt(i + 24, "i32") ^ c ^ b ^ (d >>> 8) ^ (a << 24)
-        d = buffer.getAt(i + 28, "i32") ^ d ^ c ^ (a >>> 8) ^ (b << 24)
     }
     // the remainder: what the first 16 of the zeros come to
     words.setAt(0, "i32", a ^ d ^ (b >>> 8) ^ (c << 24))

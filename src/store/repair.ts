@@ -32,6 +32,8 @@ import { changeSegment, holdsNeeded } from "./log"
 /** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
 const segmentsPerAnchor = 8
+/** Rows a second of a scrub that nobody asked for. */
+const scrubRate = 100
 export const flagForce = 1
 export const flagReplace = 2
 const describedBytes = 32 + slotsMax * 12
@@ -106,6 +108,7 @@ function nextScrubbed(repair: Repair): number {
         if (segment !== log.segment) if (holdsNeeded(log, segment)) return segment
     }
     repair.passes++
+    repair.next = 1
     repair.rate = 0
     return 0
 }
@@ -190,6 +193,18 @@ async function retireStep(repair: Repair): Promise<boolean> {
 async function copyStep(repair: Repair): Promise<void> {
     const array = repair.array
     const log = repair.volume.log
+    await array.settle()
+    // a silent element reads as blank: what was copied since the last step is believed only if all answer still
+    for (let i = 0; i < array.elements; i++)
+        if (array.members & (1 << i)) {
+            await array.bank.read(array.slots[i], 0, repair.buffer)
+            if (!pageIsGood(repair.buffer, 0)) await dropElement(array, i)
+        }
+    if (repair.segment)
+        if (repair.row >= array.segmentRows) {
+            setAway(array, repair.segment, false)
+            if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
+        }
     if (repair.segment === 0 || !array.isAway(repair.segment)) {
         repair.segment = 0
         for (let s = 1; s < log.segments && repair.segment === 0; s++) {
@@ -203,30 +218,28 @@ async function copyStep(repair: Repair): Promise<void> {
         await array.bank.erase(1 << array.slots[array.joining], repair.segment * array.segmentRows, array.segmentRows)
         return
     }
-    await array.settle()
     const end = repair.row + rowsPerStep
-    while (repair.row < end && repair.row < array.segmentRows && array.joining >= 0) {
+    while (repair.row < end && array.joining >= 0) {
         await copyRow(repair, repair.segment * array.segmentRows + repair.row)
         repair.row++
     }
     await array.finish()
-    if (repair.row < array.segmentRows) return
-    if (array.joining < 0) return
-    setAway(array, repair.segment, false)
-    repair.segment = 0
-    if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
 }
 
 async function copyRow(repair: Repair, row: number): Promise<void> {
     const array = repair.array
     const buffer = repair.buffer
     const position = array.joining
-    if (!(await makePage(array, position, row, buffer))) return
-    if (pageIsBlank(buffer)) return
     const page = pageAt(array, position, row)
-    // what is not good was never acknowledged, or is lost: either way there is nothing to copy
-    if (page >= 0) if (!pageIsGood(buffer, page)) return
-    await array.bank.program(1 << array.slots[position], row, buffer)
+    // twice: an element may have read wrong. What is not good then was never acknowledged, or is lost: there is nothing to copy
+    for (let i = 0; i < 2; i++) {
+        if (!(await makePage(array, position, row, buffer))) return
+        if (pageIsBlank(buffer)) return
+        if (page < 0 || pageIsGood(buffer, page)) {
+            await array.bank.program(1 << array.slots[position], row, buffer)
+            return
+        }
+    }
 }
 
 async function finishCopy(repair: Repair): Promise<void> {
@@ -237,6 +250,8 @@ async function finishCopy(repair: Repair): Promise<void> {
     await repair.volume.log.writeAnchor()
     repair.volume.labels.states[array.slots[position]] = slotMember
     if (repair.again) lookThrough(repair, repair.again)
+    // after a rebuild all is looked through: the others may have read wrong
+    else if (repair.rate === 0) repair.rate = scrubRate
 }
 
 /** Elements may have come and gone since the mount. */
@@ -352,7 +367,6 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
             if (volume.log.usage.available() === 0) return noSpace
             await volume.commit()
             await changeSegment(volume.log)
-            repair.next = 1
             repair.dueMs = platform.now()
         }
     repair.rate = rowsPerSecond

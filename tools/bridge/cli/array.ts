@@ -17,6 +17,8 @@ const positionMax = 5
 const slotMax = 31
 const rateDefault = 50
 const rateMax = 65_535
+/** Before an element is replaced. */
+const scrubRateFirst = 2_000
 
 interface RebuildCliOptions {
     slot?: number
@@ -129,6 +131,7 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
     const text = command.processedArgs[1] as string | undefined
     const position = text === undefined ? undefined : parseNumber(text, "position", positionMax)
     const { slot, force, wait } = command.optsWithGlobals() as RebuildCliOptions
+    if (replace) await readAllFirst(context, volume, position!)
     try {
         await context.client.rebuild(volume, { ...context.call, position, slot, force, replace })
     } catch (error) {
@@ -154,6 +157,21 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
             `volume ${letter}: the rebuild ended before it was done; \`twinfiler array show ${letter}\` says what is there`,
         )
     context.show({ volume: letter, ...array }, () => (context.options.quiet ? [] : [`array ${letter} is rebuilt`]))
+}
+
+/** What only the element to be replaced still holds right would go with it: all is read, and repaired from it, before. */
+async function readAllFirst(context: Context, volume: number, position: number): Promise<void> {
+    const before = await context.client.array(volume, context.call)
+    if (!before.members.includes(position) || before.joining !== undefined) return
+    if (!context.options.quiet)
+        context.world.stderr.write("first all of the array is read, and repaired where need be\n")
+    await context.client.scrub(volume, scrubRateFirst, context.call)
+    const label = `scrub ${volumeLetter(volume)}`
+    const after = await watch(context, volume, label, "the scrub goes on; nothing was replaced", ({ scrub }) =>
+        scrub.running && scrub.passes === before.scrub.passes ? scrub.segment : undefined,
+    )
+    if (after.scrub.passes === before.scrub.passes)
+        throw new TwinfilerError("ioError", "the scrub was stopped before all was read; nothing was replaced")
 }
 
 // --- scrub

@@ -42,6 +42,8 @@ export interface Stage {
     degradedAfterwards?: ProblemCode[]
     /** The next stage begins with what this one left. */
     isKept?: boolean
+    /** Numbers of elements for which it does not come to what it is about. */
+    notFor?: number[]
 }
 
 async function put(host: CutHost, path: string, content: Buffer, flags = 0, piece?: number): Promise<void> {
@@ -199,6 +201,8 @@ export const fileStages: Stage[] = [
     },
     {
         name: "refresh: what rests too long is moved, for the wear",
+        // there is so little room beside what rests that cleaning for space takes it before it has rested too long
+        notFor: [4],
         async setup(h) {
             await rest(h)
             assert.equal(await h.mkdir("cold"), ok)
@@ -358,10 +362,11 @@ export async function formatted(elements: number): Promise<CutHost> {
 /** Declares one test for each stage. */
 export function cutStages(
     elements: number,
-    stages: readonly Stage[],
+    allStages: readonly Stage[],
     optionsOf: (stage: Stage) => ExploreOptions,
     tags = "[R23] [R22] [R21] [R29]",
 ): void {
+    const stages = allStages.filter(stage => !stage.notFor?.includes(elements))
     const explorer = new Explorer(seed)
     /** By stage: what it left. */
     const left = new Map<Stage, Recording & { host: CutHost }>()

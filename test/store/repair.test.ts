@@ -3,11 +3,12 @@
 import assert from "node:assert/strict"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
-import { PowerCut, smallPart, StoreBench, hasWork } from "../support/store-bench"
+import { readAll, remount, repairAll, survivesAnyLoss } from "../support/array-work"
+import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { deadIn } from "../../src/array/array"
-import { repairStep, scrubArray, rebuildElement } from "../../src/store/repair"
+import { scrubArray, rebuildElement } from "../../src/store/repair"
 
 const segmentRows = 48
 const part = smallPart(17)
@@ -26,46 +27,6 @@ async function fresh(elements: number, seed: string): Promise<StoreHost> {
     const random = new Random(seed)
     for (let i = 0; i < 6; i++) assert.equal(await host.put(`d/${i}`, Buffer.from(random.bytes(500 + i * 700))), ok)
     return host
-}
-
-async function remount(host: StoreHost): Promise<boolean> {
-    host.bench.cutPowerNow()
-    host.bench.powerUp()
-    return await host.bench.mount()
-}
-
-/** Lets the volume's own work run to its end. */
-async function repairAll(bench: StoreBench, between?: () => Promise<void>): Promise<void> {
-    // a cut in between makes another volume of the bench
-    for (let i = 0; i < 5000 && hasWork(bench.volume); i++) {
-        bench.nowNs += 100e6
-        await repairStep(bench.volume.repair, bench.nowNs / 1e6)
-        if (between) await between()
-    }
-    assert.equal(hasWork(bench.volume), false, "repairs come to an end")
-}
-
-async function readAll(host: StoreHost): Promise<void> {
-    host.check()
-    for (const [path, node] of host.tree)
-        if (node.type === 1) assert.ok((await host.bench.readFile(node.object)).equals(node.content), path)
-}
-
-/** With each one of the elements gone, everything can still be read. */
-async function survivesAnyLoss(host: StoreHost): Promise<void> {
-    const { bench } = host
-    const { array } = bench.volume
-    assert.equal(deadIn(array), 0)
-    const slots = array.slots.slice(0, array.elements)
-    const images = bench.snapshot()
-    for (const slot of slots) {
-        bench.silent = 1 << slot
-        assert.equal(await remount(host), true, `without slot ${slot}`)
-        await readAll(host)
-        bench.silent = 0
-        bench.load(images)
-    }
-    assert.equal(await remount(host), true)
 }
 
 /** Damages pages of one slot that are not blank. */

@@ -18,11 +18,12 @@ export async function remount(host: StoreHost): Promise<boolean> {
 }
 
 /** Lets the volume's own work run to its end. */
-export async function repairAll(bench: StoreBench): Promise<void> {
+export async function repairAll(bench: StoreBench, between?: () => Promise<void>): Promise<void> {
     for (let i = 0; i < repairStepsMax && hasWork(bench.volume); i++) {
         bench.nowNs += 100e6
         // a cut in between makes another volume of the bench
         await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
+        if (between) await between()
     }
     assert.equal(hasWork(bench.volume), false, "repairs come to an end")
 }

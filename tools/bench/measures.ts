@@ -3,6 +3,7 @@
 
 import { noticeKinds } from "../bridge/protocol/numbers"
 import { sha256, SimSession, source } from "../sim/session"
+import { unprotectedAfterReboot } from "./reboots"
 import { percentile, resultOf, type Figure, type Result } from "./result"
 
 export interface BenchOptions {
@@ -25,6 +26,9 @@ const smallWriteMs = 20
 const lineMs = 10
 const silenceMs = 400
 const heapKB = 64
+
+/** A reboot is watched for longer than a cut: fewer of them. */
+const cutsPerReboot = 5
 
 /** A pair that has run for a while: just after a boot a silent partner is given time to come up. */
 const settledMs = 5_000
@@ -52,6 +56,7 @@ export async function measureAll(options: BenchOptions): Promise<Result[]> {
         ...(await heap(options)),
         ...(await failover(options, "failover-line", lineMs, "the tick that looks at the partner's OWN line")),
         ...(await failover(options, "failover-heartbeat", silenceMs, "four heartbeats missed")),
+        await unprotectedAfterReboot(options.seed, options.cpu, Math.ceil(options.cuts / cutsPerReboot)),
     ]
     return [...figures.map(figure => resultOf(figure, array, options.cpu)), ...(await measureStore(options.seed))]
 }

@@ -111,16 +111,24 @@ let peerIsSelf = false
     }
 }
 
+/** Two nodes that speak to different hosts do not hear each other: while the partner is not heard, words go to either in turn. */
+function isForPeer(): boolean {
+    if (!peer.isBound) return false
+    if (peerIsSelf) return false
+    if (node.partnerAlive) return true
+    return !host.isBound || (node.nowMs & 512) !== 0
+}
+
 const toPeer: Carrier = {
     signal: new FiberSignal(),
-    isReady: () => peer.isBound && !peerIsSelf && (node.partnerAlive || !host.isBound),
+    isReady: isForPeer,
     send: async (command: number, payload: Buffer) => {
         await peer.sendCommand(command, payload)
     },
 }
 const toHost: Carrier = {
     signal: new FiberSignal(),
-    isReady: () => host.isBound && !(node.partnerAlive && peer.isBound && !peerIsSelf),
+    isReady: () => host.isBound && !isForPeer(),
     send: async (command: number, payload: Buffer) => {
         await host.sendCommand(command, payload)
     },

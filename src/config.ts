@@ -1,8 +1,6 @@
 // What a builder may change: the array's shape, clocks and the pair's timers. Everything here is known at build time, so that all
 // buffers are allocated at boot.
 
-/** Firmware version, major << 16 | minor << 8 | patch; readable over the bus. */
-export const firmwareVersion = 0x000100
 export const protocolVersion = 1
 
 /** Rows of a segment in an array that is made new: 64 KB of each element, the NOR chips' fast erase block; more where the elements are large. */

@@ -3,7 +3,7 @@
 // Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
 // settled on the array. An exception within a command costs the volume a new mount, never the node.
 
-import { firmwareVersion, protocolVersion, windowBlocks } from "../config"
+import { protocolVersion, windowBlocks } from "../config"
 import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import {
@@ -28,6 +28,7 @@ import { NodeServer, hostedBy } from "./node"
 import { framesMax, queue, queueReply } from "./outbox"
 import { beatFlags, replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
+import { firmwareVersion } from "../version"
 import { eraseAhead } from "../store/log"
 import { describeArray, repairStep } from "../store/repair"
 

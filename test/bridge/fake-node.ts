@@ -23,6 +23,8 @@ const beatMs = 100
 const announceMs = 500
 const sendMs = 20
 const sendBurst = 5
+const eventsHeld = 32
+const eventsPerPage = 26
 
 export interface Faults {
     /** Chances per frame in each direction, 0 to 1. */
@@ -35,6 +37,8 @@ export class FakeNode {
     isOn = true
     controls: number[]
     uptimeMs = 0
+    /** Since its boot; `events` answers with the last of them. */
+    events: { uptimeMs: number; kind: number; cause: number; value: number }[] = []
     private freeSlots = sendBurst
     private readonly queue: { code: number; report: Notice; object: number }[] = []
     private readonly cancelled = new Set<number>()
@@ -74,6 +78,8 @@ export class FakeNode {
                 const payload = Buffer.alloc(0)
                 if (command.op === "node")
                     return this.send({ ...answer, epoch, status: "ok", payload: nodeFigures(this.number) })
+                if (command.op === "events")
+                    return this.send({ ...answer, epoch, status: "ok", payload: this.eventsPage(command.seen) })
                 if (!isOurs) return this.send({ ...answer, epoch, status: "notController", payload })
                 return this.send({ ...answer, epoch, ...volume.query(command) })
             }
@@ -89,6 +95,21 @@ export class FakeNode {
             case "read":
                 return this.read(command, isOurs)
         }
+    }
+
+    private eventsPage(seen: number): Buffer {
+        const { events } = this
+        const first = Math.max(seen > events.length ? 0 : seen, events.length - eventsHeld)
+        const told = events.slice(first, first + eventsPerPage)
+        const page = Buffer.alloc(12 + 8 * told.length)
+        page.writeUInt32LE(this.uptimeMs, 0)
+        page.writeUInt32LE(first, 4)
+        page.writeUInt32LE(events.length, 8)
+        for (const [index, { uptimeMs, kind, cause, value }] of told.entries()) {
+            page.writeUInt32LE(uptimeMs, 12 + 8 * index)
+            page.set([kind, cause, value & 0xff, value >> 8], 16 + 8 * index)
+        }
+        return page
     }
 
     private control(command: Extract<Command, { kind: "control" }>): void {

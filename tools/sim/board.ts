@@ -3,6 +3,7 @@
 // Power and reset take the RAM at once; the flash stays. Nothing a board does is seen outside before its virtual time has come.
 
 import type { BoardConfig } from "./board-config"
+import { BoardFlash } from "./board-flash"
 import { BoardLink, type Reach } from "./board-link"
 import { BoardPins } from "./board-pins"
 import type { BoardPort } from "./board-port"
@@ -57,7 +58,9 @@ export interface BoardHeap extends HeapUse {
 }
 
 export class Board {
-    private flash: Uint8Array
+    private readonly flash: BoardFlash
+    /** What writing its flash took of the call under way. */
+    private flashNs = 0
     private vm: VmInstance | undefined
     private powered = false
     private held = false
@@ -82,8 +85,9 @@ export class Board {
     private readonly count = { spiTransfers: 0, spiBytes: 0, starts: 0 }
 
     constructor(private readonly options: BoardOptions) {
-        this.flash = programFlash(options.image)
         this.entropy = options.random.fork(`board/${options.name}`)
+        const flashRandom = options.random.fork(`flash/${options.name}`)
+        this.flash = new BoardFlash(programFlash(options.image), options.cpu, flashRandom)
         this.meter = new Meter(processor(options.cpu))
         this.link = new BoardLink(options, {
             vm: () => this.vm,
@@ -161,7 +165,7 @@ export class Board {
     /** As the bench does with a new image: everything else in the flash is gone. The board starts again if it has power. */
     flashProgram(image: Uint8Array): void {
         this.stop()
-        this.flash = programFlash(image)
+        this.flash.content = programFlash(image)
         if (this.powered && !this.held) this.bootAfter(resetToMainNs)
     }
 
@@ -199,7 +203,7 @@ export class Board {
     nowNs(): number {
         if (!this.inCall) return this.options.queue.nowNs
         const spins = this.clockReads > clockReadsFree ? (this.clockReads - clockReadsFree) * spinNs : 0
-        return this.callNs + this.meter.spentNs(this.vm!) + spins
+        return this.callNs + this.meter.spentNs(this.vm!) + spins + this.flashNs
     }
 
     private bootAfter(delayNs: number): void {
@@ -219,7 +223,8 @@ export class Board {
             {
                 micros: () => this.micros(),
                 randomBytes: n => this.entropy.bytes(n),
-                flash: this.flash,
+                flash: this.flash.content,
+                flashSave: bytes => void (this.flashNs += this.flash.save(bytes, this.nowNs())),
                 log: line => this.log(line),
                 panic: code => this.options.onPanic?.(code, this.nowNs()),
                 frameSending: pointer => this.link.frameSending(pointer),
@@ -240,6 +245,7 @@ export class Board {
         this.disarm()
         if (this.vm) this.meter.gather(this.vm)
         this.vm = undefined
+        this.flash.cut(this.options.queue.nowNs)
         this.ctx = 0
         this.urgent = false
         this.link.drop()
@@ -295,6 +301,7 @@ export class Board {
         const startNs = this.options.queue.nowNs
         this.callNs = startNs
         this.clockReads = 0
+        this.flashNs = 0
         this.inCall = true
         let exit: VmExit | undefined
         try {

@@ -19,9 +19,15 @@ export interface ProgramSources {
     version: string
 }
 
-/** The project's own firmware, for boards with SPI-NOR chips or with SD cards. */
-export function firmwareSources(elements: "nor" | "sd" = "nor"): ProgramSources {
-    const { name, version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"))
+/**
+ * The project's own firmware, for boards with SPI-NOR chips or with SD cards. Behind its version stands what a node of it can serve, which a
+ * host reads in the image and at the board before it puts one there (docs/decisions/0012).
+ */
+export function firmwareSources(elements: "nor" | "sd" = "nor", release?: string): ProgramSources {
+    const { name, version: packageVersion } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"))
+    const protocol = constantIn("src/config.ts", "protocolVersion")
+    const format = constantIn("src/store/page.ts", "formatVersion")
+    const version = `${release ?? packageVersion}+protocol.${protocol}.format.${format}.${elements}`
     return {
         root: projectRoot,
         entry: elements === "sd" ? "src/main-sd.ts" : "src/main.ts",
@@ -29,6 +35,12 @@ export function firmwareSources(elements: "nor" | "sd" = "nor"): ProgramSources 
         name,
         version,
     }
+}
+
+function constantIn(path: string, name: string): string {
+    const found = new RegExp(`^export const ${name} = (\\d+)$`, "m").exec(readFileSync(join(projectRoot, path), "utf8"))
+    if (!found) throw new Error(`${path} does not say what ${name} is`)
+    return found[1]
 }
 
 export function buildProgram(sources: ProgramSources = firmwareSources()): Uint8Array {
@@ -49,6 +61,8 @@ export function compileProgram(sources: ProgramSources, limitBytes = functionLim
             mkdirSync(dirname(join(folder, input)), { recursive: true })
             cpSync(from, join(folder, input), { recursive: true })
         }
+        const versionPath = join(folder, "src", "version.ts")
+        if (existsSync(versionPath)) writeFileSync(versionPath, versionModule(sources.version))
         writeFileSync(join(folder, "package.json"), packageJson(sources))
         if (!existsSync(join(folder, "devsconfig.json"))) writeFileSync(join(folder, "devsconfig.json"), "{}\n")
         tagVersion(folder, sources.version)
@@ -64,6 +78,14 @@ export function compileProgram(sources: ProgramSources, limitBytes = functionLim
         }
         return readFileSync(path)
     })
+}
+
+/** What takes the place of src/version.ts. */
+function versionModule(version: string): string {
+    const [major, minor, patch] = (/^(\d+)\.(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number)
+    if ([major, minor, patch].some(part => !(part <= 0xff)))
+        throw new Error(`version ${version} has no place in a node's answer`)
+    return `export const firmwareVersion = 0x${((major << 16) | (minor << 8) | patch).toString(16)}\n`
 }
 
 /** Without a package.json the compiler leaves name and version out of the image. */

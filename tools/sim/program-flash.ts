@@ -22,6 +22,7 @@ function deployed(image: Uint8Array): Uint8Array {
         micros: () => 1000,
         randomBytes: n => new Uint8Array(n),
         flash,
+        flashSave: bytes => flash.set(bytes),
         log: () => {},
         panic: () => {},
         frameSending: () => {},

@@ -8,12 +8,15 @@ import { isError } from "../error"
 import { hostServiceClass, noticeKinds, noticeOf } from "../protocol/numbers"
 import { decodeNotice } from "../protocol/notices"
 import type { Clock, RandomU32 } from "./clock"
-import { announceFrame, commandFrame, eachPacket, frameHead } from "./jacdac-frame"
+import { announceFrame, commandFrame, commandsFrame, eachPacket, frameHead, type Packet } from "./jacdac-frame"
 import { ClockScheduler } from "./scheduler"
 import type { FrameTransport } from "./transport"
 
 /** A notice as it came: said by `node`, of one of `noticeKinds`, `frame` unchecked. */
 export type NoticeListener = (node: number, kind: number, frame: Uint8Array) => void
+
+/** What a device reported of itself, 16 hex digits of its id, in one frame. */
+export type ReportListener = (device: string, packets: Packet[]) => void
 
 interface Port {
     device: Buffer
@@ -26,6 +29,10 @@ export interface ServiceBus {
     send(node: number, code: number, frame: Uint8Array): void
     /** Returns the function that ends the subscription. Never called from within `send`. */
     onNotice(listener: NoticeListener): () => void
+    /** Sends commands to any device, in one frame. */
+    sendTo(device: string, packets: readonly Packet[]): void
+    /** Hears what devices report, announcements too. Returns the function that ends the subscription. */
+    onReport(listener: ReportListener): () => void
     /** In words, why frames do not flow at present. */
     problem(): string | undefined
     close(): Promise<void>
@@ -49,6 +56,7 @@ export class JacdacBus implements ServiceBus {
     /** By node, from its beats. */
     private readonly ports = new Map<number, Port>()
     private readonly listeners = new Set<NoticeListener>()
+    private readonly reportListeners = new Set<ReportListener>()
     /** Frames dropped because their CRC or their packets' lengths were wrong. */
     droppedFrames = 0
 
@@ -87,6 +95,15 @@ export class JacdacBus implements ServiceBus {
         return () => void this.listeners.delete(listener)
     }
 
+    sendTo(device: string, packets: readonly Packet[]): void {
+        this.transport.send(commandsFrame(Buffer.from(device, "hex"), packets))
+    }
+
+    onReport(listener: ReportListener): () => void {
+        this.reportListeners.add(listener)
+        return () => void this.reportListeners.delete(listener)
+    }
+
     problem(): string | undefined {
         return this.transport.problem?.()
     }
@@ -94,6 +111,7 @@ export class JacdacBus implements ServiceBus {
     async close(): Promise<void> {
         this.transport.onFrame = undefined
         this.listeners.clear()
+        this.reportListeners.clear()
         await this.jdbus.stop()
         await this.transport.close?.()
     }
@@ -113,8 +131,12 @@ export class JacdacBus implements ServiceBus {
             return
         }
         // Checked first: jacdac-ts prints every frame it does not like.
-        if (eachPacket(frame, () => undefined)) this.bridge.receiveFrameOrPacket(new Uint8Array(frame))
-        else this.droppedFrames++
+        const packets: Packet[] = []
+        if (eachPacket(frame, (serviceIndex, code, data) => void packets.push({ serviceIndex, code, data }))) {
+            if (head && !head.isCommand)
+                for (const listener of [...this.reportListeners]) listener(head.device, packets)
+            this.bridge.receiveFrameOrPacket(new Uint8Array(frame))
+        } else this.droppedFrames++
     }
 
     /** A command names whom it is for, not who sends it: a beat tells where its node is to be spoken to. */

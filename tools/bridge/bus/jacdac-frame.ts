@@ -36,17 +36,37 @@ export function announceFrame(device: Uint8Array, count: number, serviceClass: n
     return packetFrame(0, device, 0, 0, data)
 }
 
+/** One of several packets in a frame. */
+export interface Packet {
+    serviceIndex: number
+    code: number
+    data: Uint8Array
+}
+
+/** A frame with several commands for one device, which it carries out in their order. */
+export function commandsFrame(device: Uint8Array, packets: readonly Packet[]): Buffer {
+    return packetsFrame(flagCommand, device, packets)
+}
+
 function packetFrame(flags: number, device: Uint8Array, serviceIndex: number, code: number, data: Uint8Array): Buffer {
-    const packetBytes = packetHeadBytes + data.length
-    const frame = Buffer.alloc(headBytes + ((packetBytes + 3) & ~3))
-    frame[2] = frame.length - headBytes
+    return packetsFrame(flags, device, [{ serviceIndex, code, data }])
+}
+
+function packetsFrame(flags: number, device: Uint8Array, packets: readonly Packet[]): Buffer {
+    const bytes = packets.reduce((sum, { data }) => sum + ((packetHeadBytes + data.length + 3) & ~3), headBytes)
+    const frame = Buffer.alloc(bytes)
+    frame[2] = bytes - headBytes
     frame[3] = flags
     frame.set(device, 4)
-    frame[12] = data.length
-    frame[13] = serviceIndex
-    frame.writeUInt16LE(code, 14)
-    frame.set(data, 16)
-    frame.writeUInt16LE(crc16(frame, frame.length), 0)
+    let at = headBytes
+    for (const { serviceIndex, code, data } of packets) {
+        frame[at] = data.length
+        frame[at + 1] = serviceIndex
+        frame.writeUInt16LE(code, at + 2)
+        frame.set(data, at + packetHeadBytes)
+        at += (packetHeadBytes + data.length + 3) & ~3
+    }
+    frame.writeUInt16LE(crc16(frame, bytes), 0)
     return frame
 }
 

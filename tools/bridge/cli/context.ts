@@ -7,6 +7,7 @@ import type { Readable, Writable } from "node:stream"
 import type { Clock, RandomU32 } from "../bus/clock"
 import { defaultBusUrl, parseBusUrl } from "../bus/address"
 import type { ServiceBus } from "../bus/jacdac-bus"
+import { Runtimes } from "../bus/runtimes"
 import { TwinfilerClient } from "../client"
 import { exitCodes, TwinfilerError } from "../error"
 import { volumeLetter } from "../protocol/numbers"
@@ -46,6 +47,8 @@ export class Context {
         readonly world: World,
         readonly client: TwinfilerClient,
         readonly options: CommonOptions,
+        /** The boards' own runtimes, below the nodes. */
+        readonly runtimes: Runtimes,
     ) {}
 
     get call(): { signal: AbortSignal } {
@@ -118,10 +121,11 @@ export async function withClient(
 ): Promise<number> {
     const bus = await world.openBus(busUrl(world, options))
     const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000
+    const runtimes = new Runtimes(bus, world.clock)
     const client = new TwinfilerClient(bus, { clock: world.clock, random: world.random, timeoutMs })
     try {
         await client.ready(Math.min(timeoutMs ?? firstNodeMs, firstNodeMs))
-        const context = new Context(world, client, options)
+        const context = new Context(world, client, options, runtimes)
         await work(context)
         return context.exitCode
     } finally {

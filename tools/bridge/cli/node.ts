@@ -6,6 +6,7 @@ import { exitCodes, TwinfilerError, isError } from "../error"
 import { beatFlags, volumeLetter } from "../protocol/numbers"
 import { busUrl, type CommonOptions, type Context, type World } from "./context"
 import { diagnose, roleName, type NodeReport, type VolumeReport } from "./diagnosis"
+import { FactsReader, type NodeFacts } from "./node-facts"
 import { parseLetter } from "./paths"
 import type { AddVerb } from "./verb"
 
@@ -13,6 +14,7 @@ const figuresTimeoutMs = 1_500
 const watchMs = 1_000
 const powerAnswerMs = 5_000
 const powerCycleOffMs = 1_000
+const shownHashDigits = 12
 
 export function addNodeVerbs(verb: AddVerb): void {
     verb("status", "show the nodes and volumes, what is wrong and what to do", command =>
@@ -33,9 +35,10 @@ export function addNodeVerbs(verb: AddVerb): void {
 async function status(context: Context, command: Command): Promise<void> {
     const { watch } = command.optsWithGlobals() as { watch?: boolean }
     const { signal, clock } = context.world
+    const facts = new FactsReader(context)
     do {
         await context.settle()
-        const report = await gather(context)
+        const report = await gather(context, facts)
         context.exitCode = report.problems.length ? exitCodes.degraded : exitCodes.done
         context.show({ ok: report.problems.length === 0, ...report }, () => lines(report))
         if (watch && !signal.aborted) await sleep(clock, watchMs)
@@ -48,13 +51,16 @@ interface Report {
     problems: ReturnType<typeof diagnose>
 }
 
-async function gather({ client }: Context): Promise<Report> {
+async function gather({ client }: Context, reader: FactsReader): Promise<Report> {
     const quick = { timeoutMs: figuresTimeoutMs }
     const nodes: NodeReport[] = await Promise.all(
         client.nodes().map(async state => ({
             ...state,
             figures: state.isHeard ? await client.nodeFigures(state.node, quick).catch(unlessSilent) : undefined,
         })),
+    )
+    const facts = await Promise.all(
+        nodes.map(({ node, device, isHeard }) => (isHeard ? reader.of(node, device) : Promise.resolve(none))),
     )
     const volumes: VolumeReport[] = await Promise.all(
         client.volumes().map(async volume => {
@@ -64,18 +70,20 @@ async function gather({ client }: Context): Promise<Report> {
         }),
     )
     return {
-        nodes: nodes.map(shownNode),
+        nodes: nodes.map((node, index) => shownNode(node, facts[index])),
         volumes: volumes.map(shownVolume),
         problems: diagnose(nodes, volumes),
     }
 }
+
+const none: NodeFacts = { imageSha256: null, lastEvent: null }
 
 function unlessSilent(error: unknown): undefined {
     if (!isError(error)) throw error
     return undefined
 }
 
-function shownNode(node: NodeReport) {
+function shownNode(node: NodeReport, facts: NodeFacts) {
     const has = (flag: number) => (node.flags & flag) !== 0
     return {
         node: volumeLetter(node.node),
@@ -97,6 +105,7 @@ function shownNode(node: NodeReport) {
         wrongChecks: node.figures?.wrongChecks ?? null,
         heapLowBytes: node.figures?.heapLowBytes ?? null,
         copiesHeld: node.figures?.copiesHeld ?? null,
+        ...facts,
     }
 }
 
@@ -121,7 +130,9 @@ function lines({ nodes, volumes, problems }: Report): string[] {
         const state = node.heard
             ? `${node.role}, ${serves}, ${copies}, up ${Math.round(node.uptimeMs / 1_000)} s`
             : "silent"
-        out.push(`node ${node.node}: ${state}${node.firmware ? `, firmware ${node.firmware}` : ""}`)
+        const image = node.imageSha256 ? ` (image ${node.imageSha256.slice(0, shownHashDigits)})` : ""
+        out.push(`node ${node.node}: ${state}${node.firmware ? `, firmware ${node.firmware}${image}` : ""}`)
+        if (node.lastEvent) out.push(`  ${Math.round(node.lastEvent.agoMs / 1_000)} s ago: ${node.lastEvent.text}`)
     }
     for (const volume of volumes) {
         const by = volume.controller === null ? "controlled by nobody" : `served by ${volume.controller}`

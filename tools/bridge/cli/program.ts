@@ -8,11 +8,13 @@ import { addArrayVerbs } from "./array"
 import { addChangeVerbs } from "./change"
 import { addCheckVerb } from "./check"
 import { withCommonOptions, type World } from "./context"
+import { addEventsVerb } from "./events"
 import { addLookVerbs } from "./look"
 import { addNodeVerbs } from "./node"
 import { addServeVerb } from "./serve"
 import { addPropertyVerbs, addSnapshotVerbs } from "./snapshot"
 import { addTransferVerbs } from "./transfer"
+import { addUpgradeVerbs } from "./upgrade"
 import { verbAdder, type AddVerbs } from "./verb"
 
 const helpEnd = `
@@ -43,6 +45,8 @@ export async function run(args: readonly string[], world: World, extra: Command[
     addPropertyVerbs(verbs)
     addArrayVerbs(verb, verbs)
     addNodeVerbs(verb)
+    addEventsVerb(verb)
+    addUpgradeVerbs(verb)
     addServeVerb(verb)
     addCheckVerb(verb)
     for (const command of extra) program.addCommand(command)

@@ -14,6 +14,7 @@ import type { ByteSource } from "./block-source"
 import { Arrays, type RebuildOptions } from "./arrays"
 import { Changes, type ChangeOptions } from "./changes"
 import { download } from "./download"
+import { EventReader, type SeenEvent } from "./events"
 import { noNodeError } from "./exchange"
 import { downloadRestartMax, roleWaitMs, settleMs } from "./limits"
 import { Link, type LinkOptions } from "./link"
@@ -58,6 +59,7 @@ export class TwinfilerClient {
     private readonly snapshotChanges: SnapshotChanges
     private readonly properties: Properties
     private readonly arrays: Arrays
+    private readonly eventReader: EventReader
     private readonly sessions = new Map<number, Session>()
     /** When the first node was found. */
     private readyMs?: number
@@ -71,6 +73,7 @@ export class TwinfilerClient {
         this.snapshotChanges = new SnapshotChanges(this.link, this.changes)
         this.properties = new Properties(this.link, this.tree, this.changes)
         this.arrays = new Arrays(this.link, this.changes)
+        this.eventReader = new EventReader(this.link)
         this.uploads = new Uploads(this.link, this.tree, this.changes, session)
     }
 
@@ -148,6 +151,11 @@ export class TwinfilerClient {
     /** Asks one node, whatever it controls. */
     nodeFigures(node: number, options: CallOptions = {}): Promise<NodeFigures> {
         return this.tree.node(node, options)
+    }
+
+    /** What happened at a node since this client asked last; at first, all that the node holds. */
+    events(node: number, options: CallOptions = {}): Promise<SeenEvent[]> {
+        return this.eventReader.next(node, options)
     }
 
     /** Returns the new directory's object; throws `exists`, `notFound` for its parent. */

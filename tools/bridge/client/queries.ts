@@ -47,7 +47,7 @@ export async function query(
             },
         })
         link.answers.set(tag, answer => {
-            if (answer.op !== body.op || (body.op !== "node" && answer.volume !== volume)) return
+            if (answer.op !== body.op || (!("node" in route) && answer.volume !== volume)) return
             if (answer.status === "busy") exchange.busy()
             else if (answer.status === "notController") exchange.notController()
             else if (answer.status === "wrongEpoch") {

@@ -69,6 +69,7 @@ export type QueryBody =
     | { op: "statfs" | "array" | "node" }
     | { op: "upload"; upload: number }
     | { op: "snapshots"; cookie: number }
+    | { op: "events"; seen: number }
 
 /** Which snapshot is asked; the volume itself when there is none. */
 export interface InSnapshot {
@@ -211,7 +212,9 @@ export function encodeQuery(head: QueryHead, body: QueryBody): Buffer {
                     ? [body.upload]
                     : body.op === "snapshots"
                       ? [body.cookie]
-                      : []
+                      : body.op === "events"
+                        ? [body.seen]
+                        : []
     const frame = Buffer.alloc(queryHeadBytes + 4 * words.length + (path?.length ?? 0))
     frame.writeUInt8(head.volume, 4)
     frame.writeUInt8(queryOps[body.op], 5)
@@ -354,6 +357,8 @@ function decodeQuery(frame: Buffer): Command {
             return { kind: "query", ...head, op, directory: word(0), cookie: word(1), ...where }
         case "snapshots":
             return { kind: "query", ...head, op, cookie: word(0) }
+        case "events":
+            return { kind: "query", ...head, op, seen: word(0) }
         case "upload":
             return { kind: "query", ...head, op, upload: word(0) }
         default:

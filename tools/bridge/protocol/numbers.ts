@@ -63,6 +63,7 @@ export const queryOps = {
     array: 7,
     snapshots: 8,
     properties: 9,
+    events: 10,
 } as const
 export type QueryOp = keyof typeof queryOps
 

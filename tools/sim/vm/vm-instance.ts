@@ -9,6 +9,8 @@ export interface VmHost {
     micros(): number
     randomBytes(n: number): Uint8Array
     flash: Uint8Array
+    /** The flash from its first byte on, as it is now; the program waits until it is written. */
+    flashSave(bytes: Uint8Array): void
     log(line: string): void
     panic(code: number): void
     /** The program hands a frame to the bus; it is in the VM's memory. */
@@ -162,7 +164,7 @@ export class VmInstance {
             em_jd_crypto_get_random: (p: number, bytes: number) => this.u8.set(host.randomBytes(bytes), p),
             em_flash_size: () => flashBytes,
             em_flash_load: (p: number, bytes: number) => this.u8.set(host.flash.subarray(0, bytes), p),
-            em_flash_save: (p: number, bytes: number) => host.flash.set(this.u8.subarray(p, p + bytes)),
+            em_flash_save: (p: number, bytes: number) => host.flashSave(this.u8.subarray(p, p + bytes)),
             em_deploy_handler: () => {},
             _devs_panic_handler: (code: number) => host.panic(code),
             _jd_tcpsock_new: () => -1,

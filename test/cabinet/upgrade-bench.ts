@@ -1,0 +1,145 @@
+// A pair under the load of a client, and the command line beside it: what the tests of upgrades share.
+
+import assert from "node:assert/strict"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { PassThrough, Readable, Writable } from "node:stream"
+import { JacdacBus, type FrameTransport } from "../../tools/bridge/bus"
+import type { World } from "../../tools/bridge/cli/context"
+import { run } from "../../tools/bridge/cli/program"
+import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
+import { SimSession, sha256, source, type SimSessionOptions } from "../../tools/sim/session"
+
+const mtime = 1_700_000_000
+const fileBytes = 3_000
+
+export const nextVersion = "0.1.1"
+export const nextImage = (elements: "nor" | "sd" = "nor") => buildProgram(firmwareSources(elements, nextVersion))
+
+export interface CommandEnd {
+    exitCode: number
+    out: string
+    err: string
+}
+
+export class UpgradeBench {
+    readonly session: SimSession
+    /** What the load stored, by `volume/path`. */
+    readonly stored = new Map<string, string>()
+    /** Longest time an operation of the load took. */
+    longestMs = 0
+    operations = 0
+    readonly failures: unknown[] = []
+    private isLoading = false
+    private load: Promise<unknown> = Promise.resolve()
+    private readonly folder = mkdtempSync(join(tmpdir(), "twinfiler-"))
+    private commands = 0
+
+    constructor(options: SimSessionOptions) {
+        this.session = new SimSession({ chip: "W25Q16JV", ...options })
+    }
+
+    file(name: string, bytes: Uint8Array): string {
+        const path = join(this.folder, name)
+        writeFileSync(path, bytes)
+        return path
+    }
+
+    /** Puts and reads on both volumes, until `rest`; no operation may fail. */
+    work(): void {
+        this.isLoading = true
+        this.load = Promise.all([0, 1].map(volume => this.loadOf(volume)))
+    }
+
+    async rest(): Promise<void> {
+        this.isLoading = false
+        await this.load
+    }
+
+    private async loadOf(volume: number): Promise<void> {
+        const { session } = this
+        for (let index = 0; this.isLoading; index++) {
+            const path = `f${index % 10}`
+            const bytes = session.random.bytes(fileBytes)
+            const beginMs = session.nowMs()
+            try {
+                await session.client.put(volume, path, source(bytes), { mtime, replace: true })
+                this.stored.set(`${volume}/${path}`, sha256(bytes))
+                const back = await session.readAll(volume, path)
+                assert.equal(sha256(back), sha256(bytes))
+            } catch (error) {
+                this.failures.push(error)
+            }
+            this.operations++
+            this.longestMs = Math.max(this.longestMs, session.nowMs() - beginMs)
+        }
+    }
+
+    /** Power off, and on again some time later. */
+    async cut(node: string, offMs: number): Promise<void> {
+        this.session.power(node, false)
+        await this.session.sleep(offMs)
+        this.session.power(node, true)
+    }
+
+    /** Nothing the load was told is stored is lost, and no operation failed. */
+    async verify(): Promise<void> {
+        assert.deepEqual(this.failures, [])
+        for (const [place, digest] of this.stored) {
+            const [volume, path] = place.split("/")
+            assert.equal(sha256(await this.session.readAll(Number(volume), path)), digest, place)
+        }
+    }
+
+    /** The command line on the same wire, as another program on the host; `noted` hears each of its notes when it is made. */
+    async command(args: string[], noted?: (note: string) => void, stop = new AbortController()): Promise<CommandEnd> {
+        const { session } = this
+        const stdout = new PassThrough()
+        let err = ""
+        const stderr = new Writable({
+            write: (chunk, _, done) => {
+                err += String(chunk)
+                noted?.(String(chunk))
+                done()
+            },
+        })
+        const draw = session.random.fork(`command ${this.commands++}`)
+        const given = { clock: session.host.clock, random: () => draw.uint32() }
+        const world: World = {
+            stdin: Readable.from([]),
+            stdout,
+            stderr,
+            env: {},
+            isTerminal: false,
+            ...given,
+            now: () => mtime,
+            openBus: async () => new JacdacBus(besides(session), given),
+            signal: stop.signal,
+        }
+        const exitCode = await run(args, world)
+        return { exitCode, out: String(stdout.read() ?? ""), err }
+    }
+
+    async close(): Promise<void> {
+        rmSync(this.folder, { recursive: true, force: true })
+        await this.session.bus.close()
+        this.session.simulation.cabinet.close()
+    }
+}
+
+/** A second transport on the host's place on the wire. */
+function besides({ host }: SimSession): FrameTransport {
+    const first = host.onFrame
+    const transport: FrameTransport = {
+        send: frame => host.send(frame),
+        close: () => {
+            host.onFrame = first
+        },
+    }
+    host.onFrame = frame => {
+        first?.(frame)
+        transport.onFrame?.(frame)
+    }
+    return transport
+}

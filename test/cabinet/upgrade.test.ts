@@ -1,0 +1,244 @@
+// New firmware for a pair that goes on serving: over the bus, to the node that serves nothing, by the runtime's own manager.
+
+import assert from "node:assert/strict"
+import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
+import { imageSha256 } from "../../tools/bridge/bus/manager"
+import { roles } from "../../tools/sim/session"
+import { nextImage, nextVersion, UpgradeBench } from "./upgrade-bench"
+
+interface Told {
+    outputVersion: number
+    ok: boolean
+    ms: number
+    nodes: { node: string; before: string | null; after: string; sha256: string; changed: boolean; deployMs: number }[]
+}
+
+function lastLine(out: string): Told {
+    return JSON.parse(out.trim().split("\n").at(-1)!) as Told
+}
+
+async function withPair(
+    seed: number,
+    work: (bench: UpgradeBench) => Promise<void>,
+    options: { chip?: string } = {},
+): Promise<void> {
+    const bench = new UpgradeBench({ seed, ...options })
+    try {
+        await bench.session.run(async () => {
+            await bench.session.healthy()
+            await work(bench)
+        })
+        assert.deepEqual(bench.session.simulation.panics, [])
+    } finally {
+        await bench.close()
+    }
+}
+
+/** Both nodes run this image, and serve and record again. */
+async function runsEverywhere(bench: UpgradeBench, image: Uint8Array, version: string): Promise<void> {
+    const { session } = bench
+    await session.healthy()
+    for (const node of [0, 1]) assert.equal((await session.client.nodeFigures(node)).firmware, version)
+    const { out } = await bench.command(["version", "--json"])
+    const { nodes } = JSON.parse(out) as { nodes: { sha256: string }[] }
+    assert.deepEqual(
+        nodes.map(({ sha256 }) => sha256),
+        [0, 1].map(() => imageSha256(image)),
+    )
+}
+
+describe("upgrade", function () {
+    this.timeout(120_000)
+
+    it("both nodes, under load: nothing is lost, no operation fails, the versions are told [R34 R14]", () =>
+        withPair(71, async bench => {
+            const path = bench.file("next.devs", nextImage())
+            bench.work()
+            await bench.session.sleep(500)
+            const { exitCode, out, err } = await bench.command(["upgrade", "--firmware", path, "--json"])
+            assert.equal(exitCode, 0, err)
+            await bench.session.sleep(500)
+            await bench.rest()
+            await bench.verify()
+            const told = lastLine(out)
+            assert.equal(told.outputVersion, 1)
+            assert.deepEqual(
+                told.nodes.map(({ node, before, after, changed }) => [node, before, after, changed]),
+                [
+                    ["b", "0.1.0", nextVersion, true],
+                    ["a", "0.1.0", nextVersion, true],
+                ],
+            )
+            await runsEverywhere(bench, nextImage(), nextVersion)
+            console.log(
+                `    ${bench.operations} operations, the longest ${Math.round(bench.longestMs)} ms; upgrade ${told.ms} ms, of it bytes ${told.nodes.map(({ deployMs }) => deployMs).join(" and ")} ms`,
+            )
+            const again = await bench.command(["upgrade", "--firmware", path, "--json"])
+            assert.equal(again.exitCode, 0)
+            assert.ok(lastLine(again.out).nodes.every(({ changed }) => !changed))
+        }))
+
+    it("a pair with SD cards gets the image for cards, built from the sources when none is given [R34 R17]", () =>
+        withPair(
+            79,
+            async bench => {
+                const path = bench.file("next.devs", nextImage("sd"))
+                assert.equal((await bench.command(["upgrade", "--firmware", path])).exitCode, 0)
+                await runsEverywhere(bench, nextImage("sd"), nextVersion)
+                const { exitCode, err } = await bench.command(["upgrade"])
+                assert.equal(exitCode, 0, err)
+                await runsEverywhere(bench, buildProgram(firmwareSources("sd")), "0.1.0")
+            },
+            { chip: "sd-tiny" },
+        ))
+
+    it("--dry-run says what would be done and touches nothing; an upgrade while a node is off is refused [R34]", () =>
+        withPair(72, async bench => {
+            const path = bench.file("next.devs", nextImage())
+            const { exitCode, out } = await bench.command(["upgrade", "--firmware", path, "--dry-run"])
+            assert.equal(exitCode, 0)
+            assert.equal(
+                out,
+                `node b would get firmware ${nextVersion} instead of 0.1.0\nnode a would get firmware ${nextVersion} instead of 0.1.0\n`,
+            )
+            await untouched(bench)
+            bench.session.power("b", false)
+            await bench.session.until("a serves both", () => bench.session.roleOf(0) === roles.takenOver)
+            const refused = await bench.command(["upgrade", "--firmware", path])
+            assert.equal(refused.exitCode, 5)
+            assert.match(refused.err, /node b is silent/)
+        }))
+
+    it("what is no image of ours, or for other boards, is refused before anything is touched [R34 R33]", () =>
+        withPair(73, async bench => {
+            const image = Buffer.from(nextImage())
+            const patched = (from: string, to: string) => {
+                const bytes = Buffer.from(image)
+                const at = bytes.indexOf(from)
+                assert.ok(at > 0, from)
+                bytes.write(to, at, "latin1")
+                return bytes
+            }
+            const damaged = Buffer.from(image)
+            // the descriptor of the first function says that its code begins elsewhere
+            damaged.writeUInt32LE(0xffff_fff0, damaged.readUInt32LE(32))
+            const other = buildProgram({ ...firmwareSources(), name: "other" })
+            const cases: [string, Uint8Array, RegExp][] = [
+                ["text", Buffer.from("x".repeat(500)), /no DeviceScript image/],
+                ["empty", Buffer.alloc(0), /no DeviceScript image/],
+                ["half", image.subarray(0, image.length / 2), /cut off/],
+                ["other", other, /another program, other/],
+                ["plain", patched("+protocol.", "-protocol."), /does not say which protocol/],
+                ["sd", nextImage("sd"), /is for boards with SD cards; node \w has SPI-NOR chips/],
+                ["protocol", patched("protocol.1", "protocol.2"), /speaks version 2 of the protocol/],
+                ["format", patched("format.2", "format.3"), /volumes of format 3; those of node \w have format 2/],
+                ["large", Buffer.concat([image, Buffer.alloc(50_000)]), /more than a board holds/],
+                ["damaged", damaged, /no board would run it/],
+            ]
+            for (const [name, bytes, words] of cases) {
+                const { exitCode, err } = await bench.command(["upgrade", "--firmware", bench.file(name, bytes)])
+                assert.equal(exitCode, 1, `${name}: ${err}`)
+                assert.match(err, words, `${name}: ${err}`)
+            }
+            assert.equal((await bench.command(["upgrade", "--firmware", "/nowhere/image"])).exitCode, 2)
+            await untouched(bench)
+        }))
+
+    it("power stays off in mid-upgrade: the command says how the pair stands, and a later one finishes the work [R34]", () =>
+        withPair(75, async bench => {
+            const { session } = bench
+            const path = bench.file("next.devs", nextImage())
+            bench.work()
+            const first = await bench.command(["upgrade", "--firmware", path], note => {
+                if (/b gets its program/.test(note)) void session.sleep(1_500).then(() => session.power("b", false))
+            })
+            assert.equal(first.exitCode, 5, first.err)
+            assert.match(first.err, /node b has no whole program now, and its partner serves both volumes/)
+            assert.equal(session.roleOf(0), roles.takenOver)
+            session.power("b", true)
+            await session.sleep(5_000)
+            assert.equal(session.roleOf(1), undefined, "b has no program")
+            const { out } = await bench.command(["version"])
+            assert.match(out, /node b: .*none/)
+            const second = await bench.command(["upgrade", "--firmware", path])
+            assert.equal(second.exitCode, 0, second.err)
+            await bench.rest()
+            await bench.verify()
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
+
+    it("Ctrl-C in mid-upgrade: exit code 130, the partner serves, a later upgrade finishes the work [R34]", () =>
+        withPair(76, async bench => {
+            const { session } = bench
+            const path = bench.file("next.devs", nextImage())
+            const stop = new AbortController()
+            bench.work()
+            const interrupt = (note: string) => {
+                if (/b gets its program/.test(note)) void session.sleep(1_500).then(() => stop.abort())
+            }
+            assert.equal((await bench.command(["upgrade", "--firmware", path], interrupt, stop)).exitCode, 130)
+            assert.equal(session.roleOf(0), roles.takenOver)
+            assert.equal((await bench.command(["upgrade", "--firmware", path])).exitCode, 0)
+            await bench.rest()
+            await bench.verify()
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
+
+    it("a bus that loses a frame in twenty: the program arrives whole all the same [R34 R6]", () =>
+        withPair(77, async bench => {
+            const path = bench.file("next.devs", nextImage())
+            bench.session.simulation.wire.fault.lossP = 0.05
+            bench.work()
+            const { exitCode, err } = await bench.command(["upgrade", "--firmware", path])
+            bench.session.simulation.wire.fault.lossP = 0
+            assert.equal(exitCode, 0, err)
+            await bench.rest()
+            await bench.verify()
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
+
+    const steps: [string, RegExp, number][] = [
+        ["takeover", /takes volume b over/, 50],
+        ["erase", /b gets its program/, 300],
+        ["bytes", /b gets its program/, 1_500],
+        ["last bytes", /b gets its program/, 2_450],
+        ["start", /b starts/, 100],
+        ["giveback", /hands volume b back/, 10],
+        ["the second node's bytes", /a gets its program/, 1_500],
+        ["the second node's giveback", /hands volume a back/, 10],
+    ]
+    for (const [name, when, afterMs] of steps)
+        for (const who of ["the idle node", "the serving node", "both"])
+            it(`cut during ${name}, power of ${who}: clients wait, and the upgrade goes on [R34 R9]`, () =>
+                withPair(74, async bench => {
+                    const { session } = bench
+                    const path = bench.file("next.devs", nextImage())
+                    const isSecond = String(when).includes("a gets") || String(when).includes("volume a")
+                    const [idle, serving] = isSecond ? ["a", "b"] : ["b", "a"]
+                    let cuts: Promise<unknown> | undefined
+                    bench.work()
+                    const first = await bench.command(["upgrade", "--firmware", path], note => {
+                        if (cuts || !when.test(note)) return
+                        const nodes = who === "both" ? [idle, serving] : who === "the idle node" ? [idle] : [serving]
+                        cuts = session
+                            .sleep(afterMs)
+                            .then(() => Promise.all(nodes.map((node, index) => bench.cut(node, 1_500 + 700 * index))))
+                    })
+                    assert.ok(cuts, "the step was not reached")
+                    assert.equal(first.exitCode, 0, first.err)
+                    await cuts
+                    await bench.rest()
+                    await bench.verify()
+                    await runsEverywhere(bench, nextImage(), nextVersion)
+                }))
+})
+
+/** Both nodes run what they did, and none has taken over. */
+async function untouched(bench: UpgradeBench): Promise<void> {
+    const { client } = bench.session
+    for (const node of [0, 1]) {
+        const { takeovers, firmware } = await client.nodeFigures(node)
+        assert.deepEqual([takeovers, firmware], [0, "0.1.0"])
+    }
+    await runsEverywhere(bench, buildProgram(), "0.1.0")
+}

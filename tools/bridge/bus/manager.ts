@@ -1,0 +1,147 @@
+/**
+ * A board's DeviceScript manager: which program it holds, and putting another there. Between the first byte and the last the
+ * board has no program; what a power cut leaves is a board without one, or with the old or the new one, never a part of it,
+ * because the runtime writes the second half of its mark when the last byte is there.
+ */
+import { createHash } from "node:crypto"
+import { isError, TwinfilerError } from "../error"
+import type { AskOptions, RuntimeBoard, Runtimes } from "./runtimes"
+import type { Packet } from "./jacdac-frame"
+
+// Jacdac, DeviceScript manager
+const deployCommand = 0x80
+const getRegister = 0x1000
+const sizeRegister = 0x180
+const sha256Register = 0x182
+const runtimeRegister = 0x183
+const nameRegister = 0x184
+const versionRegister = 0x185
+
+// Jacdac, pipes: packets to service 0x3e, whose command is port, end, metadata and a counter
+const pipeIndex = 0x3e
+const pipePortShift = 7
+const pipeCounterMask = 0x1f
+const pipeEnd = 0x20
+const pipeMetadata = 0x40
+
+/** devsmgr.c, DEVSMGR_ALIGN */
+const programAlign = 32
+/** A multiple of 32 that leaves room in a frame for the question's other packets. */
+const pieceBytes = 192
+/** The flash is erased before the answer: 28 sectors of 400 ms at most (W25Q16JV §9.6). */
+const eraseMs = 12_000
+const deploysMax = 4
+
+/** The program of a board as its runtime tells it, whether or not it runs. */
+export interface ProgramState {
+    /** 0 when there is none, or only a part of one. */
+    bytes: number
+    /** Of the program padded to 32 bytes; undefined when there is none. */
+    sha256?: string
+    name: string
+    version: string
+    /** major.minor.patch of the bytecode format the runtime takes. */
+    runtime: string
+}
+
+/** The bytes a board is given for an image. */
+export function paddedImage(image: Uint8Array): Buffer {
+    return Buffer.concat([image, Buffer.alloc(-image.length & (programAlign - 1))])
+}
+
+export function imageSha256(image: Uint8Array): string {
+    return createHash("sha256").update(paddedImage(image)).digest("hex")
+}
+
+export async function programState(
+    runtimes: Runtimes,
+    board: RuntimeBoard,
+    options?: AskOptions,
+): Promise<ProgramState> {
+    const ask = async (registers: number[]): Promise<Map<number, Buffer>> => {
+        const commands = registers.map(register => toManager(board, getRegister | register))
+        const reports = await runtimes.ask(board.device, commands, options)
+        return new Map(
+            reports
+                .filter(({ serviceIndex }) => serviceIndex === board.manager)
+                .map(({ code, data }) => [code & 0xfff, Buffer.from(data)]),
+        )
+    }
+    // in two frames: the answer to one must fit a frame, or its end stays off the wire
+    const figures = await ask([sizeRegister, sha256Register, runtimeRegister])
+    const texts = await ask([nameRegister, versionRegister])
+    const size = figures.get(sizeRegister)
+    const sha256 = figures.get(sha256Register)
+    const runtime = figures.get(runtimeRegister)
+    const bytes = size?.length === 4 ? size.readUInt32LE(0) : 0
+    return {
+        bytes,
+        sha256: bytes && sha256?.length === 32 ? sha256.toString("hex") : undefined,
+        name: texts.get(nameRegister)?.toString("utf8") ?? "",
+        version: texts.get(versionRegister)?.toString("utf8") ?? "",
+        runtime: runtime?.length === 4 ? `${runtime[3]}.${runtime[2]}.${runtime.readUInt16LE(0)}` : "",
+    }
+}
+
+/**
+ * Gives the board a program, which starts at once. Begins anew, a few times, when the board restarts in the middle or does not
+ * hold the program's very bytes in the end. `at` is told of bytes that have arrived.
+ */
+export async function deploy(
+    runtimes: Runtimes,
+    board: RuntimeBoard,
+    image: Uint8Array,
+    at: (bytes: number) => void,
+    options: AskOptions = {},
+): Promise<void> {
+    const bytes = paddedImage(image)
+    const wanted = imageSha256(image)
+    for (let tried = 1; ; tried++) {
+        try {
+            await deployOnce(runtimes, board, bytes, at, options)
+            const { sha256 } = await programState(runtimes, board, options)
+            if (sha256 === wanted) return
+            throw new TwinfilerError("checksum", `the board ${board.device} does not hold the program it was given`)
+        } catch (error) {
+            if (!isError(error, "timeout", "checksum") || tried >= deploysMax) throw error
+            await runtimes.find(board.device, eraseMs)
+        }
+    }
+}
+
+async function deployOnce(
+    runtimes: Runtimes,
+    board: RuntimeBoard,
+    bytes: Buffer,
+    at: (bytes: number) => void,
+    options: AskOptions,
+): Promise<void> {
+    const { device } = board
+    const size = Buffer.alloc(4)
+    size.writeUInt32LE(bytes.length)
+    // not sent again: each one ends the one before
+    const begin = [toManager(board, deployCommand, size)]
+    const reports = await runtimes.ask(device, begin, { ...options, waitMs: eraseMs, tries: 1 })
+    const answer = reports.find(({ serviceIndex, code }) => serviceIndex === board.manager && code === deployCommand)
+    if (answer?.data.length !== 2)
+        throw new TwinfilerError("tooLarge", `the board ${device} has no room for a program of ${bytes.length} bytes`)
+    const port = Buffer.from(answer.data).readUInt16LE(0)
+    let counter = 0
+    const send = async (flags: number, data: Uint8Array) => {
+        const code = (port << pipePortShift) | flags | (counter++ & pipeCounterMask)
+        await runtimes.ask(device, [{ serviceIndex: pipeIndex, code, data }], options)
+    }
+    let announcements = runtimes.board(device)?.announcements ?? 0
+    for (let sent = 0; sent < bytes.length; sent += pieceBytes) {
+        await send(0, bytes.subarray(sent, sent + pieceBytes))
+        const now = runtimes.board(device)?.announcements ?? 0
+        if (now < announcements) throw new TwinfilerError("timeout", `the board ${device} restarted`)
+        announcements = now
+        at(Math.min(sent + pieceBytes, bytes.length))
+    }
+    await send(pipeEnd | pipeMetadata, Buffer.alloc(0))
+}
+
+function toManager(board: RuntimeBoard, code: number, data: Uint8Array = Buffer.alloc(0)): Packet {
+    return { serviceIndex: board.manager, code, data }
+}

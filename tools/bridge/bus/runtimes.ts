@@ -1,0 +1,147 @@
+/**
+ * The boards below the nodes: each runs the DeviceScript runtime, whose own services (control, manager) are there whether or
+ * not a program runs. A board keeps what these services report off the wire, judging a frame by its first packet, and lets
+ * announcements pass (docs/decisions/0012). So every question begins with a request for an announcement, and ends with a
+ * command no board knows, numbered: the refusal of that very number says that all before it was carried out.
+ */
+import { TwinfilerError } from "../error"
+import { sleep, type Clock } from "./clock"
+import type { ServiceBus } from "./jacdac-bus"
+import type { Packet } from "./jacdac-frame"
+
+/** Jacdac's class of the DeviceScript manager. */
+const managerClass = 0x1134ea2b
+const controlIndex = 0
+const announceCode = 0
+const unknownReport = 3
+/** A control command that no device has; the low byte counts. */
+const echoCode = 0xe00
+const restartCounterMask = 15
+/** Boards announce themselves twice a second. */
+const announcedMs = 2_000
+/** jdiface.c, devs_jd_server_device_id: the program's services have the board's own id xor this; bytes as on the wire. */
+const serverIdXor = [0xf8, 0x53, 0x1b, 0x75, 0xa7, 0x49, 0x22, 0xdb]
+
+const resendMs = 250
+const triesMax = 12
+
+export interface RuntimeBoard {
+    /** Jacdac id of the board itself, 16 hex digits. */
+    device: string
+    /** Index of its DeviceScript manager. */
+    manager: number
+    /** Announcements since it started, up to 15. */
+    announcements: number
+    heardMs: number
+}
+
+/** The board whose program serves as `device`. */
+export function boardOf(device: string): string {
+    const id = Buffer.from(device, "hex")
+    return Buffer.from(id.map((byte, index) => byte ^ serverIdXor[index])).toString("hex")
+}
+
+export interface AskOptions {
+    /** How long each sending is waited for, and how many there are. */
+    waitMs?: number
+    tries?: number
+    signal?: AbortSignal
+}
+
+export class Runtimes {
+    private readonly byDevice = new Map<string, RuntimeBoard>()
+    private readonly waiting = new Map<string, (packets: Packet[]) => void>()
+    private readonly unsubscribe: () => void
+    private echo = 0
+
+    constructor(
+        private readonly bus: ServiceBus,
+        private readonly clock: Clock,
+    ) {
+        this.unsubscribe = bus.onReport((device, packets) => this.heard(device, packets))
+    }
+
+    close(): void {
+        this.unsubscribe()
+    }
+
+    /** Boards with a DeviceScript runtime heard lately. */
+    boards(): RuntimeBoard[] {
+        const now = this.clock.now()
+        return [...this.byDevice.values()].filter(({ heardMs }) => now - heardMs < announcedMs)
+    }
+
+    board(device: string): RuntimeBoard | undefined {
+        return this.boards().find(board => board.device === device)
+    }
+
+    /** Waits until `device` announces itself. */
+    async find(device: string, waitMs = announcedMs): Promise<RuntimeBoard> {
+        const end = this.clock.now() + waitMs
+        for (;;) {
+            const board = this.board(device)
+            if (board) return board
+            if (this.clock.now() >= end)
+                throw new TwinfilerError("noNode", `the board ${device} does not announce itself; is its power on?`)
+            await sleep(this.clock, 50)
+        }
+    }
+
+    /**
+     * What the board reports of the commands, all of which it has carried out. They are sent again when no answer comes, so
+     * doing them twice must change nothing, or `tries` be 1.
+     */
+    async ask(device: string, commands: readonly Packet[], options: AskOptions = {}): Promise<Packet[]> {
+        const { waitMs = resendMs, tries = triesMax, signal } = options
+        for (let sent = 0; sent < tries; sent++) {
+            if (signal?.aborted) throw new TwinfilerError("aborted", "stopped")
+            this.echo = (this.echo + 1) & 0xff
+            const reports = await this.once(device, commands, echoCode | this.echo, waitMs)
+            if (reports) return reports
+        }
+        throw new TwinfilerError("timeout", `the board ${device} does not answer`)
+    }
+
+    private once(
+        device: string,
+        commands: readonly Packet[],
+        echo: number,
+        waitMs: number,
+    ): Promise<Packet[] | undefined> {
+        const empty = Buffer.alloc(0)
+        return new Promise(resolve => {
+            const key = `${device} ${echo}`
+            const end = (reports?: Packet[]) => {
+                this.clock.clearTimeout(timer)
+                this.waiting.delete(key)
+                resolve(reports)
+            }
+            const timer = this.clock.setTimeout(() => end(), waitMs)
+            this.waiting.set(key, end)
+            this.bus.sendTo(device, [
+                { serviceIndex: controlIndex, code: announceCode, data: empty },
+                ...commands,
+                { serviceIndex: controlIndex, code: echo, data: empty },
+            ])
+        })
+    }
+
+    private heard(device: string, packets: Packet[]): void {
+        for (const { serviceIndex, code, data } of packets) {
+            const bytes = Buffer.from(data)
+            if (serviceIndex !== controlIndex) continue
+            if (code === announceCode) this.announced(device, bytes)
+            else if (code === unknownReport && bytes.length >= 2)
+                this.waiting.get(`${device} ${bytes.readUInt16LE(0)}`)?.(packets)
+        }
+    }
+
+    private announced(device: string, data: Buffer): void {
+        for (let at = 4; at + 4 <= data.length; at += 4) {
+            if (data.readUInt32LE(at) !== managerClass) continue
+            const announcements = data[0] & restartCounterMask
+            this.byDevice.set(device, { device, manager: at / 4, announcements, heardMs: this.clock.now() })
+            return
+        }
+    }
+}

@@ -1,0 +1,341 @@
+/**
+ * New firmware for both nodes of each pair while they serve: one node has both volumes, the other gets the program, starts and
+ * takes its volume back; then the other way round. Crash order for a node: 1 its partner takes its volume over, 2 the board's
+ * program is gone, 3 the new one is whole, 4 it starts and waits, 5 giveback. A cut at any of them leaves the partner serving
+ * both volumes, or the pair as it was; the next upgrade begins with the node that serves nothing.
+ */
+import { boardOf, type RuntimeBoard, type Runtimes } from "../bus/runtimes"
+import { deploy, imageSha256, programState, type ProgramState } from "../bus/manager"
+import { sleep, type Clock } from "../bus/clock"
+import { isError, TwinfilerError } from "../error"
+import { isProgramName, parseVersion, readImage, type ImageFacts } from "../image"
+import { beatFlags, partnerOf, protocolVersion, roleNames, volumeLetter } from "../protocol/numbers"
+import type { TwinfilerClient } from "./client"
+
+export interface NodeProgram {
+    node: number
+    /** Undefined while its board does not announce itself. */
+    board?: RuntimeBoard
+    program?: ProgramState
+    facts?: ImageFacts
+    isHeard: boolean
+}
+
+export interface Firmware {
+    path: string
+    image: Uint8Array
+}
+
+export interface NodePlan extends NodeProgram {
+    firmware: Firmware
+    /** Facts of the new program. */
+    wanted: ImageFacts
+    isNeeded: boolean
+}
+
+export type UpgradeStep = "takeover" | "deploy" | "start" | "giveback" | "done"
+
+export interface UpgradeOptions {
+    signal?: AbortSignal
+    onStep?: (node: number, step: UpgradeStep) => void
+    onBytes?: (node: number, bytes: number, total: number) => void
+}
+
+export interface NodeUpgrade {
+    node: number
+    before?: string
+    after: string
+    sha256: string
+    changed: boolean
+    ms: number
+    deployMs: number
+}
+
+const pollMs = 50
+const waitMs = 30_000
+/** A program starts at once; it binds its roles within 3 s. */
+const startMs = 20_000
+
+type Role = (typeof roleNames)[number]
+
+/** Waits with a bound, and for a stop. */
+async function until(clock: Clock, what: string, met: () => boolean, signal?: AbortSignal, ms = waitMs): Promise<void> {
+    const end = clock.now() + ms
+    while (!met()) {
+        if (signal?.aborted) throw new TwinfilerError("aborted", "upgrade: stopped")
+        if (clock.now() >= end) throw new TwinfilerError("timeout", `${what}: not within ${ms / 1_000} s`)
+        await sleep(clock, pollMs)
+    }
+}
+
+/** The program of every node that is heard, and of its partner; a silent one's board is found among those that serve nothing. */
+export async function nodePrograms(client: TwinfilerClient, runtimes: Runtimes): Promise<NodeProgram[]> {
+    const states = client.nodes()
+    const numbers = [...new Set(states.flatMap(({ node }) => [node, partnerOf(node)]))].sort((a, b) => a - b)
+    const heard = states.filter(({ isHeard }) => isHeard)
+    const isTaken = new Set(heard.map(({ device }) => boardOf(device)))
+    const found: NodeProgram[] = []
+    const silent: NodeProgram[] = []
+    for (const node of numbers) {
+        const state = heard.find(state => state.node === node)
+        const one: NodeProgram = { node, isHeard: state !== undefined }
+        found.push(one)
+        if (!state) silent.push(one)
+        else await learn(one, await runtimes.find(boardOf(state.device)).catch(unlessSilent), runtimes)
+    }
+    const spare = runtimes.boards().filter(({ device }) => !isTaken.has(device))
+    for (const board of spare) {
+        if (silent.length === 0) break
+        const program = await programState(runtimes, board).catch(unlessSilent)
+        if (!program || (program.bytes > 0 && !isProgramName(program.name))) continue
+        const one = silent.find(({ node }) => boardOf(deviceOf(client, node)) === board.device) ?? silent[0]
+        silent.splice(silent.indexOf(one), 1)
+        await learn(one, board, runtimes)
+    }
+    return found
+}
+
+function deviceOf(client: TwinfilerClient, node: number): string {
+    return client.nodes().find(state => state.node === node)?.device ?? ""
+}
+
+async function learn(one: NodeProgram, board: RuntimeBoard | undefined, runtimes: Runtimes): Promise<void> {
+    if (!board) return
+    one.board = board
+    one.program = await programState(runtimes, board).catch(unlessSilent)
+    one.facts = one.program && parseVersion(one.program.version)
+}
+
+function unlessSilent(error: unknown): undefined {
+    if (!isError(error, "noNode", "timeout")) throw error
+    return undefined
+}
+
+/**
+ * What is to be done, node by node in the order in which it is done. Throws before anything is touched when the firmware is not for these
+ * nodes, or a node is not to be had.
+ * @param firmwareFor by kind of elements
+ */
+export function planUpgrade(
+    programs: readonly NodeProgram[],
+    client: TwinfilerClient,
+    firmwareFor: (elements: "nor" | "sd") => Firmware,
+): NodePlan[] {
+    const plans: NodePlan[] = []
+    for (const one of programs) {
+        const letter = volumeLetter(one.node)
+        const partner = programs.find(({ node }) => node === partnerOf(one.node))
+        const facts = one.facts ?? partner?.facts
+        if (!one.board || !one.program)
+            throw new TwinfilerError(
+                "noNode",
+                `node ${letter} is silent, and no board without a program is on the bus: check its power and its bus plug`,
+            )
+        if (!facts)
+            throw new TwinfilerError(
+                "badRequest",
+                `node ${letter} does not tell what its program serves (version ${JSON.stringify(one.program.version)}): ` +
+                    `flash it over USB once`,
+            )
+        const firmware = firmwareFor(facts.elements)
+        const wanted = readImage(firmware.image, firmware.path)
+        const no = (what: string): never => {
+            throw new TwinfilerError("badRequest", `${firmware.path}: ${what}`)
+        }
+        if (wanted.elements !== facts.elements)
+            no(
+                `this is for boards with ${elementWords[wanted.elements]}; node ${letter} has ${elementWords[facts.elements]}`,
+            )
+        if (wanted.protocol !== protocolVersion || wanted.protocol !== facts.protocol)
+            no(
+                `it speaks version ${wanted.protocol} of the protocol, node ${letter} ${facts.protocol} and this command ` +
+                    `${protocolVersion}: a pair must speak one version, so this needs a stop`,
+            )
+        if (wanted.format !== facts.format)
+            no(`it serves volumes of format ${wanted.format}; those of node ${letter} have format ${facts.format}`)
+        if (!takesBytecode(one.program.runtime, wanted.bytecode))
+            no(
+                `its bytecode is of version ${wanted.bytecode}; the runtime of node ${letter} takes ${one.program.runtime}`,
+            )
+        plans.push({ ...one, firmware, wanted, isNeeded: one.program.sha256 !== imageSha256(firmware.image) })
+    }
+    // a node that serves nothing first: it may be one that an upgrade left behind
+    const serves = ({ node }: NodePlan) =>
+        client.nodes().some(state => state.node === node && state.isHeard && has(state))
+    return plans.sort(
+        (one, other) =>
+            pairOf(one) - pairOf(other) || Number(serves(one)) - Number(serves(other)) || other.node - one.node,
+    )
+}
+
+const elementWords = { nor: "SPI-NOR chips", sd: "SD cards" } as const
+const pairOf = ({ node }: { node: number }) => node >> 1
+const has = ({ flags }: { flags: number }) => (flags & (beatFlags.controlsOwn | beatFlags.controlsPartner)) !== 0
+
+/** devs_verify: the same major version, and no newer minor one. */
+function takesBytecode(runtime: string, image: string): boolean {
+    const [major, minor] = runtime.split(".").map(Number)
+    const [wantedMajor, wantedMinor] = image.split(".").map(Number)
+    return major === wantedMajor && minor >= wantedMinor
+}
+
+export class Upgrade {
+    constructor(
+        private readonly client: TwinfilerClient,
+        private readonly runtimes: Runtimes,
+        private readonly clock: Clock,
+        private readonly options: UpgradeOptions = {},
+    ) {}
+
+    /** Carries a plan out. What it throws says how the pair stands; another upgrade goes on from there. */
+    async run(plans: readonly NodePlan[]): Promise<NodeUpgrade[]> {
+        const done: NodeUpgrade[] = []
+        for (const plan of plans) done.push(await this.one(plan))
+        return done
+    }
+
+    /** Says whether the first node's partner could take over now; throws `vetoed` when it could not. */
+    async rehearse(plans: readonly NodePlan[]): Promise<void> {
+        for (const plan of plans)
+            if (plan.isNeeded && this.role(partnerOf(plan.node)) === "active")
+                await this.client.takeover(partnerOf(plan.node), { ...this.call, dryRun: true })
+    }
+
+    private async one(plan: NodePlan): Promise<NodeUpgrade> {
+        const { node, firmware, wanted } = plan
+        const beginMs = this.clock.now()
+        const result = {
+            node,
+            before: plan.facts?.version,
+            after: wanted.version,
+            sha256: imageSha256(firmware.image),
+            changed: plan.isNeeded,
+        }
+        let deployMs = 0
+        if (plan.isNeeded) {
+            await this.takeOver(node)
+            deployMs = await this.give(plan)
+        }
+        await this.giveBack(node)
+        this.step(node, "done")
+        return { ...result, ms: Math.round(this.clock.now() - beginMs), deployMs: Math.round(deployMs) }
+    }
+
+    /** The partner has both volumes, and the node serves nothing. */
+    private async takeOver(node: number): Promise<void> {
+        const partner = partnerOf(node)
+        const isIdle = () => this.role(partner) === "taken-over" && !this.serves(node)
+        if (!isIdle()) {
+            this.step(node, "takeover")
+            await until(
+                this.clock,
+                `node ${volumeLetter(partner)} does not come to rest`,
+                () => this.role(partner) === "active" || isIdle(),
+                this.options.signal,
+            )
+            if (!isIdle()) await this.client.takeover(partner, this.call)
+        }
+        await until(this.clock, `takeover by node ${volumeLetter(partner)}`, isIdle, this.options.signal)
+    }
+
+    /** The node's board gets the program and starts it. Returns how long the bytes took. */
+    private async give(plan: NodePlan): Promise<number> {
+        const { node, firmware, wanted } = plan
+        const letter = volumeLetter(node)
+        const { signal } = this.options
+        const board = await this.runtimes.find(plan.board!.device, waitMs)
+        this.step(node, "deploy")
+        const beginMs = this.clock.now()
+        try {
+            const at = (bytes: number) => this.options.onBytes?.(node, bytes, firmware.image.length)
+            await deploy(this.runtimes, board, firmware.image, at, { signal })
+        } catch (error) {
+            throw left(error, `node ${letter} has no whole program now, and its partner serves both volumes`)
+        }
+        const deployMs = this.clock.now() - beginMs
+        this.step(node, "start")
+        try {
+            await until(
+                this.clock,
+                `node ${letter} does not start with firmware ${wanted.version}`,
+                () => this.role(node) !== undefined,
+                signal,
+                startMs,
+            )
+            const { firmware: told } = await this.client.nodeFigures(node, this.call)
+            if (told !== wanted.version)
+                throw new TwinfilerError(
+                    "checksum",
+                    `node ${letter} says that it runs firmware ${told}, not ${wanted.version}`,
+                )
+        } catch (error) {
+            throw left(error, `its partner serves both volumes and keeps its own firmware`)
+        }
+        return deployMs
+    }
+
+    /** Both nodes serve their own volumes, each recording for the other. */
+    private async giveBack(node: number): Promise<void> {
+        const partner = partnerOf(node)
+        const { signal } = this.options
+        const wanted = beatFlags.controlsOwn | beatFlags.protected
+        const isWell = (one: number) => this.role(one) === "active" && (this.flags(one) & wanted) === wanted
+        if (isWell(node) && isWell(partner)) return
+        this.step(node, "giveback")
+        const pair = [node, partner]
+        const isBack = () => pair.every(one => this.role(one) === "active")
+        // after a failover it may be the other one that has both volumes
+        const holder = () =>
+            pair.find(one => this.role(one) === "taken-over" && this.role(partnerOf(one)) === "waiting")
+        const begunMs = this.clock.now()
+        while (!isBack()) {
+            try {
+                await until(
+                    this.clock,
+                    `node ${volumeLetter(node)} does not wait for its volume`,
+                    () => isBack() || holder() !== undefined,
+                    signal,
+                )
+                const from = holder()
+                if (from !== undefined) await this.client.giveback(from, this.call)
+            } catch (error) {
+                // the node has only just come up, or control is on its way back by itself
+                if (!isError(error, "vetoed") || this.clock.now() - begunMs > waitMs) throw error
+                await sleep(this.clock, pollMs)
+            }
+        }
+        const names = `nodes ${volumeLetter(node)} and ${volumeLetter(partner)}`
+        await until(this.clock, `${names} do not both serve and record`, () => isWell(node) && isWell(partner), signal)
+    }
+
+    private get call() {
+        return { signal: this.options.signal }
+    }
+
+    private step(node: number, step: UpgradeStep): void {
+        this.options.onStep?.(node, step)
+    }
+
+    private state(node: number) {
+        return this.client.nodes().find(state => state.node === node && state.isHeard)
+    }
+
+    private role(node: number): Role | undefined {
+        const state = this.state(node)
+        return state && roleNames[state.role]
+    }
+
+    private flags(node: number): number {
+        return this.state(node)?.flags ?? 0
+    }
+
+    private serves(node: number): boolean {
+        return has({ flags: this.flags(node) })
+    }
+}
+
+/** What went wrong, with what it leaves behind. */
+function left(error: unknown, state: string): unknown {
+    if (!isError(error)) return error
+    return new TwinfilerError(error.code, `${error.message}; ${state}: \`twinfiler upgrade\` again finishes the work`)
+}

@@ -32,6 +32,12 @@ const sleepNsMax = 1_000_000
 const clockReadsFree = 1000
 const spinNs = 1000
 
+/** Longer than any run. */
+const foreverMs = 1e9
+/** devs_vm.h: why the runtime stops a program. */
+export const panicCodes = { endlessLoop: 60001, memory: 60004, exception: 60005, depth: 60006 } as const
+export type PanicCode = (typeof panicCodes)[keyof typeof panicCodes]
+
 export interface BoardOptions {
     name: string
     queue: EventQueue
@@ -69,6 +75,7 @@ export class Board {
     private busyUntilNs = 0
     private bootNs = 0
     private inCall = false
+    private isHung = false
     private callNs = 0
     private clockReads = 0
     private ctx = 0
@@ -162,6 +169,34 @@ export class Board {
         this.wake(this.busyUntilNs)
     }
 
+    /** The board hangs until `resume`, a reset or the loss of its power. */
+    hang(): void {
+        if (!this.vm || this.isHung) return
+        this.isHung = true
+        this.pause(foreverMs)
+    }
+
+    resume(): void {
+        if (!this.isHung) return
+        this.isHung = false
+        this.busyUntilNs = this.options.queue.nowNs
+        this.disarm()
+        this.wakeUrgently()
+    }
+
+    /**
+     * The runtime stops the program with this code, as it does by itself when memory is out or a program loops; it starts it again.
+     * False while no program runs.
+     */
+    panic(code: PanicCode): boolean {
+        const { vm, ctx } = this
+        if (!vm || ctx === 0 || this.inCall) return false
+        this.isHung = false
+        this.call(() => vm.exports.devs_panic(ctx, code))
+        if (this.vm === vm) this.wake(this.busyUntilNs)
+        return true
+    }
+
     /** As the bench does with a new image: everything else in the flash is gone. The board starts again if it has power. */
     flashProgram(image: Uint8Array): void {
         this.stop()
@@ -248,6 +283,7 @@ export class Board {
         this.flash.cut(this.options.queue.nowNs)
         this.ctx = 0
         this.urgent = false
+        this.isHung = false
         this.link.drop()
         const nowNs = this.options.queue.nowNs
         if (this.inFlight) {

@@ -3,17 +3,21 @@
 // Promises: everything that happens follows from the seed and from what the outside does at which virtual time; the image the boards run
 // is the one that is flashed. A violation of the hardware's rules ends the run.
 
-import { Board } from "./board"
+import { Board, panicCodes } from "./board"
 import { boardConfig } from "./board-config"
 import { buildProgram, firmwareSources } from "./bytecode"
 import { Cabinet, followState, type CabinetConfig } from "./cabinet/cabinet"
 import { findPart } from "./chips/parts"
+import type { LineName } from "./cabinet/pair"
 import type { Violation } from "./chips/violation"
 import { EventQueue } from "./event-queue"
 import type { ProcessorKind } from "./processor"
 import { Random } from "./random"
 import { Trace } from "./trace"
 import { Wire } from "./wire"
+
+/** 131,072 operations of 5 us, the cheap ones (tools/sim/cost/rp2040.json). */
+const endlessLoopMs = 655
 
 export interface SimulationOptions extends Pick<
     CabinetConfig,
@@ -62,6 +66,7 @@ export class Simulation {
             timing: options.timing,
             trace: this.trace,
             onOperation: options.onOperation,
+            oneController: true,
             onNode: (node, state) => followState(this.boards.get(node)!, state),
             report: violation => {
                 this.violation ??= violation
@@ -112,6 +117,25 @@ export class Simulation {
 
     power(node: string, on: boolean): void {
         this.cabinet.power(node, on, this.queue.nowNs)
+    }
+
+    /** A pulse of the other level on a node's line; what was wrong with the line before is wrong again after it. */
+    glitchLine(node: string, line: LineName, us: number): void {
+        const { cabinet, queue } = this
+        const before = cabinet.lineFault(node, line)
+        const level = line === "RESET" ? cabinet.resetLevel(node) : cabinet.line(node, line)
+        cabinet.faultLine(node, line, level === 1 ? "low" : "high", queue.nowNs)
+        queue.after(Math.round(us * 1000), () => cabinet.faultLine(node, line, before, queue.nowNs))
+    }
+
+    /** The program of a node loops: it answers nobody for as long as 131,072 operations take, then the runtime stops and restarts it. */
+    endlessLoop(node: string): void {
+        const board = this.board(node)
+        board.pause(endlessLoopMs)
+        const life = board.counters().starts
+        this.queue.after(endlessLoopMs * 1e6, () => {
+            if (board.isRunning && board.counters().starts === life) board.panic(panicCodes.endlessLoop)
+        })
     }
 
     /** Lets `ms` of virtual time pass. */

@@ -30,6 +30,9 @@ export interface WireFaults {
     lossP: number
     duplicateP: number
     corruptP: number
+    /** Chance for each receiver to hear a frame late, by up to so many ms: later frames overtake it. */
+    delayP: number
+    delayMsMax: number
     /** True: `to` does not hear `from`. A cut bus still carries one frame at a time. */
     cut?: (from: string, to: string) => boolean
 }
@@ -63,7 +66,7 @@ export class WirePort {
 }
 
 export class Wire {
-    readonly fault: WireFaults = { lossP: 0, duplicateP: 0, corruptP: 0 }
+    readonly fault: WireFaults = { lossP: 0, duplicateP: 0, corruptP: 0, delayP: 0, delayMsMax: 0 }
     frames = 0
     bytes = 0
     busyNs = 0
@@ -179,9 +182,30 @@ export class Wire {
                 return
             }
         }
-        to.endpoint.deliver(frame, nowNs)
-        if (this.faults.chance(fault.duplicateP)) to.endpoint.deliver(frame, nowNs)
+        this.hand(to, frame, nowNs)
+        if (this.faults.chance(fault.duplicateP)) this.hand(to, frame, nowNs)
     }
+
+    private hand(to: WirePort, frame: Uint8Array, nowNs: number): void {
+        if (!this.faults.chance(this.fault.delayP)) return to.endpoint.deliver(frame, nowNs)
+        const delayNs = 1 + this.faults.int(this.fault.delayMsMax * 1e6)
+        this.events.after(delayNs, () => {
+            if (this.ports.includes(to)) to.endpoint.deliver(frame, this.events.nowNs)
+        })
+    }
+}
+
+/**
+ * The wire cut into pieces, for `fault.cut`: who is on one piece hears the others there. Who is not named is on the first piece.
+ * `pieces(["a", "host"], ["b"])` is a cut between the boards with the host on a's side, `pieces(["a", "b"], ["host"])` has the host off.
+ */
+export function pieces(...parts: readonly string[][]): (from: string, to: string) => boolean {
+    const pieceOf = (id: string) =>
+        Math.max(
+            0,
+            parts.findIndex(part => part.includes(id)),
+        )
+    return (from, to) => pieceOf(from) !== pieceOf(to)
 }
 
 /** jd_physical.c, jd_rx_completed: what a board drops before its program hears of it. */

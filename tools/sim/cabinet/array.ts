@@ -32,13 +32,16 @@ export class CabinetArray {
         return this.controller
     }
 
-    /** OWN of the home node changed, or a node died: puts the switch where it belongs. */
-    updateSwitch(atNs: number): void {
+    /**
+     * OWN of the home node changed, or a node died: puts the switch where it belongs. With sound lines nobody is in the middle of a
+     * command then; a broken line may tear one.
+     */
+    updateSwitch(atNs: number, isSound: boolean): void {
         const next = this.home.own.latest === 1 ? this.home : this.partner
         if (next === this.controller) return
         for (const node of [this.controller, next])
             for (let i = 0; i < this.slots.length; i++)
-                if (this.wants(node, i))
+                if (isSound && this.wants(node, i))
                     this.report(
                         new Violation(
                             `${this.name}.switch`,

@@ -20,7 +20,7 @@ import type { BoardPort } from "../board-port"
 import type { Random } from "../random"
 import type { Level } from "./line"
 import type { CabinetNode, NodeState } from "./node"
-import { CabinetPair, type LineName } from "./pair"
+import { CabinetPair, type LineFault, type LineName } from "./pair"
 import { elementsMax, readBoardPins, type BoardPins } from "./pins"
 
 export const pairsMax = 13
@@ -52,6 +52,8 @@ export interface CabinetConfig {
     wear?(element: string): NorWear
     trace?: { add(timeNs: number, kind: string, data: Uint8Array | string): void }
     report?: ReportViolation
+    /** Whoever selects an element that is with the other node commits a violation; for firmware, not for hands that probe */
+    oneController?: boolean
     /** The board must follow: off = lose power; reset = held; run = start from its reset vector */
     onNode?(node: string, state: NodeState, atNs: number): void
     /** Before a program or erase starts: to cut the power there, or return "drop" to have it not done */
@@ -129,6 +131,7 @@ export class Cabinet {
             })
         const pair = new CabinetPair(names, pins, [elementsOf(names[0]), elementsOf(names[1])], {
             report: this.config.report ?? throwViolation,
+            oneController: this.config.oneController ?? false,
             onNode: (node, state, atNs) => {
                 this.config.trace?.add(atNs, "node", `${node} ${state}`)
                 this.config.onNode?.(node, state, atNs)
@@ -188,9 +191,19 @@ export class Cabinet {
 
     /** Breaks (or mends) the wire of a node's line to its partner. */
     cutLine(name: string, line: LineName, isCut: boolean, atNs: number): void {
+        this.faultLine(name, line, isCut ? "cut" : undefined, atNs)
+    }
+
+    /** Breaks a node's line in any way; undefined mends it. */
+    faultLine(name: string, line: LineName, fault: LineFault | undefined, atNs: number): void {
         const { pair, node } = this.place(name)
-        pair.cutLine(node, line, isCut, atNs)
-        this.config.trace?.add(atNs, "line", `${name}.${line} ${isCut ? "cut" : "mended"}`)
+        this.config.trace?.add(atNs, "line", `${name}.${line} ${faultWord(fault)}`)
+        pair.faultLine(node, line, fault, atNs)
+    }
+
+    lineFault(name: string, line: LineName): LineFault | undefined {
+        const { pair, node } = this.place(name)
+        return pair.lineFault(node, line)
     }
 
     nodeState(name: string): NodeState {
@@ -201,6 +214,12 @@ export class Cabinet {
     line(name: string, line: "OWN" | "HOLD"): Level {
         const { node } = this.place(name)
         return line === "OWN" ? node.own.latest : node.hold.latest
+    }
+
+    /** The level on the wire from a node's RESET to its partner's RUN pin. */
+    resetLevel(name: string): Level {
+        const { pair, node } = this.place(name)
+        return pair.resetLevel(node)
     }
 
     /** Which node's pins reach the array of `name`. */
@@ -327,6 +346,10 @@ export class Cabinet {
             throw new Error(`no slot ${element}; an array has slots 0 to ${elementsMax - 1}, as ${nodeName(0)}:0`)
         return { array: this.arrayOf(node), index }
     }
+}
+
+function faultWord(fault: LineFault | undefined): string {
+    return fault === undefined ? "mended" : fault === "cut" ? "cut" : `stuck ${fault}`
 }
 
 /** People write `a:1`; the slots' own names are as `a.E1`. */

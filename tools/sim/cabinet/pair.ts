@@ -2,7 +2,9 @@
 // - array power is there while either board has power (two diodes); the chips die only with the second board;
 // - RESET of a node low holds its partner in reset; OWN and HOLD are low unless a running node drives them high;
 // - a node that stops lets go of everything at one instant: first the transfer in flight ends, then its selects rise, then its
-//   lines fall and the switches follow.
+//   lines fall and the switches follow;
+// - never two controllers (`oneController`): with sound lines no node selects an element that hangs on the other node's port. A broken line may
+//   make one do so, into the void: the switch still lets one node through.
 
 import type { Pull, SpiSetup } from "../board-port"
 import type { Element } from "../chips/element"
@@ -14,8 +16,19 @@ import type { Level } from "./line"
 
 export type LineName = "OWN" | "HOLD" | "RESET"
 
+/**
+ * high, low: the whole wire is shorted to supply or ground, for the switch too; cut: the wire to the partner is broken. The partner's
+ * input then reads its own pull, and its RUN pin is released.
+ */
+export type LineFault = "high" | "low" | "cut"
+
+/** Programs notice a line that was mended at their next looks; until then they may act on what it told them before. */
+const settledAfterFaultNs = 200_000_000
+
 export interface PairEvents {
     report: ReportViolation
+    /** To select an element that is with the other node is a violation. */
+    oneController: boolean
     onNode(node: string, state: NodeState, atNs: number): void
     onLine(line: string, level: Level, atNs: number): void
     onSupply(isAlive: boolean, atNs: number): void
@@ -24,7 +37,8 @@ export interface PairEvents {
 export class CabinetPair {
     readonly nodes: readonly [CabinetNode, CabinetNode]
     readonly arrays: readonly [CabinetArray, CabinetArray]
-    private readonly cut = new Set<string>()
+    private readonly lineFaults = new Map<string, LineFault>()
+    private lineMendedNs = -Infinity
 
     constructor(
         names: readonly [string, string],
@@ -72,12 +86,21 @@ export class CabinetPair {
         this.updateReset(node, atNs)
     }
 
-    /** Breaks or mends a wire to the partner. The partner's input then reads its own pull; its RUN pin is released. */
-    cutLine(node: CabinetNode, line: LineName, isCut: boolean, atNs: number): void {
+    /** Breaks a node's line, or mends it. */
+    faultLine(node: CabinetNode, line: LineName, fault: LineFault | undefined, atNs: number): void {
         const name = `${node.name}.${line}`
-        if (isCut) this.cut.add(name)
-        else this.cut.delete(name)
+        if (fault) this.lineFaults.set(name, fault)
+        else if (this.lineFaults.delete(name)) this.lineMendedNs = atNs
         if (line === "RESET") this.updateReset(this.partnerOf(node), atNs)
+        else this.updateLines(node, atNs, "fault")
+    }
+
+    lineFault(node: CabinetNode, line: LineName): LineFault | undefined {
+        return this.lineFaults.get(`${node.name}.${line}`)
+    }
+
+    resetLevel(node: CabinetNode): Level {
+        return this.stuck(node, "RESET") ?? (node.driven("RESET") === 0 || !this.partnerOf(node).hasPower ? 0 : 1)
     }
 
     drive(node: CabinetNode, gpio: number, level: Level | undefined, pull: Pull, atNs: number): void {
@@ -87,8 +110,10 @@ export class CabinetPair {
         if (!pin || node.driven(pin) === level) return
         this.checkDrive(node, pin, level, atNs)
         node.drive(pin, level)
-        if (isSelect(pin)) for (const array of this.arrays) array.updateSelects(atNs)
-        else if (pin === "OWN" || pin === "HOLD") this.updateLines(node, atNs)
+        if (isSelect(pin)) {
+            if (level === 0) this.checkController(node, pin, atNs)
+            for (const array of this.arrays) array.updateSelects(atNs)
+        } else if (pin === "OWN" || pin === "HOLD") this.updateLines(node, atNs)
         else if (pin === "RESET") {
             this.events.onLine(`${node.name}.RESET`, level === 0 ? 0 : 1, atNs)
             this.updateReset(this.partnerOf(node), atNs)
@@ -102,18 +127,18 @@ export class CabinetPair {
         const partner = this.partnerOf(node)
         switch (pin) {
             case "PARTNER_OWN":
-                return this.cut.has(partner.own.name) ? undriven : partner.own.at(atNs)
+                return this.lineFault(partner, "OWN") === "cut" ? undriven : partner.own.at(atNs)
             case "PARTNER_HOLD":
-                return this.cut.has(partner.hold.name) ? undriven : partner.hold.at(atNs)
+                return this.lineFault(partner, "HOLD") === "cut" ? undriven : partner.hold.at(atNs)
             case "NODE":
                 return node.strap
             case "RESET":
                 // The pull-up is on the partner's side (RP2040, RUN pin), so an unpowered partner reads low
-                return node.driven(pin) ?? (partner.hasPower && !this.cut.has(`${node.name}.RESET`) ? 1 : 0)
+                return this.stuck(node, pin) ?? node.driven(pin) ?? this.pulledUpBy(partner, node)
             case "OWN":
             case "HOLD":
                 // The outside pull-down (10 k) is stronger than the chip's own pull-up (50 k)
-                return node.driven(pin) ?? 0
+                return this.stuck(node, pin) ?? node.driven(pin) ?? 0
             case "MISO":
                 return node.driven(pin) ?? 1
             default:
@@ -211,9 +236,30 @@ export class CabinetPair {
         else if (pin === "MISO") this.violation(where, "driven, though it is an input", atNs)
     }
 
+    private checkController(node: CabinetNode, pin: PinName, atNs: number): void {
+        const array = this.arrays[pin[0] === "E" ? this.nodes.indexOf(node) : 1 - this.nodes.indexOf(node)]
+        if (!this.events.oneController || array.reaches === node || this.lineFaults.size > 0) return
+        if (atNs < this.lineMendedNs + settledAfterFaultNs) return
+        this.violation(
+            `${node.name}.${pin}`,
+            `two controllers: it is selected while array ${array.name} is with ${array.reaches.name}`,
+            atNs,
+        )
+    }
+
+    private stuck(node: CabinetNode, line: LineName): Level | undefined {
+        const fault = this.lineFault(node, line)
+        return fault === "high" ? 1 : fault === "low" ? 0 : undefined
+    }
+
+    private pulledUpBy(partner: CabinetNode, node: CabinetNode): Level {
+        return partner.hasPower && this.lineFault(node, "RESET") !== "cut" ? 1 : 0
+    }
+
     private isHeldInReset(node: CabinetNode): boolean {
         const partner = this.partnerOf(node)
-        return partner.driven("RESET") === 0 && !this.cut.has(`${partner.name}.RESET`)
+        const fault = this.lineFault(partner, "RESET")
+        return fault === undefined ? partner.driven("RESET") === 0 : fault === "low"
     }
 
     private updateReset(node: CabinetNode, atNs: number): void {
@@ -240,13 +286,14 @@ export class CabinetPair {
         this.events.onNode(node.name, state, atNs)
     }
 
-    private updateLines(node: CabinetNode, atNs: number): void {
-        if (node.own.set(node.driven("OWN") === 1 ? 1 : 0, atNs)) {
+    private updateLines(node: CabinetNode, atNs: number, cause: "program" | "fault" = "program"): void {
+        const level = (line: "OWN" | "HOLD") => this.stuck(node, line) ?? (node.driven(line) === 1 ? 1 : 0)
+        if (node.own.set(level("OWN"), atNs)) {
             this.events.onLine(node.own.name, node.own.latest, atNs)
-            this.arrays[this.nodes.indexOf(node)].updateSwitch(atNs)
+            const isSound = cause === "program" && this.lineFaults.size === 0
+            this.arrays[this.nodes.indexOf(node)].updateSwitch(atNs, isSound)
         }
-        if (node.hold.set(node.driven("HOLD") === 1 ? 1 : 0, atNs))
-            this.events.onLine(node.hold.name, node.hold.latest, atNs)
+        if (node.hold.set(level("HOLD"), atNs)) this.events.onLine(node.hold.name, node.hold.latest, atNs)
     }
 
     private violation(where: string, what: string, atNs: number): void {

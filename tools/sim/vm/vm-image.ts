@@ -140,6 +140,7 @@ export function patchVm(wasm: Uint8Array): VmImage {
             "devs_arg_int_defl",
             "devs_bufferish_data",
             "devs_buffer_is_writable",
+            "devs_panic",
             "devs_fiber_sleep",
             "devs_throw_range_error",
             "devs_throw_expecting_error_ext",

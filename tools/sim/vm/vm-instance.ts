@@ -31,6 +31,7 @@ interface VmExports {
     devs_arg_int_defl(ctx: number, index: number, fallback: number): number
     devs_bufferish_data(ctx: number, value: number, size: number): number
     devs_buffer_is_writable(ctx: number, value: number): number
+    devs_panic(ctx: number, code: number): void
     devs_fiber_sleep(fiber: number, ms: number): void
     devs_throw_range_error(result: number, ctx: number, format: number, args: number): void
     devs_throw_expecting_error_ext(result: number, ctx: number, what: number, value: number): void

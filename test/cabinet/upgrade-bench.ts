@@ -13,6 +13,7 @@ import { SimSession, sha256, source, type SimSessionOptions } from "../../tools/
 
 const mtime = 1_700_000_000
 const fileBytes = 3_000
+const touchPauseMs = 20
 
 export const nextVersion = "0.1.1"
 export const nextImage = (elements: "nor" | "sd" = "nor") => buildProgram(firmwareSources(elements, nextVersion))
@@ -27,8 +28,8 @@ export class UpgradeBench {
     readonly session: SimSession
     /** What the load stored, by `volume/path`. */
     readonly stored = new Map<string, string>()
-    /** Longest time an operation of the load took. */
-    longestMs = 0
+    /** The longest that a small change of the load took. */
+    longestStallMs = 0
     operations = 0
     readonly failures: unknown[] = []
     private isLoading = false
@@ -49,7 +50,7 @@ export class UpgradeBench {
     /** Puts and reads on both volumes, until `rest`; no operation may fail. */
     work(): void {
         this.isLoading = true
-        this.load = Promise.all([0, 1].map(volume => this.loadOf(volume)))
+        this.load = Promise.all([0, 1].flatMap(volume => [this.loadOf(volume), this.touch(volume)]))
     }
 
     async rest(): Promise<void> {
@@ -62,7 +63,6 @@ export class UpgradeBench {
         for (let index = 0; this.isLoading; index++) {
             const path = `f${index % 10}`
             const bytes = session.random.bytes(fileBytes)
-            const beginMs = session.nowMs()
             try {
                 await session.client.put(volume, path, source(bytes), { mtime, replace: true })
                 this.stored.set(`${volume}/${path}`, sha256(bytes))
@@ -72,7 +72,22 @@ export class UpgradeBench {
                 this.failures.push(error)
             }
             this.operations++
-            this.longestMs = Math.max(this.longestMs, session.nowMs() - beginMs)
+        }
+    }
+
+    /** One small change after the other: what a client waits for at most. */
+    private async touch(volume: number): Promise<void> {
+        const { session } = this
+        try {
+            if (!(await session.client.find(volume, "d"))) await session.client.mkdir(volume, "d", { mtime })
+            for (let index = 0; this.isLoading; index++) {
+                const beginMs = session.nowMs()
+                await session.client.setMtime(volume, "d", { mtime: mtime + index })
+                this.longestStallMs = Math.max(this.longestStallMs, session.nowMs() - beginMs)
+                await session.sleep(touchPauseMs)
+            }
+        } catch (error) {
+            this.failures.push(error)
         }
     }
 

@@ -1,6 +1,9 @@
 // New firmware for a pair that goes on serving: over the bus, to the node that serves nothing, by the runtime's own manager.
 
 import assert from "node:assert/strict"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
 import { imageSha256 } from "../../tools/bridge/bus/manager"
 import { roles } from "../../tools/sim/session"
@@ -20,15 +23,16 @@ function lastLine(out: string): Told {
 async function withPair(
     seed: number,
     work: (bench: UpgradeBench) => Promise<void>,
-    options: { chip?: string } = {},
+    options: { chip?: string; panics?: boolean } = {},
 ): Promise<void> {
-    const bench = new UpgradeBench({ seed, ...options })
+    const { chip, panics } = options
+    const bench = new UpgradeBench(chip === undefined ? { seed } : { seed, chip })
     try {
         await bench.session.run(async () => {
             await bench.session.healthy()
             await work(bench)
         })
-        assert.deepEqual(bench.session.simulation.panics, [])
+        assert.equal(bench.session.simulation.panics.length > 0, panics ?? false)
     } finally {
         await bench.close()
     }
@@ -71,7 +75,7 @@ describe("upgrade", function () {
             )
             await runsEverywhere(bench, nextImage(), nextVersion)
             console.log(
-                `    ${bench.operations} operations, the longest ${Math.round(bench.longestMs)} ms; upgrade ${told.ms} ms, of it bytes ${told.nodes.map(({ deployMs }) => deployMs).join(" and ")} ms`,
+                `    ${bench.operations} operations, the longest stall ${Math.round(bench.longestStallMs)} ms; upgrade ${told.ms} ms, of it bytes ${told.nodes.map(({ deployMs }) => deployMs).join(" and ")} ms`,
             )
             const again = await bench.command(["upgrade", "--firmware", path, "--json"])
             assert.equal(again.exitCode, 0)
@@ -184,6 +188,29 @@ describe("upgrade", function () {
             await runsEverywhere(bench, nextImage(), nextVersion)
         }))
 
+    it("firmware that does not start: the second node keeps the old one and serves, another upgrade heals the first [R34]", () =>
+        withPair(
+            80,
+            async bench => {
+                const { session } = bench
+                bench.work()
+                const bad = bench.file("bad.devs", panickingImage())
+                const first = await bench.command(["upgrade", "--firmware", bad])
+                assert.equal(first.exitCode, 1, first.err)
+                assert.match(first.err, /node b does not start with firmware 0.1.2/)
+                assert.match(first.err, /its partner serves both volumes and keeps its own firmware/)
+                assert.doesNotMatch(first.err, /node a gets its program/)
+                assert.equal(session.roleOf(0), roles.takenOver)
+                const good = bench.file("next.devs", nextImage())
+                const second = await bench.command(["upgrade", "--firmware", good])
+                assert.equal(second.exitCode, 0, second.err)
+                await bench.rest()
+                await bench.verify()
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            },
+            { panics: true },
+        ))
+
     it("a bus that loses a frame in twenty: the program arrives whole all the same [R34 R6]", () =>
         withPair(77, async bench => {
             const path = bench.file("next.devs", nextImage())
@@ -196,6 +223,36 @@ describe("upgrade", function () {
             await bench.verify()
             await runsEverywhere(bench, nextImage(), nextVersion)
         }))
+
+    const seeds = process.env.FULL === "1" ? 300 : 5
+    it(`${seeds} upgrades with power cuts anywhere: the last one ends with both nodes on the new firmware [R34 R22]`, async function () {
+        this.timeout(60_000 * (1 + seeds / 10))
+        for (let seed = 1; seed <= seeds; seed++)
+            await withPair(7_900 + seed, async bench => {
+                const { session } = bench
+                const path = bench.file("next.devs", nextImage())
+                bench.work()
+                // each at its own time: both at once, one after the other, again while the first comes up
+                const cuts = Array.from({ length: 1 + session.random.int(3) }, async () => {
+                    const node = session.random.chance(0.5) ? "a" : "b"
+                    const offMs = 100 + session.random.int(4_000)
+                    await session.sleep(session.random.int(12_000))
+                    await bench.cut(node, offMs)
+                })
+                const first = await bench.command(["upgrade", "--firmware", path])
+                await Promise.all(cuts)
+                const volumes = [0, 1]
+                const isServed = () => volumes.every(volume => session.client.controllerOf(volume) !== undefined)
+                await session.until("both volumes are served", isServed, 30_000)
+                const second = await bench.command(["upgrade", "--firmware", path])
+                assert.equal(second.exitCode, 0, `seed ${seed}: first: ${first.err}, second: ${second.err}`)
+                await bench.rest()
+                await bench.verify()
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            }).catch((error: unknown) => {
+                throw new Error(`seed ${seed}`, { cause: error })
+            })
+    })
 
     const steps: [string, RegExp, number][] = [
         ["takeover", /takes volume b over/, 50],
@@ -232,6 +289,19 @@ describe("upgrade", function () {
                     await runsEverywhere(bench, nextImage(), nextVersion)
                 }))
 })
+
+/** A program that every check before its start finds good. */
+function panickingImage(): Uint8Array {
+    const root = mkdtempSync(join(tmpdir(), "twinfiler-"))
+    try {
+        mkdirSync(join(root, "src"))
+        writeFileSync(join(root, "src", "main.ts"), 'throw new Error("this program is of no use")\n')
+        const { name, version } = firmwareSources("nor", "0.1.2")
+        return buildProgram({ root, entry: "src/main.ts", inputs: ["src"], name, version })
+    } finally {
+        rmSync(root, { recursive: true, force: true })
+    }
+}
 
 /** Both nodes run what they did, and none has taken over. */
 async function untouched(bench: UpgradeBench): Promise<void> {

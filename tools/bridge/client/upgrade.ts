@@ -53,6 +53,11 @@ export interface NodeUpgrade {
 
 const pollMs = 50
 const waitMs = 30_000
+/** For the boot of both boards and a mount after it, twice. */
+const insistMs = 60_000
+const briefMs = 5_000
+const refusalsMax = 20
+const refusedMs = 1_000
 /** A program starts at once; it binds its roles within 3 s. */
 const startMs = 20_000
 
@@ -225,17 +230,33 @@ export class Upgrade {
     private async takeOver(node: number): Promise<void> {
         const partner = partnerOf(node)
         const isIdle = () => this.role(partner) === "taken-over" && !this.serves(node)
-        if (!isIdle()) {
-            this.step(node, "takeover")
-            await until(
-                this.clock,
-                `node ${volumeLetter(partner)} does not come to rest`,
-                () => this.role(partner) === "active" || isIdle(),
-                this.options.signal,
-            )
-            if (!isIdle()) await this.client.takeover(partner, this.call)
+        if (isIdle()) return
+        this.step(node, "takeover")
+        await this.insist(`node ${volumeLetter(partner)} does not get both volumes`, isIdle, async () => {
+            if (this.role(partner) === "active") await this.client.takeover(partner, this.brief)
+            // a failover went the other way
+            else if (this.role(node) === "taken-over" && this.role(partner) === "waiting")
+                await this.client.giveback(node, this.brief)
+        })
+    }
+
+    /** Asks again and again, because a power cut may undo what was asked for, or a node may not be ready for it. */
+    private async insist(what: string, met: () => boolean, ask: () => Promise<void>): Promise<void> {
+        const end = this.clock.now() + insistMs
+        for (let refused = 0; !met();) {
+            if (this.options.signal?.aborted) throw new TwinfilerError("aborted", "upgrade: stopped")
+            if (this.clock.now() >= end)
+                throw new TwinfilerError("timeout", `${what}: not within ${insistMs / 1_000} s`)
+            try {
+                await ask()
+                await sleep(this.clock, pollMs)
+            } catch (error) {
+                if (!isError(error, "vetoed", "timeout", "noNode")) throw error
+                // a takeover that fails has reset the other node: not without end
+                if (++refused >= refusalsMax) throw new TwinfilerError(error.code, `${what}: ${error.message}`)
+                await sleep(this.clock, refusedMs)
+            }
         }
-        await until(this.clock, `takeover by node ${volumeLetter(partner)}`, isIdle, this.options.signal)
     }
 
     /** The node's board gets the program and starts it. Returns how long the bytes took. */
@@ -287,29 +308,21 @@ export class Upgrade {
         // after a failover it may be the other one that has both volumes
         const holder = () =>
             pair.find(one => this.role(one) === "taken-over" && this.role(partnerOf(one)) === "waiting")
-        const begunMs = this.clock.now()
-        while (!isBack()) {
-            try {
-                await until(
-                    this.clock,
-                    `node ${volumeLetter(node)} does not wait for its volume`,
-                    () => isBack() || holder() !== undefined,
-                    signal,
-                )
-                const from = holder()
-                if (from !== undefined) await this.client.giveback(from, this.call)
-            } catch (error) {
-                // the node has only just come up, or control is on its way back by itself
-                if (!isError(error, "vetoed") || this.clock.now() - begunMs > waitMs) throw error
-                await sleep(this.clock, pollMs)
-            }
-        }
+        await this.insist(`node ${volumeLetter(node)} does not get its volume back`, isBack, async () => {
+            const from = holder()
+            if (from !== undefined) await this.client.giveback(from, this.brief)
+        })
         const names = `nodes ${volumeLetter(node)} and ${volumeLetter(partner)}`
         await until(this.clock, `${names} do not both serve and record`, () => isWell(node) && isWell(partner), signal)
     }
 
     private get call() {
         return { signal: this.options.signal }
+    }
+
+    /** For what is asked again. */
+    private get brief() {
+        return { ...this.call, timeoutMs: briefMs }
     }
 
     private step(node: number, step: UpgradeStep): void {

@@ -24,8 +24,14 @@ function crc16(frame: Uint8Array, end: number): number {
 }
 
 /** A frame with one command for a service; `device` is its id as 8 bytes. */
-export function commandFrame(device: Uint8Array, serviceIndex: number, code: number, data: Uint8Array): Buffer {
-    return packetFrame(flagCommand, device, serviceIndex, code, data)
+export function commandFrame(
+    device: Uint8Array,
+    serviceIndex: number,
+    code: number,
+    data: Uint8Array,
+    flags = flagCommand,
+): Buffer {
+    return packetFrame(flags, device, serviceIndex, code, data)
 }
 
 /** A frame in which a device with one service announces it; `count` is 1 to 15, rising. */
@@ -91,10 +97,16 @@ export function frameHead(frame: Buffer): FrameHead | undefined {
     }
 }
 
+/** Whether length and CRC are right. */
+export function frameIsWhole(frame: Buffer): boolean {
+    const end = headBytes + (frame[2] ?? 0)
+    return frame.length >= headBytes && frame.length >= end && crc16(frame, end) === frame.readUInt16LE(0)
+}
+
 /** Calls `found` for each packet of a frame whose CRC is right; returns whether it was. */
 export function eachPacket(frame: Buffer, found: (serviceIndex: number, code: number, data: Buffer) => void): boolean {
     const end = headBytes + (frame[2] ?? 0)
-    if (frame.length < headBytes || frame.length < end || crc16(frame, end) !== frame.readUInt16LE(0)) return false
+    if (!frameIsWhole(frame)) return false
     for (let at = headBytes; at + packetHeadBytes <= end;) {
         const next = at + packetHeadBytes + frame[at]
         if (next > end) return false

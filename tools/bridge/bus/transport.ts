@@ -1,6 +1,6 @@
 /**
  * A transport carries whole Jacdac frames both ways and knows nothing of what is in them. It may lose frames; it never
- * cuts or joins them. Serial ports come as one more transport.
+ * cuts or joins them.
  */
 export interface FrameTransport {
     /** Sends one frame, or drops it while there is no connection: every sender retries anyway. */

@@ -5,7 +5,7 @@
 import type { Command } from "commander"
 import type { Readable, Writable } from "node:stream"
 import type { Clock, RandomU32 } from "../bus/clock"
-import { defaultBusUrl, parseBusUrl } from "../bus/address"
+import { defaultBusUrl, parseBusAddress } from "../bus/address"
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { Runtimes } from "../bus/runtimes"
 import { TwinfilerClient } from "../client"
@@ -99,7 +99,7 @@ export function withCommonOptions(command: Command): Command {
     return command
         .option(
             "--bus <url>",
-            "the bus: ws://HOST:PORT or tcp://HOST:PORT (default $TWINFILER_BUS or ws://127.0.0.1:8081)",
+            "the bus: ws://HOST:PORT, tcp://HOST:PORT, serial:PATH or auto (default $TWINFILER_BUS or ws://127.0.0.1:8081)",
         )
         .option("--json", `print one JSON object (outputVersion ${outputVersion})`)
         .option("--quiet", "no progress bar, no notes")
@@ -109,7 +109,7 @@ export function withCommonOptions(command: Command): Command {
 /** Throws `usage` for an address it cannot read. */
 export function busUrl(world: World, options: CommonOptions): string {
     const url = options.bus || world.env.TWINFILER_BUS || defaultBusUrl
-    parseBusUrl(url)
+    parseBusAddress(url)
     return url
 }
 

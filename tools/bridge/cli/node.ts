@@ -1,6 +1,7 @@
 /** Verbs about the nodes: status, takeover, giveback, power. */
 import type { Command } from "commander"
 import { WebSocket } from "ws"
+import { parseBusAddress } from "../bus/address"
 import { sleep } from "../bus/clock"
 import { exitCodes, TwinfilerError, isError } from "../error"
 import { beatFlags, volumeLetter } from "../protocol/numbers"
@@ -159,8 +160,9 @@ async function power(world: World, command: Command): Promise<number> {
     const options = command.optsWithGlobals() as CommonOptions
     parseLetter(node, "node")
     if (!["on", "off", "cycle"].includes(state)) throw new TwinfilerError("usage", `power: give on, off or cycle`)
-    const url = new URL(busUrl(world, options))
-    if (url.protocol === "tcp:")
+    const address = parseBusAddress(busUrl(world, options))
+    const url = address.kind === "socket" ? new URL(address.url) : undefined
+    if (!url || url.protocol === "tcp:")
         throw new TwinfilerError("usage", "power: goes over the simulator's web socket: give --bus ws://HOST:PORT")
     url.pathname = "/control"
     const socket = await openControl(url)

@@ -76,6 +76,8 @@ export class Board {
     private bootNs = 0
     private inCall = false
     private isHung = false
+    /** The runtime has stopped the program and not started it again. */
+    private isStopped = false
     private callNs = 0
     private clockReads = 0
     private ctx = 0
@@ -190,7 +192,7 @@ export class Board {
      */
     panic(code: PanicCode): boolean {
         const { vm, ctx } = this
-        if (!vm || ctx === 0 || this.inCall) return false
+        if (!vm || ctx === 0 || this.isStopped || this.inCall) return false
         this.isHung = false
         this.call(() => vm.exports.devs_panic(ctx, code))
         if (this.vm === vm) this.wake(this.busyUntilNs)
@@ -261,7 +263,10 @@ export class Board {
                 flash: this.flash.content,
                 flashSave: bytes => void (this.flashNs += this.flash.save(bytes, this.nowNs())),
                 log: line => this.log(line),
-                panic: code => this.options.onPanic?.(code, this.nowNs()),
+                panic: code => {
+                    this.isStopped = true
+                    this.options.onPanic?.(code, this.nowNs())
+                },
                 frameSending: pointer => this.link.frameSending(pointer),
                 native: (call, args) => this.native(call, args),
             },
@@ -283,7 +288,7 @@ export class Board {
         this.flash.cut(this.options.queue.nowNs)
         this.ctx = 0
         this.urgent = false
-        this.isHung = false
+        this.isHung = this.isStopped = false
         this.link.drop()
         const nowNs = this.options.queue.nowNs
         if (this.inFlight) {
@@ -390,7 +395,10 @@ export class Board {
             case hostCall.pinValue:
                 return this.pins.value(vm, args[0], args[1], args[2])
             case hostCall.pinsReset:
-                if (args[0] !== 0) this.ctx = args[0]
+                if (args[0] !== 0) {
+                    this.ctx = args[0]
+                    this.isStopped = false
+                }
                 return this.pins.initialize(args[0])
             case hostCall.txReady:
                 return this.link.pump()

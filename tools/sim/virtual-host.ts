@@ -10,22 +10,34 @@ import type { WirePort } from "./wire"
 
 const msNs = 1e6
 
+/** The hosts of a simulation share this: one of them has something to do that the event queue does not know of. */
+interface Turn {
+    called: boolean
+}
+const turns = new WeakMap<Simulation, Turn>()
+
+function turnOf(simulation: Simulation): Turn {
+    let turn = turns.get(simulation)
+    if (!turn) turns.set(simulation, (turn = { called: true }))
+    return turn
+}
+
 export class VirtualHost implements FrameTransport {
     readonly clock: Clock
     onFrame?: (frame: Uint8Array) => void
     private readonly port: WirePort
-    /** The host's code has something to do that the event queue does not know of. */
-    private called = true
+    private readonly turn: Turn
 
     constructor(
         private readonly simulation: Simulation,
         id = "host",
     ) {
         const { queue } = simulation
+        const turn = (this.turn = turnOf(simulation))
         this.port = simulation.wire.attach({
             id,
             deliver: frame => {
-                this.called = true
+                turn.called = true
                 this.onFrame?.(frame)
             },
         })
@@ -33,7 +45,7 @@ export class VirtualHost implements FrameTransport {
             now: () => queue.nowNs / msNs,
             setTimeout: (run, delayMs) =>
                 queue.after(Math.max(0, Math.round(delayMs * msNs)), () => {
-                    this.called = true
+                    turn.called = true
                     run()
                 }),
             clearTimeout: handle => (handle as { cancel(): void } | undefined)?.cancel(),
@@ -56,9 +68,10 @@ export class VirtualHost implements FrameTransport {
             () => void (done = true),
         )
         const { queue } = this.simulation
+        this.turn.called = true
         for (;;) {
-            if (this.called) {
-                this.called = false
+            if (this.turn.called) {
+                this.turn.called = false
                 // everything that waits for a settled promise runs before this
                 await new Promise(resolve => setImmediate(resolve))
                 if (done) break

@@ -7,8 +7,11 @@ import { realClock, realRandom } from "../bus/clock"
 import { exitCodes } from "../error"
 import { run } from "./program"
 
-// A path in a variable: the simulator may be missing, and only its own verb needs it.
+// Paths in variables: the simulator may be missing, and only its own verbs need it.
 const simulatorModule = "../../sim/sim-command"
+const campaignModule = "../../campaign/campaign-command"
+/** Verbs that live outside the bridge and end themselves. */
+const simulatorVerbs = ["sim", "campaign"]
 
 export async function main(args: readonly string[]): Promise<void> {
     // jacdac-ts tells its life on standard output, which belongs to the data.
@@ -21,7 +24,8 @@ export async function main(args: readonly string[]): Promise<void> {
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
         if (error.code === "EPIPE") process.exit(exitCodes.error)
     })
-    const wantsSimulator = args[0] === "sim" || args.length === 0 || args[0] === "help" || args[0]?.startsWith("-")
+    const wantsSimulator =
+        simulatorVerbs.includes(args[0]) || args.length === 0 || args[0] === "help" || args[0]?.startsWith("-")
     const exitCode = await run(
         args,
         {
@@ -45,8 +49,9 @@ export async function main(args: readonly string[]): Promise<void> {
 
 async function simulatorCommands(): Promise<Command[]> {
     try {
-        const { simCommand } = (await import(simulatorModule)) as { simCommand?: () => Command }
-        return simCommand ? [simCommand()] : []
+        const { simCommand } = (await import(simulatorModule)) as { simCommand(): Command }
+        const { campaignCommand } = (await import(campaignModule)) as { campaignCommand(): Command }
+        return [simCommand(), campaignCommand()]
     } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return []
         throw error

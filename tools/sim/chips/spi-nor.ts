@@ -243,6 +243,8 @@ export class SpiNor implements Element {
         if (!this.operations.isBusy || allowedBusy.has(code)) return
         this.ignored = "busy"
         const running = this.operations.running
+        // one that turns busy by itself takes whoever wrote to it by surprise
+        if (this.faults.staysBusy && !running) return
         this.report(`${name} while busy${running ? ` with ${running.kind} at 0x${running.address.toString(16)}` : ""}`)
     }
 

@@ -1,0 +1,119 @@
+// `twinfiler campaign`: seeded histories of clients under seeded faults, each held against what a pair promises.
+
+import { Command, InvalidArgumentError } from "commander"
+import { availableParallelism } from "node:os"
+import { exitCodes } from "../bridge/error"
+import { runCampaign, type CampaignResult } from "./campaign"
+import { faultKinds, type FaultKind } from "./faults"
+import { runSeed, type SeedResult } from "./seed-run"
+
+const outputVersion = 1
+const help = `
+Each seed is one history: clients put, read, rename, delete and make snapshots while boards lose power, hang and panic, packets are lost,
+doubled, late or corrupt, the bus is cut, lines break and elements fail. Then the faults end, and the pair must become healthy.
+Checked: each answer fits one order of all operations; nothing acknowledged is lost or done twice; no array has two controllers;
+what is acknowledged as protected was recorded; \`check\` finds nothing. Every 25th seed is run twice and must be the same.
+Kinds of faults: ${faultKinds.join(", ")}.
+Exit codes: 0 no violation, 1 violations, 2 wrong usage, 130 stopped by Ctrl-C.`
+
+interface Flags {
+    seeds: number
+    from: number
+    pairs: number
+    faults?: FaultKind[]
+    beyond?: boolean
+    jobs: number
+    json?: boolean
+    verbose?: boolean
+}
+
+function whole(least: number, most: number): (text: string) => number {
+    return text => {
+        const value = Number(text)
+        if (!Number.isInteger(value) || value < least || value > most)
+            throw new InvalidArgumentError(`give a whole number from ${least} to ${most}`)
+        return value
+    }
+}
+
+function kinds(text: string): FaultKind[] {
+    return text.split(",").map(word => {
+        const kind = faultKinds.find(known => known === word.trim())
+        if (!kind) throw new InvalidArgumentError(`${JSON.stringify(word)} is none of ${faultKinds.join(", ")}`)
+        return kind
+    })
+}
+
+export function campaignCommand(): Command {
+    return new Command("campaign")
+        .description("many simulated histories under faults, each checked against what a pair promises")
+        .requiredOption("--seeds <n>", "how many histories", whole(1, 1e9))
+        .option("--from <s>", "the first seed", whole(0, 0xffffffff), 1)
+        .option("--pairs <p>", "pairs of nodes on the bus", whole(1, 1), 1)
+        .option("--faults <list>", "only these kinds of faults, separated by commas", kinds)
+        .option("--beyond", "more faults than a pair survives: only what is answered is held against it")
+        .option("--jobs <n>", "processes", whole(1, 256), availableParallelism())
+        .option("--json", "the result as JSON, as the last line")
+        .option("-v, --verbose", "with one seed: all that happens but the frames")
+        .addHelpText("after", help)
+        .action(async (_, command: Command) => {
+            process.exitCode = await campaign(command.optsWithGlobals<Flags>())
+        })
+}
+
+async function campaign(flags: Flags): Promise<number> {
+    const say = (text: string) => process.stderr.write(`${text}\n`)
+    const { seeds, from, faults, beyond } = flags
+    if (flags.verbose && seeds === 1) {
+        const one = await runSeed(from, { faults, beyond, tell: say })
+        say(textOf(one, flags))
+        return one.violations.length > 0 ? exitCodes.error : exitCodes.done
+    }
+    const stop = new AbortController()
+    const interrupt = () => stop.abort()
+    process.once("SIGINT", interrupt)
+    let result: CampaignResult
+    try {
+        const shows = process.stderr.isTTY && !flags.json
+        result = await runCampaign({
+            ...{ seeds, from, faults, beyond, jobs: flags.jobs, signal: stop.signal },
+            onSeed: (one, sofar) => {
+                if (shows) process.stderr.write("\r\x1b[K")
+                if (one.violations.length > 0) say(textOf(one, flags))
+                if (shows) process.stderr.write(`${sofar.seeds} of ${seeds} seeds, ${summary(sofar)}`)
+            },
+        })
+        if (shows) process.stderr.write("\n")
+    } finally {
+        process.off("SIGINT", interrupt)
+    }
+    if (flags.json) process.stdout.write(`${JSON.stringify(jsonOf(result))}\n`)
+    else process.stdout.write(`${result.seeds} seeds from ${from}: ${summary(result)}\n`)
+    if (stop.signal.aborted) return exitCodes.interrupted
+    return result.violations > 0 ? exitCodes.error : exitCodes.done
+}
+
+export function jsonOf(result: CampaignResult): Record<string, number> {
+    const { seeds, firstSeed, violations, operations, takeovers, givebacks } = result
+    const virtualHours = Math.round(1_000 * result.virtualHours) / 1_000
+    return { outputVersion, seeds, firstSeed, violations, operations, takeovers, givebacks, virtualHours }
+}
+
+export function summary(result: CampaignResult): string {
+    const perMinute = result.wallMs > 0 ? (60_000 * result.seeds) / result.wallMs : 0
+    return (
+        `${result.violations} with violations, ${result.operations} operations, ${result.takeovers} takeovers, ` +
+        `${result.givebacks} givebacks, ${result.virtualHours.toFixed(2)} virtual hours, ${perMinute.toFixed(0)} seeds a minute`
+    )
+}
+
+/** What is wrong with a seed, and the command that shows it again. */
+function textOf({ seed, violations, faults }: SeedResult, flags: Flags): string {
+    const again = [`npx twinfiler campaign --seeds 1 --from ${seed}`]
+    if (flags.faults) again.push(`--faults ${flags.faults.join(",")}`)
+    if (flags.beyond) again.push("--beyond")
+    const lines = [`seed ${seed}: ${violations.length} violations; again with: ${again.join(" ")}`]
+    for (const fault of faults) lines.push(`  ${fault}`)
+    for (const violation of violations) lines.push(`  VIOLATION ${violation}`)
+    return lines.join("\n")
+}

@@ -1,0 +1,268 @@
+// What is broken in a history, when, and for how long; all of it from the seed. Some faults come at times of their own, others are aimed:
+// they wait for a change of control and hit it while it is under way.
+//
+// The budget: what one pair survives. One element of an array at a time is bad, and it is the same one throughout; one line is broken at
+// a time. `beyond` breaks more than that.
+
+import { panicCodes, type PanicCode } from "../sim/board"
+import type { LineFault, LineName } from "../sim/cabinet/pair"
+import { noFaults } from "../sim/chips/element"
+import type { Random } from "../sim/random"
+import type { SimSession } from "../sim/session"
+import { pieces } from "../sim/wire"
+
+export const faultKinds = [
+    "power",
+    "reset",
+    "panic",
+    "loop",
+    "hang",
+    "loss",
+    "duplicate",
+    "reorder",
+    "corrupt",
+    "cut",
+    "line",
+    "element",
+    "slow",
+    "control",
+] as const
+export type FaultKind = (typeof faultKinds)[number]
+
+const durationMsMin = 30
+const durationMsMax = 3_500
+const lossMax = 0.3
+const aimedDelayMsMax = 350
+const glitchUsMax = 20_000
+const slowFactorMax = 12
+/** Of a history: how long after its start the first and the last fault may begin. */
+const spanMs = 7_000
+const faultsMax = 6
+
+interface Planned {
+    kind: FaultKind
+    /** After the start of the history; or after a change of control, when aimed. */
+    atMs: number
+    isAimed: boolean
+}
+
+export class FaultPlan {
+    /** In words, with their times. */
+    readonly told: string[] = []
+    /** Arrays of which an element said of writes that they were done, and did not do them. */
+    readonly arraysWithLostWrites = new Set<number>()
+    isOver = false
+    private readonly planned: Planned[] = []
+    private readonly mends = new Set<() => void>()
+    private readonly victims: number[]
+    private isLineBroken = false
+
+    constructor(
+        private readonly session: SimSession,
+        private readonly random: Random,
+        private readonly hostIds: () => string[],
+        kinds: readonly FaultKind[],
+        private readonly isBeyond: boolean,
+        elements: number,
+    ) {
+        const of = Array.from({ length: 1 + random.int(3) }, () => kinds[random.int(kinds.length)])
+        const count = 1 + random.int(faultsMax)
+        for (let i = 0; i < count; i++) {
+            const isAimed = i > 0 && random.chance(0.5)
+            const kind = of[random.int(of.length)]
+            this.planned.push({ kind, isAimed, atMs: random.float() * (isAimed ? aimedDelayMsMax : spanMs) })
+        }
+        // something that makes control change, for the aimed ones to hit
+        if (this.planned.some(({ isAimed }) => isAimed)) {
+            const first = (["power", "reset", "control", "panic"] as const).filter(kind => kinds.includes(kind))
+            if (first.length > 0)
+                this.planned.push({
+                    kind: first[random.int(first.length)],
+                    isAimed: false,
+                    atMs: random.float() * spanMs,
+                })
+        }
+        this.victims = [random.int(elements), random.int(elements)]
+    }
+
+    /** Kinds that are in this plan. */
+    has(...kinds: FaultKind[]): boolean {
+        return this.planned.some(({ kind }) => kinds.includes(kind))
+    }
+
+    /** When no fault begins any more, nor lasts. */
+    get endMs(): number {
+        return spanMs + durationMsMax
+    }
+
+    start(): void {
+        for (const { kind, isAimed, atMs } of this.planned) if (!isAimed) this.after(atMs, () => this.strike(kind))
+    }
+
+    /** Control changes at present. */
+    changing(): void {
+        if (this.isOver) return
+        const index = this.planned.findIndex(({ isAimed }) => isAimed)
+        if (index < 0) return
+        const [{ kind, atMs }] = this.planned.splice(index, 1)
+        this.planned.push({ kind, atMs, isAimed: false })
+        this.after(atMs, () => this.strike(kind))
+    }
+
+    /** Everything is mended. */
+    end(): void {
+        this.isOver = true
+        for (const mend of [...this.mends]) mend()
+    }
+
+    private after(ms: number, run: () => void): void {
+        this.session.simulation.queue.after(Math.round(ms * 1e6), run)
+    }
+
+    private strike(kind: FaultKind): void {
+        if (this.isOver) return
+        const { simulation } = this.session
+        const forMs = durationMsMin + Math.floor(this.random.float() ** 2 * (durationMsMax - durationMsMin))
+        const what = this.begin(kind, forMs)
+        if (what === undefined) return
+        this.told.push(`${(simulation.nowNs / 1e6).toFixed(3)} ms: ${what}`)
+    }
+
+    /** Says what was done; undefined = not possible now. */
+    private begin(kind: FaultKind, forMs: number): string | undefined {
+        const { random } = this
+        const { simulation } = this.session
+        const nodes = simulation.cabinet.nodeNames
+        const node = nodes[random.int(nodes.length)]
+        const { fault } = simulation.wire
+        switch (kind) {
+            case "power": {
+                const off = random.chance(0.25) ? nodes : [node]
+                for (const one of off) simulation.power(one, false)
+                this.mendIn(forMs, () => off.forEach(one => simulation.power(one, true)))
+                return `power of ${off.join(" and ")} off for ${forMs} ms`
+            }
+            case "reset":
+                simulation.cabinet.pressReset(node, simulation.nowNs)
+                return `reset of ${node}`
+            case "panic": {
+                const codes = Object.values(panicCodes)
+                const code: PanicCode = codes[random.int(codes.length)]
+                return simulation.board(node).panic(code) ? `panic ${code} of ${node}` : undefined
+            }
+            case "loop":
+                simulation.endlessLoop(node)
+                return `endless loop of ${node}`
+            case "hang":
+                simulation.board(node).hang()
+                this.mendIn(forMs, () => simulation.board(node).resume())
+                return `${node} hangs for ${forMs} ms`
+            case "loss": {
+                const p = random.float() * lossMax
+                fault.lossP = p
+                this.mendIn(forMs, () => (fault.lossP = 0))
+                return `${(100 * p).toFixed(0)} % of packets lost for ${forMs} ms`
+            }
+            case "duplicate":
+                fault.duplicateP = random.float() / 2
+                this.mendIn(forMs, () => (fault.duplicateP = 0))
+                return `packets heard twice for ${forMs} ms`
+            case "reorder":
+                fault.delayP = random.float() / 2
+                fault.delayMsMax = 1 + random.int(300)
+                this.mendIn(forMs, () => (fault.delayP = 0))
+                return `packets up to ${fault.delayMsMax} ms late for ${forMs} ms`
+            case "corrupt":
+                fault.corruptP = random.float() * lossMax
+                this.mendIn(forMs, () => (fault.corruptP = 0))
+                return `${(100 * fault.corruptP).toFixed(0)} % of packets corrupt for ${forMs} ms`
+            case "cut":
+                return this.cutBus(nodes, forMs)
+            case "line":
+                return this.breakLine(node, forMs)
+            case "element":
+                return this.breakElement(forMs)
+            case "slow":
+                return this.slowElements(forMs)
+            case "control": {
+                const index = nodes.indexOf(node)
+                const { client } = this.session
+                const done = random.chance(0.5) ? client.takeover(index) : client.giveback(index)
+                done.catch(() => undefined) // vetoes and silence are fine
+                return `someone asks ${node} for a change of control`
+            }
+        }
+    }
+
+    private cutBus(nodes: readonly string[], forMs: number): string {
+        const [a, b] = nodes
+        const hosts = this.hostIds()
+        const cuts = [
+            [[a, ...hosts], [b]],
+            [[b, ...hosts], [a]],
+            [[a, b], hosts],
+            [hosts, [a], [b]],
+        ]
+        const cut = cuts[this.random.int(cuts.length)]
+        const { fault } = this.session.simulation.wire
+        fault.cut = pieces(...cut)
+        this.mendIn(forMs, () => (fault.cut = undefined))
+        return `the bus in pieces for ${forMs} ms: ${cut.map(piece => piece.join("+")).join(" / ")}`
+    }
+
+    private breakLine(node: string, forMs: number): string | undefined {
+        const { random } = this
+        const { simulation } = this.session
+        const line = (["OWN", "HOLD", "RESET"] as const)[random.int(3)] as LineName
+        const way = (["high", "low", "cut", "glitch"] as const)[random.int(4)]
+        if (this.isLineBroken && !this.isBeyond) return undefined
+        if (way === "glitch") {
+            const us = 1 + Math.floor(random.float() ** 3 * glitchUsMax)
+            simulation.glitchLine(node, line, us)
+            return `${node}.${line} has a glitch of ${us} us`
+        }
+        this.isLineBroken = true
+        simulation.cabinet.faultLine(node, line, way as LineFault, simulation.nowNs)
+        this.mendIn(forMs, () => {
+            this.isLineBroken = false
+            simulation.cabinet.faultLine(node, line, undefined, simulation.nowNs)
+        })
+        return `${node}.${line} ${way === "cut" ? "cut" : `stuck ${way}`} for ${forMs} ms`
+    }
+
+    private breakElement(forMs: number): string {
+        const { random } = this
+        const { simulation } = this.session
+        const array = random.int(2)
+        const index = this.isBeyond ? random.int(simulation.cabinet.arraySlots) : this.victims[array]
+        const name = `${"ab"[array]}.E${index}`
+        const { faults } = simulation.cabinet.element(name)
+        const ways = ["silent", "lies", "busy", "drops"] as const
+        const way = ways[random.int(ways.length)]
+        if (way === "silent") faults.silent = true
+        else if (way === "busy") faults.staysBusy = true
+        else if (way === "lies") faults.lies = random.float()
+        else {
+            faults.dropsWrites = random.float()
+            this.arraysWithLostWrites.add(array)
+        }
+        this.mendIn(forMs, () => Object.assign(simulation.cabinet.element(name).faults, noFaults()))
+        return `${name} ${way} for ${forMs} ms`
+    }
+
+    private slowElements(forMs: number): string {
+        const { cabinet } = this.session.simulation
+        const factor = 1 + this.random.float() * slowFactorMax
+        cabinet.setTiming(factor)
+        this.mendIn(forMs, () => cabinet.setTiming("typical"))
+        return `chips ${factor.toFixed(1)} times slower for ${forMs} ms`
+    }
+
+    private mendIn(ms: number, mend: () => void): void {
+        const once = () => {
+            if (this.mends.delete(once)) mend()
+        }
+        this.mends.add(once)
+        this.after(ms, once)
+    }
+}

@@ -1,0 +1,251 @@
+// One seed, one history: clients at work on a whole cabinet under faults, then the faults end, the cabinet must become healthy, and all
+// that was promised is checked.
+
+import { isError } from "../bridge/error"
+import { beatFlags } from "../bridge/protocol/numbers"
+import { checkArray, MemoryImage } from "../check"
+import { Random } from "../sim/random"
+import { roles, SimSession } from "../sim/session"
+import { BusWatch } from "./bus-watch"
+import { FaultPlan, faultKinds, type FaultKind } from "./faults"
+import { ClientHistory } from "./history"
+import { checkLinearizable, describe } from "./linear"
+
+/** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. */
+export const healthyMsMax = 90_000
+const rebuildMsMax = 60_000
+const startMsMax = 30_000
+const pollMs = 50
+const scrubRowsPerSecond = 4_000
+const operationsMax = 14
+const quietMs = 600
+const slowSeedEvery = 8
+const beyondEvery = 10
+const parityEvery = 6
+
+export interface SeedOptions {
+    faults?: readonly FaultKind[]
+    /** More is broken than a pair survives: only what is answered is held against it. Undefined: a share of the seeds. */
+    beyond?: boolean
+    /** Instead of the project's firmware. */
+    image?: Uint8Array
+    /** Told what happens, for who looks into one seed. */
+    tell?(line: string): void
+}
+
+export interface SeedResult {
+    seed: number
+    /** Empty: nothing is wrong. */
+    violations: string[]
+    operations: number
+    takeovers: number
+    givebacks: number
+    virtualMs: number
+    healthyMs: number
+    hash: string
+    faults: string[]
+}
+
+export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
+    const random = new Random(`campaign ${seed}`)
+    const isBeyond = options.beyond ?? seed % beyondEvery === 0
+    const elements = seed % parityEvery === 0 ? 3 : 2
+    const session = new SimSession({
+        seed,
+        chip: "W25Q16JV",
+        elements,
+        cpu: seed % slowSeedEvery === 0 ? "rp2040" : "ideal",
+        image: options.image,
+        timeoutMs: 4_000,
+        onLog: options.tell && ((node, line, atNs) => options.tell!(`${(atNs / 1e6).toFixed(3)} ${node} ${line}`)),
+    })
+    const watch = new BusWatch()
+    const result: SeedResult = {
+        seed,
+        violations: [],
+        operations: 0,
+        takeovers: 0,
+        givebacks: 0,
+        virtualMs: 0,
+        healthyMs: 0,
+        hash: "",
+        faults: [],
+    }
+    try {
+        await session.run(() => history(session, watch, random, isBeyond, elements, options, result))
+    } catch (error) {
+        result.violations.push(session.simulation.violation?.message ?? String((error as Error).stack ?? error))
+    } finally {
+        await session.bus.close()
+    }
+    result.violations.push(...watch.faults)
+    result.takeovers = watch.takeovers
+    result.givebacks = watch.givebacks
+    result.virtualMs = session.nowMs()
+    result.hash = session.simulation.trace.hash()
+    return result
+}
+
+async function history(
+    session: SimSession,
+    watch: BusWatch,
+    random: Random,
+    isBeyond: boolean,
+    elements: number,
+    options: SeedOptions,
+    result: SeedResult,
+): Promise<void> {
+    const { simulation } = session
+    const aimed: { plan?: FaultPlan } = {}
+    simulation.trace.onEntry = ({ timeNs, kind, data }) => {
+        if (kind === "frame" && typeof data !== "string") watch.frame(data, timeNs)
+        else if (kind === "line" && /^.\.HOLD=/.test(String(data))) aimed.plan?.changing()
+        if (kind !== "frame") options.tell?.(`${(timeNs / 1e6).toFixed(3)} ${kind} ${String(data)}`)
+    }
+    await session.until("both nodes serve", () => isHealthy(session), startMsMax)
+    const clients = new ClientHistory(session, random.fork("clients"))
+    const plan = new FaultPlan(
+        session,
+        random.fork("faults"),
+        () => clients.hostIds,
+        options.faults ?? faultKinds,
+        isBeyond,
+        elements,
+    )
+    aimed.plan = plan
+    result.faults = plan.told
+    const endMs = session.nowMs() + plan.endMs
+    plan.start()
+    const faultsEnd = session.sleep(plan.endMs).then(() => plan.end())
+    const work = clients.work(() => endMs, operationsMax)
+    await faultsEnd
+    const from = session.nowMs()
+    const isWell = (await recover(session, isBeyond, result)) && (await scrubAfter(session, plan, result))
+    result.healthyMs = session.nowMs() - from
+    if (!isWell && isBeyond) {
+        // what is broken may stay broken; what was answered counts all the same
+        judge(clients, result, isBeyond)
+        return
+    }
+    await work
+    if (isWell) await clients.readEverything()
+    await clients.close()
+    await session.client.close()
+    judge(clients, result, isBeyond)
+    if (clients.arrayErrors > 0 && !isBeyond && !plan.has("element", "line"))
+        result.violations.push(`${clients.arrayErrors} operations failed at the array, and nothing was wrong with it`)
+    await session.sleep(quietMs)
+    checkImages(session, elements, isBeyond, result)
+}
+
+function judge(clients: ClientHistory, result: SeedResult, isBeyond: boolean): void {
+    if (!isBeyond) result.violations.push(...clients.faults)
+    result.operations = clients.answered
+    for (const [volume, operations] of clients.operations.entries()) {
+        const verdict = checkLinearizable(operations)
+        if (verdict.ok) continue
+        result.violations.push(
+            `volume ${"ab"[volume]}: ${verdict.reason}\n${operations.map(one => `    ${describe(one)}`).join("\n")}`,
+        )
+    }
+}
+
+function isHealthy(session: SimSession): boolean {
+    const wanted = beatFlags.controlsOwn | beatFlags.protected
+    const nodes = session.client.nodes()
+    return (
+        nodes.length === session.simulation.cabinet.nodeNames.length &&
+        nodes.every(node => node.isHeard && node.role === roles.active && (node.flags & wanted) === wanted)
+    )
+}
+
+/** Does what an operator does: gives volumes back and has elements filled that are there again. */
+async function recover(session: SimSession, isBeyond: boolean, result: SeedResult): Promise<boolean> {
+    const { client } = session
+    const end = session.nowMs() + healthyMsMax
+    let isComplete = false
+    while (!isComplete) {
+        while (!isHealthy(session)) {
+            if (session.nowMs() >= end) {
+                const told = client
+                    .nodes()
+                    .map(
+                        one => `node ${one.node}: role ${one.role}, flags ${one.flags}${one.isHeard ? "" : ", silent"}`,
+                    )
+                if (!isBeyond)
+                    result.violations.push(`not healthy ${healthyMsMax} ms after the last fault: ${told.join("; ")}`)
+                return false
+            }
+            for (const node of client.nodes())
+                if (node.isHeard && node.role === roles.takenOver && session.roleOf(node.node ^ 1) === roles.waiting)
+                    await quietly(client.giveback(node.node))
+            await session.sleep(pollMs)
+        }
+        isComplete = (await makeComplete(session, 0)) && (await makeComplete(session, 1))
+        if (session.nowMs() >= end + rebuildMsMax) {
+            if (!isBeyond)
+                result.violations.push(
+                    `an array was not complete ${healthyMsMax + rebuildMsMax} ms after the last fault`,
+                )
+            return false
+        }
+        if (!isComplete) await session.sleep(pollMs)
+    }
+    return true
+}
+
+/** Elements that dropped writes and said nothing are found by reading all there is. */
+async function scrubAfter(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<boolean> {
+    const { client } = session
+    for (const volume of plan.arraysWithLostWrites) {
+        const before = (await client.array(volume)).scrub.passes
+        await client.scrub(volume, scrubRowsPerSecond)
+        const end = session.nowMs() + rebuildMsMax
+        while ((await client.array(volume)).scrub.passes === before) {
+            if (session.nowMs() >= end) {
+                result.violations.push(`volume ${"ab"[volume]} was not read through in ${rebuildMsMax} ms`)
+                return false
+            }
+            await session.sleep(pollMs)
+        }
+    }
+    return true
+}
+
+/** One step of filling what is missing; true when nothing is. */
+async function makeComplete(session: SimSession, volume: number): Promise<boolean> {
+    try {
+        const figures = await session.client.array(volume)
+        if (figures.joining !== undefined) return false
+        if (figures.members.length === figures.elements) return true
+        await session.client.rebuild(volume)
+    } catch (error) {
+        if (!isError(error)) throw error
+    }
+    return false
+}
+
+async function quietly(work: Promise<unknown>): Promise<void> {
+    try {
+        await work
+    } catch (error) {
+        if (!isError(error)) throw error
+    }
+}
+
+/** Both boards lose power; the contents of each array must be what the format promises. */
+function checkImages(session: SimSession, elements: number, isBeyond: boolean, result: SeedResult): void {
+    const { simulation } = session
+    const { cabinet } = simulation
+    for (const node of cabinet.nodeNames) simulation.power(node, false)
+    for (const node of cabinet.nodeNames) {
+        const images = Array.from({ length: elements }, (_, i) => {
+            const element = cabinet.element(`${node}.E${i}`)
+            return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
+        })
+        const report = checkArray(images)
+        const wrong = isBeyond ? report.faults : [...report.faults, ...report.degraded]
+        for (const { code, message } of wrong.slice(0, 5))
+            result.violations.push(`check of array ${node}: ${code}: ${message}`)
+    }
+}

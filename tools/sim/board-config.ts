@@ -17,9 +17,15 @@ export interface BoardConfig {
     initial: Map<number, Level>
 }
 
-/** devicescript-pico boards/rp2040/arch.json, the parts that matter to a configuration block. */
+/** The arch.json files of devicescript-pico and devicescript-esp32, the parts that matter to a configuration block. */
 const architectures: Record<string, object> = {
     rp2040: { id: "rp2040", name: "RP2040", dcfgOffset: "0x100dc000", pins: { io: "0-29", analogIn: "26-29" } },
+    esp32s3: {
+        id: "esp32s3",
+        name: "ESP32-S3",
+        dcfgOffset: "0x9000",
+        pins: { io: "0-18,21,33-48", analogIn: "1-10", boot: "0,45,46", debug: "39-42", flash: "26-32", usb: "19,20" },
+    },
 }
 
 interface BoardJson {

@@ -17,13 +17,18 @@ export interface ProgramSources {
     name: string
     /** What a node reports as its program's version. */
     version: string
+    /** Id of the board the image is for; its pins take the place of the Pico's in src/hal/board.ts. */
+    board?: string
 }
+
+/** The board that src/hal/board.ts names. */
+export const firstBoard = "pico_node"
 
 /**
  * The project's own firmware, for boards with SPI-NOR chips or with SD cards. Behind its version stands what a node of it can serve, which a
  * host reads in the image and at the board before it puts one there (docs/decisions/0012).
  */
-export function firmwareSources(elements: "nor" | "sd" = "nor", release?: string): ProgramSources {
+export function firmwareSources(elements: "nor" | "sd" = "nor", release?: string, board?: string): ProgramSources {
     const { name, version: packageVersion } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"))
     const protocol = constantIn("src/config.ts", "protocolVersion")
     const format = constantIn("src/store/page.ts", "formatVersion")
@@ -34,6 +39,7 @@ export function firmwareSources(elements: "nor" | "sd" = "nor", release?: string
         inputs: ["src", "services", "boards", "devsconfig.json"],
         name,
         version,
+        board: board === firstBoard ? undefined : board,
     }
 }
 
@@ -63,6 +69,7 @@ export function compileProgram(sources: ProgramSources, limitBytes = functionLim
         }
         const versionPath = join(folder, "src", "version.ts")
         if (existsSync(versionPath)) writeFileSync(versionPath, versionModule(sources.version))
+        if (sources.board !== undefined) useBoard(join(folder, "src", "hal", "board.ts"), sources.board)
         writeFileSync(join(folder, "package.json"), packageJson(sources))
         if (!existsSync(join(folder, "devsconfig.json"))) writeFileSync(join(folder, "devsconfig.json"), "{}\n")
         tagVersion(folder, sources.version)
@@ -88,6 +95,14 @@ function versionModule(version: string): string {
     return `export const firmwareVersion = 0x${((major << 16) | (minor << 8) | patch).toString(16)}\n`
 }
 
+/** The compiler knows the pins by the module they are imported from. */
+function useBoard(path: string, board: string): void {
+    const text = readFileSync(path, "utf8")
+    const from = `from "@dsboard/${firstBoard}"`
+    if (!text.includes(from)) throw new Error(`${path} does not take its pins ${from}`)
+    writeFileSync(path, text.replace(from, `from "@dsboard/${board}"`))
+}
+
 /** Without a package.json the compiler leaves name and version out of the image. */
 function packageJson(sources: ProgramSources): string {
     return JSON.stringify({ name: sources.name, version: sources.version, dependencies: {}, devicescript: {} }) + "\n"
@@ -95,7 +110,7 @@ function packageJson(sources: ProgramSources): string {
 
 function hashOf(sources: ProgramSources): string {
     const hash = createHash("sha256")
-    hash.update(`2.16.4 tagged\0${sources.entry}\0${packageJson(sources)}`)
+    hash.update(`2.16.4 tagged\0${sources.entry}\0${sources.board ?? ""}\0${packageJson(sources)}`)
     for (const input of [...sources.inputs].sort()) hashInto(hash, sources.root, input)
     return hash.digest("hex").slice(0, 24)
 }

@@ -36,9 +36,16 @@ export class UpgradeBench {
     private load: Promise<unknown> = Promise.resolve()
     private readonly folder = mkdtempSync(join(tmpdir(), "twinfiler-"))
     private commands = 0
+    private readonly started: { node: string; version: string }[] = []
+    /** What the command line's frames become on the way to the wire. */
+    onWay: (frame: Buffer) => Buffer = frame => frame
 
     constructor(options: SimSessionOptions) {
-        this.session = new SimSession({ chip: "W25Q16JV", ...options })
+        const onLog = (node: string, line: string) => {
+            const version = /\* start: twinfiler v(\d+\.\d+\.\d+)/.exec(line)?.[1]
+            if (version) this.started.push({ node, version })
+        }
+        this.session = new SimSession({ chip: "W25Q16JV", onLog, ...options })
     }
 
     file(name: string, bytes: Uint8Array): string {
@@ -91,6 +98,11 @@ export class UpgradeBench {
         }
     }
 
+    /** The versions a node's board has started, in order. */
+    starts(node: string): string[] {
+        return this.started.filter(one => one.node === node).map(({ version }) => version)
+    }
+
     /** Power off, and on again some time later. */
     async cut(node: string, offMs: number): Promise<void> {
         this.session.power(node, false)
@@ -129,7 +141,11 @@ export class UpgradeBench {
             isTerminal: false,
             ...given,
             now: () => mtime,
-            openBus: async () => new JacdacBus(besides(session), given),
+            openBus: async () =>
+                new JacdacBus(
+                    besides(session, frame => this.onWay(frame)),
+                    given,
+                ),
             signal: stop.signal,
         }
         const exitCode = await run(args, world)
@@ -144,10 +160,10 @@ export class UpgradeBench {
 }
 
 /** A second transport on the host's place on the wire. */
-function besides({ host }: SimSession): FrameTransport {
+function besides({ host }: SimSession, onWay: (frame: Buffer) => Buffer): FrameTransport {
     const first = host.onFrame
     const transport: FrameTransport = {
-        send: frame => host.send(frame),
+        send: frame => host.send(onWay(Buffer.from(frame))),
         close: () => {
             host.onFrame = first
         },

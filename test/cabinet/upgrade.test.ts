@@ -4,6 +4,7 @@ import assert from "node:assert/strict"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { commandsFrame, eachPacket, type Packet } from "../../tools/bridge/bus/jacdac-frame"
 import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
 import { imageSha256 } from "../../tools/bridge/bus/manager"
 import { roles } from "../../tools/sim/session"
@@ -210,6 +211,36 @@ describe("upgrade", function () {
             },
             { panics: true },
         ))
+
+    it("a piece is damaged and its CRC is right all the same: no such program ever starts [R34 R24]", () =>
+        withPair(81, async bench => {
+            const path = bench.file("next.devs", nextImage())
+            let damaged = 0
+            let pieces = 0
+            bench.onWay = frame => {
+                // a frame with a piece is the longest there is; the first deploy has one damaged, in the middle
+                if (frame.length < 200 || ++pieces !== 100) return frame
+                damaged++
+                const packets: Packet[] = []
+                eachPacket(
+                    frame,
+                    (serviceIndex, code, data) => void packets.push({ serviceIndex, code, data: Buffer.from(data) }),
+                )
+                packets[1].data[50] ^= 0x10
+                return commandsFrame(frame.subarray(4, 12), packets)
+            }
+            bench.work()
+            const { exitCode, err } = await bench.command(["upgrade", "--firmware", path])
+            assert.equal(exitCode, 0, err)
+            assert.equal(damaged, 1)
+            assert.ok(pieces > 3 * 300, `${pieces} pieces: node b got its program twice`)
+            await bench.rest()
+            await bench.verify()
+            await runsEverywhere(bench, nextImage(), nextVersion)
+            // its first start, and those of the takeovers' resets
+            assert.ok(bench.starts("b").every(version => ["0.1.0", nextVersion].includes(version)))
+            assert.equal(bench.starts("b").filter(version => version === nextVersion).length, 1)
+        }))
 
     it("a bus that loses a frame in twenty: the program arrives whole all the same [R34 R6]", () =>
         withPair(77, async bench => {

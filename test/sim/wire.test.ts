@@ -47,6 +47,18 @@ describe("wire", () => {
         assert.ok(wire.frames > 700 && Math.abs(left) < 120, `${left}`)
     })
 
+    it("damage at one receiver is not damage at another, whoever owns the bytes [R37]", () => {
+        const { queue, wire, hosts } = bus()
+        wire.fault.corruptP = 0.5
+        const sent = Buffer.from(full())
+        for (let i = 0; i < 50; i++) hosts[0].port.send(Buffer.from(sent))
+        queue.runUntil(second)
+        for (const { heard } of hosts.slice(1)) {
+            assert.ok(heard.length > 10 && heard.length < 40, `${heard.length} heard`)
+            for (const { frame } of heard) assert.deepEqual(Buffer.from(frame), sent)
+        }
+    })
+
     it("damage: a frame with a wrong CRC, length or version reaches nobody and is counted [R33]", () => {
         const { queue, wire, hosts } = bus()
         const crc = full()

@@ -175,7 +175,8 @@ export class Wire {
             return
         }
         if (this.faults.chance(fault.corruptP)) {
-            frame = frame.slice()
+            // not by slice: a Buffer's would be the very bytes that others are about to hear
+            frame = Uint8Array.from(frame)
             frame[this.faults.int(frame.length)] ^= 1 + this.faults.int(255)
             if (!frameOk(frame)) {
                 this.badFrames++

@@ -11,6 +11,9 @@ import type { Packet } from "./jacdac-frame"
 // Jacdac, DeviceScript manager
 const deployCommand = 0x80
 const getRegister = 0x1000
+const setRegister = 0x2000
+const runningRegister = 0x80
+const autostartRegister = 0x81
 const sizeRegister = 0x180
 const sha256Register = 0x182
 const runtimeRegister = 0x183
@@ -83,9 +86,20 @@ export async function programState(
     }
 }
 
+/** Lets the board start the program it holds, now and whenever it stops. */
+export async function startProgram(runtimes: Runtimes, board: RuntimeBoard, options?: AskOptions): Promise<void> {
+    const on = Buffer.of(1)
+    const commands = [
+        toManager(board, setRegister | autostartRegister, on),
+        toManager(board, setRegister | runningRegister, on),
+    ]
+    await runtimes.ask(board.device, commands, options)
+}
+
 /**
- * Gives the board a program, which starts at once. Begins anew, a few times, when the board restarts in the middle or does not
- * hold the program's very bytes in the end. `at` is told of bytes that have arrived.
+ * Gives the board a program and starts it, which it must not do by itself: a frame's CRC lets one damaged frame in 65,536 pass, and
+ * nobody knows what damaged code does. Begins anew, a few times, when the board restarts in the middle or does not hold the
+ * program's very bytes in the end. `at` is told of bytes that have arrived.
  */
 export async function deploy(
     runtimes: Runtimes,
@@ -100,7 +114,9 @@ export async function deploy(
         try {
             await deployOnce(runtimes, board, bytes, at, options)
             const { sha256 } = await programState(runtimes, board, options)
-            if (sha256 === wanted) return
+            if (sha256 === wanted) return await startProgram(runtimes, board, options)
+            // not one that might run after a power cut
+            await beginDeploy(runtimes, board, 0, options)
             throw new TwinfilerError("checksum", `the board ${board.device} does not hold the program it was given`)
         } catch (error) {
             if (!isError(error, "timeout", "checksum") || tried >= deploysMax) throw error
@@ -117,15 +133,7 @@ async function deployOnce(
     options: AskOptions,
 ): Promise<void> {
     const { device } = board
-    const size = Buffer.alloc(4)
-    size.writeUInt32LE(bytes.length)
-    // not sent again: each one ends the one before
-    const begin = [toManager(board, deployCommand, size)]
-    const reports = await runtimes.ask(device, begin, { ...options, waitMs: eraseMs, tries: 1 })
-    const answer = reports.find(({ serviceIndex, code }) => serviceIndex === board.manager && code === deployCommand)
-    if (answer?.data.length !== 2)
-        throw new TwinfilerError("tooLarge", `the board ${device} has no room for a program of ${bytes.length} bytes`)
-    const port = Buffer.from(answer.data).readUInt16LE(0)
+    const port = await beginDeploy(runtimes, board, bytes.length, options)
     let counter = 0
     const send = async (flags: number, data: Uint8Array) => {
         const code = (port << pipePortShift) | flags | (counter++ & pipeCounterMask)
@@ -140,6 +148,27 @@ async function deployOnce(
         at(Math.min(sent + pieceBytes, bytes.length))
     }
     await send(pipeEnd | pipeMetadata, Buffer.alloc(0))
+}
+
+/** The board's program ends and is erased. Returns the number of the pipe for the new one. */
+async function beginDeploy(
+    runtimes: Runtimes,
+    board: RuntimeBoard,
+    bytes: number,
+    options: AskOptions,
+): Promise<number> {
+    const size = Buffer.alloc(4)
+    size.writeUInt32LE(bytes)
+    const commands = [
+        toManager(board, setRegister | autostartRegister, Buffer.of(0)),
+        toManager(board, deployCommand, size),
+    ]
+    // not sent again: each one ends the one before
+    const reports = await runtimes.ask(board.device, commands, { ...options, waitMs: eraseMs, tries: 1 })
+    const answer = reports.find(({ serviceIndex, code }) => serviceIndex === board.manager && code === deployCommand)
+    if (answer?.data.length !== 2)
+        throw new TwinfilerError("tooLarge", `the board ${board.device} has no room for a program of ${bytes} bytes`)
+    return Buffer.from(answer.data).readUInt16LE(0)
 }
 
 function toManager(board: RuntimeBoard, code: number, data: Uint8Array = Buffer.alloc(0)): Packet {

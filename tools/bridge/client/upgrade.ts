@@ -5,11 +5,19 @@
  * both volumes, or the pair as it was; the next upgrade begins with the node that serves nothing.
  */
 import { boardOf, type RuntimeBoard, type Runtimes } from "../bus/runtimes"
-import { deploy, imageSha256, programState, type ProgramState } from "../bus/manager"
+import { deploy, imageSha256, programState, startProgram, type ProgramState } from "../bus/manager"
 import { sleep, type Clock } from "../bus/clock"
 import { isError, TwinfilerError } from "../error"
 import { isProgramName, parseVersion, readImage, type ImageFacts } from "../image"
-import { beatFlags, partnerOf, protocolVersion, roleNames, volumeLetter } from "../protocol/numbers"
+import {
+    beatFlags,
+    partnerOf,
+    protocolVersion,
+    roleNames,
+    vetoAlready,
+    vetoUnderWay,
+    volumeLetter,
+} from "../protocol/numbers"
 import type { TwinfilerClient } from "./client"
 
 export interface NodeProgram {
@@ -60,6 +68,9 @@ const refusalsMax = 20
 const refusedMs = 1_000
 /** A program starts at once; it binds its roles within 3 s. */
 const startMs = 20_000
+
+/** Vetoes that need no one to do anything. */
+const passing = new Set<unknown>([vetoAlready, vetoUnderWay])
 
 type Role = (typeof roleNames)[number]
 
@@ -201,9 +212,15 @@ export class Upgrade {
 
     /** Says whether the first node's partner could take over now; throws `vetoed` when it could not. */
     async rehearse(plans: readonly NodePlan[]): Promise<void> {
-        for (const plan of plans)
-            if (plan.isNeeded && this.role(partnerOf(plan.node)) === "active")
+        for (const plan of plans) {
+            if (!plan.isNeeded || this.role(partnerOf(plan.node)) !== "active") continue
+            try {
                 await this.client.takeover(partnerOf(plan.node), { ...this.call, dryRun: true })
+            } catch (error) {
+                // what goes on just now will be over when it is its turn
+                if (!isError(error, "vetoed") || !passing.has(error.details.reason)) throw error
+            }
+        }
     }
 
     private async one(plan: NodePlan): Promise<NodeUpgrade> {
@@ -220,6 +237,9 @@ export class Upgrade {
         if (plan.isNeeded) {
             await this.takeOver(node)
             deployMs = await this.give(plan)
+        } else if (this.role(node) === undefined && plan.board) {
+            // an upgrade was stopped before it let the program start
+            await startProgram(this.runtimes, plan.board, { signal: this.options.signal })
         }
         await this.giveBack(node)
         this.step(node, "done")

@@ -1,5 +1,4 @@
 // The firmware of a node whose elements are SD cards (see main.ts).
 
-import "./names"
 import "./hal/cards"
 import "./program"

@@ -18,20 +18,6 @@ import { findSession } from "./store/sessions"
 import { leavePartial, takenBytes } from "./store/upload"
 import { pushCommand } from "./server/inbox"
 
-// functions that methods call often, numbered here, before the methods: their numbers are short (docs/decisions/0006)
-ds.keep(step)
-ds.keep(beatFrame)
-ds.keep(replyFlags)
-ds.keep(stop)
-ds.keep(touchDirectory)
-ds.keep(takenBytes)
-ds.keep(leavePartial)
-ds.keep(findSession)
-ds.keep(hostedBy)
-ds.keep(holdsNeeded)
-ds.keep(wakeCarrier)
-ds.keep(queue)
-
 const number = startBoard()
 usePlatform(boardPlatform)
 

@@ -4,11 +4,9 @@
 import { parseArgs } from "node:util"
 import { runDemo } from "../demo/demo"
 import { compileProgram, firmwareSources } from "../sim/bytecode"
-import { functionBytesOf, functionLimitBytes, longNameBytes, namesOf } from "./image"
+import { functionBytesOf, functionLimitBytes } from "../link/image"
 
 const programLimitBytes = 100 * 1024
-/** What the order of the names in src/names.ts may cost before it is to be written anew, by `npm run names`. */
-const nameOrderLimitBytes = 1024
 /** Of 64 KB: never within 8 KB of all. */
 const heapLimitBytes = 56 * 1024
 
@@ -26,13 +24,9 @@ function row(name: string, bytes: number, limitBytes: number): Row {
 /** Of the image for one kind of elements, whether it fits or not. */
 function imageRows(elements: "nor" | "sd"): Row[] {
     const image = compileProgram(firmwareSources(elements), Infinity)
-    const names = namesOf(image)
-    // what an order for this image alone would leave
-    const best = longNameBytes(names.map(({ uses }, number) => ({ uses, number })))
     return [
         row(`${elements}: program`, image.length, programLimitBytes),
         row(`${elements}: functions`, functionBytesOf(image), functionLimitBytes),
-        row(`${elements}: name order`, longNameBytes(names) - best, nameOrderLimitBytes),
     ]
 }
 

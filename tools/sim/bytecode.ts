@@ -4,7 +4,8 @@
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { functionBytesOf, functionLimitBytes } from "../project/image"
+import { functionBytesOf, functionLimitBytes } from "../link/image"
+import { link, linkVersion } from "../link/link"
 import { inScratchFolder, projectRoot, runCli, tagVersion, writeWhole } from "./devs-cli"
 
 export interface ProgramSources {
@@ -58,8 +59,16 @@ export function buildProgram(sources: ProgramSources = firmwareSources()): Uint8
     return bytes
 }
 
-/** Compiles in any case. @param limitBytes what the functions may take; more is refused by the VM's verifier, but can be looked at */
+/** Compiles and links in any case. @param limitBytes what the functions may take; more is refused by the VM's verifier, but can be looked at */
 export function compileProgram(sources: ProgramSources, limitBytes = functionLimitBytes): Uint8Array {
+    const bytes = link(compileUnlinked(sources))
+    const end = functionBytesOf(bytes)
+    if (end > limitBytes) throw new Error(`functions end at byte ${end}, after ${limitBytes}: see docs/decisions/0006`)
+    return bytes
+}
+
+/** What the compiler writes, before the link step. */
+export function compileUnlinked(sources: ProgramSources): Uint8Array {
     return inScratchFolder(folder => {
         for (const input of sources.inputs) {
             const from = join(sources.root, input)
@@ -77,13 +86,10 @@ export function compileProgram(sources: ProgramSources, limitBytes = functionLim
         try {
             runCli(folder, ["build", sources.entry])
         } catch (e) {
-            // the compiler has written what its verifier refuses
-            const bytes = existsSync(path) ? functionBytesOf(readFileSync(path)) : 0
-            if (bytes <= functionLimitBytes) throw e
-            if (bytes > limitBytes)
-                throw new Error(`functions end at byte ${bytes}, after ${functionLimitBytes}: see docs/decisions/0006`)
+            // the compiler has written what its verifier refuses for the size of its functions alone
+            if (!existsSync(path) || functionBytesOf(readFileSync(path)) <= functionLimitBytes) throw e
         }
-        return readFileSync(path)
+        return new Uint8Array(readFileSync(path))
     })
 }
 
@@ -110,7 +116,9 @@ function packageJson(sources: ProgramSources): string {
 
 function hashOf(sources: ProgramSources): string {
     const hash = createHash("sha256")
-    hash.update(`2.16.4 tagged\0${sources.entry}\0${sources.board ?? ""}\0${packageJson(sources)}`)
+    hash.update(
+        `2.16.4 tagged linked ${linkVersion}\0${sources.entry}\0${sources.board ?? ""}\0${packageJson(sources)}`,
+    )
     for (const input of [...sources.inputs].sort()) hashInto(hash, sources.root, input)
     return hash.digest("hex").slice(0, 24)
 }

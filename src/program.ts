@@ -41,8 +41,11 @@ type Listening = { _onPacket: PacketHandler }
 
 // a role for this node's own service takes it, so that the next one can only find the partner's; it hears every command to this node
 // once more; they are taken by `_onServerPacket`
-const self = new ds.Twinfiler("self[app:0]") as any as Listening
-const peer = new ds.Twinfiler("peer")
+// each pair has a class of its own, so that its nodes find each other only, and their programs are not woken by what others are sent; the
+// classes go by twos, as the host service has the one after the first
+const fileService = 0x17f11e50 + (number & 6)
+const self = ds._allocRole(fileService, "self[app:0]") as any as Listening
+const peer = ds._allocRole(fileService, "peer")
 const host = new ds.TwinfilerHost("host")
 self._onPacket = async () => {}
 
@@ -126,6 +129,6 @@ node.outbox.carriers.push(toHost)
 console.log("twinfiler node " + number)
 node.outbox.run.start(toPeer)
 node.outbox.run.start(toHost)
-announce.start()
+announce.start(fileService)
 control.run.start()
 worker.run.start()

@@ -35,7 +35,7 @@ export function setSpiClock(hz: number): void {
 export const homeSelects: ds.IOPin[] = [pins.E0, pins.E1, pins.E2, pins.E3, pins.E4, pins.E5]
 export const partnerSelects: ds.IOPin[] = [pins.F0, pins.F1, pins.F2, pins.F3, pins.F4, pins.F5]
 
-/** Sets every pin as it must be before anything else happens. @returns this node's number: 0 = a, 1 = b, by its strap */
+/** Sets every pin as it must be before anything else happens. @returns this node's number by its straps: 0 = a, 1 = b, 2 = c, … */
 export function startBoard(): number {
     pins.OWN.setMode(low)
     pins.HOLD.setMode(low)
@@ -43,13 +43,15 @@ export function startBoard(): number {
     pins.RESET.setMode(GPIOMode.Input)
     pins.P_OWN.setMode(GPIOMode.InputPullDown)
     pins.P_HOLD.setMode(GPIOMode.InputPullDown)
-    pins.NODE.setMode(GPIOMode.InputPullDown)
     for (let i = 0; i < homeSelects.length; i++) {
         homeSelects[i].setMode(high)
         partnerSelects[i].setMode(high)
     }
     setSpiClock(spiHz)
-    return pins.NODE.value ? 1 : 0
+    pins.NODE.setMode(GPIOMode.InputPullDown)
+    pins.PAIR0.setMode(GPIOMode.InputPullDown)
+    pins.PAIR1.setMode(GPIOMode.InputPullDown)
+    return pins.NODE.value + 2 * pins.PAIR0.value + 4 * pins.PAIR1.value
 }
 
 /** Partner's OWN, plus 2 times partner's HOLD. */

@@ -154,12 +154,19 @@ describe("cabinet: lines", () => {
         assert.equal(bench.cabinet.controller("a"), "b")
     })
 
-    it("NODE strap: low is the first of a pair, in every pair [R13]", () => {
-        const bench = new CabinetBench({ pairs: 2 }).power("a", "b", "c", "d")
-        assert.deepEqual(
-            bench.cabinet.nodeNames.map(node => bench.sense(node, "NODE")),
-            [0, 1, 0, 1],
-        )
+    it("straps are the bits of the node's number, or what the builder set [R13]", () => {
+        const sensed = (bench: CabinetBench) =>
+            bench.cabinet.nodeNames.map(node =>
+                (["NODE", "PAIR0", "PAIR1"] as const).reduce(
+                    (sum, pin, bit) => sum + (bench.sense(node, pin) << bit),
+                    0,
+                ),
+            )
+        const nodes = ["a", "b", "c", "d", "e", "f", "g", "h"]
+        assert.deepEqual(sensed(new CabinetBench({ pairs: 4 }).power(...nodes)), [0, 1, 2, 3, 4, 5, 6, 7])
+        const wrong = new CabinetBench({ pairs: 2, strapsOf: node => (node === "d" ? 1 : undefined) })
+        assert.deepEqual(sensed(wrong.power("a", "b", "c", "d")), [0, 1, 2, 1])
+        assert.throws(() => new CabinetBench({ pairs: 5 }), /--pairs 5: choose 1 to 4/)
     })
 
     it("a reader that is behind the driver sees the line as it was [R37]", () => {

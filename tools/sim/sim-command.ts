@@ -5,6 +5,7 @@ import { TwinfilerError } from "../bridge/error"
 import { allParts } from "./chips/parts"
 import { Gateway } from "./gateway"
 import { controlOf, Runner } from "./runner"
+import { pairsMax } from "./cabinet/cabinet"
 import { elementsMax } from "./cabinet/pins"
 import { Simulation, type SimulationOptions } from "./simulation"
 
@@ -43,7 +44,7 @@ export function simCommand(): Command {
             "--dir <dir>",
             "folder of the chips' contents; made if it is not there, kept when the simulator ends",
         )
-        .option("--pairs <n>", "pairs of nodes on the bus", whole(1, 1), 1)
+        .option("--pairs <n>", "pairs of nodes on the bus", whole(1, pairsMax), 1)
         .option("--elements <n>", "chips or cards of each array", whole(2, elementsMax), 2)
         .option("--spares <n>", "blank ones in the slots behind them", whole(0, elementsMax - 2), 0)
         .addOption(new Option("--chip <name>", "which chips, or cards").choices(chips).default("W25Q128JV"))
@@ -116,11 +117,11 @@ async function simulate(options: SimOptions): Promise<number> {
     try {
         simulation.start()
         say(
-            `cabinet of nodes ${simulation.cabinet.nodeNames.join(" and ")}, chips in ${options.dir}, seed ${options.seed}`,
+            `cabinet of nodes ${simulation.cabinet.nodeNames.join(", ")}, chips in ${options.dir}, seed ${options.seed}`,
         )
         say(`bus at ws://127.0.0.1:${gateway.webPort} and tcp://127.0.0.1:${gateway.tcpPort}; Ctrl-C ends it`)
         await runner.run()
-        say("both boards lose power; the chips' contents are kept")
+        say("all boards lose power; the chips' contents are kept")
         simulation.cabinet.shutDown(simulation.nowNs)
         return 0
     } catch (error) {

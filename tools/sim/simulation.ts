@@ -21,7 +21,7 @@ const endlessLoopMs = 655
 
 export interface SimulationOptions extends Pick<
     CabinetConfig,
-    "pairs" | "elements" | "spares" | "chip" | "partOf" | "images" | "timing" | "onOperation"
+    "pairs" | "strapsOf" | "elements" | "spares" | "chip" | "partOf" | "images" | "timing" | "onOperation"
 > {
     seed: number
     cpu?: ProcessorKind
@@ -58,6 +58,7 @@ export class Simulation {
         this.cabinet = new Cabinet({
             random: random.fork("cabinet"),
             pairs: options.pairs,
+            strapsOf: options.strapsOf,
             elements: options.elements,
             spares: options.spares,
             chip: options.chip,

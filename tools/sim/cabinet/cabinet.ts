@@ -23,7 +23,8 @@ import type { CabinetNode, NodeState } from "./node"
 import { CabinetPair, type LineFault, type LineName } from "./pair"
 import { elementsMax, readBoardPins, type BoardPins } from "./pins"
 
-export const pairsMax = 13
+/** Two straps number the pair. */
+export const pairsMax = 4
 
 /** `operation` of an element, as the cabinet counts them over all its elements. */
 export interface CabinetOperation extends ElementOperation {
@@ -36,6 +37,8 @@ export interface CabinetOperation extends ElementOperation {
 export interface CabinetConfig {
     random: Random
     pairs?: number
+    /** What the straps of a node say; its own number unless given. A builder may have set others */
+    strapsOf?(node: string): number | undefined
     /** Elements in each array, 2 to 6 */
     elements?: number
     /** Elements in the slots after the array's, blank when their image is new */
@@ -129,7 +132,8 @@ export class Cabinet {
                 const name = `${node}.E${i}`
                 return this.addElement(name, this.config.partOf?.(name) ?? this.partName, name)
             })
-        const pair = new CabinetPair(names, pins, [elementsOf(names[0]), elementsOf(names[1])], {
+        const straps = names.map((name, side) => this.config.strapsOf?.(name) ?? 2 * index + side) as [number, number]
+        const pair = new CabinetPair(names, straps, pins, [elementsOf(names[0]), elementsOf(names[1])], {
             report: this.config.report ?? throwViolation,
             oneController: this.config.oneController ?? false,
             onNode: (node, state, atNs) => {

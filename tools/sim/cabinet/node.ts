@@ -18,8 +18,8 @@ export class CabinetNode {
 
     constructor(
         readonly name: string,
-        /** NODE strap: low = first of the pair */
-        readonly strap: Level,
+        /** The number its straps are set to, a bit each: NODE, PAIR0, PAIR1 */
+        readonly straps: number,
     ) {
         this.own = new Line(`${name}.OWN`, 0)
         this.hold = new Line(`${name}.HOLD`, 0)
@@ -31,6 +31,10 @@ export class CabinetNode {
 
     get runs(): boolean {
         return this.state === "run"
+    }
+
+    strap(bit: number): Level {
+        return (this.straps >> bit) & 1 ? 1 : 0
     }
 
     /** The level the node drives on the pin; undefined = it does not drive it. */

@@ -11,7 +11,7 @@ import type { Element } from "../chips/element"
 import { Violation, type ReportViolation } from "../chips/violation"
 import { CabinetArray } from "./array"
 import { CabinetNode, type NodeState } from "./node"
-import { isSelect, type BoardPins, type PinName } from "./pins"
+import { isSelect, strapBit, type BoardPins, type PinName } from "./pins"
 import type { Level } from "./line"
 
 export type LineName = "OWN" | "HOLD" | "RESET"
@@ -42,12 +42,13 @@ export class CabinetPair {
 
     constructor(
         names: readonly [string, string],
+        straps: readonly [number, number],
         private readonly pins: BoardPins,
         elements: readonly [Element[], Element[]],
         private readonly events: PairEvents,
     ) {
-        const first = new CabinetNode(names[0], 0)
-        const second = new CabinetNode(names[1], 1)
+        const first = new CabinetNode(names[0], straps[0])
+        const second = new CabinetNode(names[1], straps[1])
         this.nodes = [first, second]
         this.arrays = [
             new CabinetArray(first, second, elements[0], events.report),
@@ -131,7 +132,9 @@ export class CabinetPair {
             case "PARTNER_HOLD":
                 return this.lineFault(partner, "HOLD") === "cut" ? undriven : partner.hold.at(atNs)
             case "NODE":
-                return node.strap
+            case "PAIR0":
+            case "PAIR1":
+                return node.strap(strapBit(pin)!)
             case "RESET":
                 // The pull-up is on the partner's side (RP2040, RUN pin), so an unpowered partner reads low
                 return this.stuck(node, pin) ?? node.driven(pin) ?? this.pulledUpBy(partner, node)
@@ -232,7 +235,8 @@ export class CabinetPair {
             this.violation(where, "an input, driven by its partner, is driven", atNs)
         else if (pin === "RESET" && level === 1)
             this.violation(where, "open drain, but driven high: it would fight the partner's reset button", atNs)
-        else if (pin === "NODE" && level !== node.strap) this.violation(where, "driven against its strap", atNs)
+        else if (strapBit(pin) !== undefined && level !== node.strap(strapBit(pin)!))
+            this.violation(where, "driven against its strap", atNs)
         else if (pin === "MISO") this.violation(where, "driven, though it is an input", atNs)
     }
 

@@ -7,7 +7,9 @@ export const elementsMax = 6
 
 const own = ["E0", "E1", "E2", "E3", "E4", "E5"] as const
 const foreign = ["F0", "F1", "F2", "F3", "F4", "F5"] as const
-const others = ["MISO", "SCK", "MOSI", "OWN", "HOLD", "RESET", "PARTNER_OWN", "PARTNER_HOLD", "NODE"] as const
+/** The bits of a node's number, the lowest first. */
+const straps = ["NODE", "PAIR0", "PAIR1"] as const
+const others = ["MISO", "SCK", "MOSI", "OWN", "HOLD", "RESET", "PARTNER_OWN", "PARTNER_HOLD", ...straps] as const
 
 // A board's configuration block has room for 15 characters of `pins.NAME`: names of more than 10 build, and cannot be flashed
 const shortNames: Partial<Record<string, string>> = { PARTNER_OWN: "P_OWN", PARTNER_HOLD: "P_HOLD" }
@@ -60,4 +62,10 @@ export const foreignSelect = (index: number): PinName => foreign[index]
 
 export function isSelect(name: PinName): boolean {
     return name.length === 2 && (name[0] === "E" || name[0] === "F")
+}
+
+/** Which bit of the node's number the pin tells; undefined when it is no strap. */
+export function strapBit(name: PinName): number | undefined {
+    const bit = (straps as readonly string[]).indexOf(name)
+    return bit < 0 ? undefined : bit
 }

@@ -41,6 +41,9 @@ export const holderMsMax = 60000
 export const changeMsMax = 20000
 /** A reply waits this long for the partner's copy before it goes out as unprotected. */
 export const copyWaitMs = 250
+/** A copy that the partner has not told of by then was lost: it gets it, or the word that it is durable. Longer than a notice of what is
+ * recorded waits for others. */
+export const lostMs = 60
 
 /** Blocks of an upload a host may have under way beyond what is acknowledged. */
 export const windowBlocks = 16

@@ -8,6 +8,7 @@ import { step } from "./pair/role"
 import { usePlatform } from "./platform"
 import { Control, Lines, stop } from "./server/control"
 import { Listener, hearCommand } from "./server/listener"
+import { commandStore, storeMemory } from "./server/memory"
 import { hostedBy, NodeServer } from "./server/node"
 import { Carrier, noticeBase, queue, wakeCarrier } from "./server/outbox"
 import { beatFrame, replyFlags } from "./server/telling"
@@ -64,6 +65,7 @@ native._onServerPacket = async (pkt: ds.Packet) => {
         }
         const command = pkt.serviceCommand
         if (command >= noticeBase) listener.notice(command, pkt.payload)
+        else if (command === commandStore) storeMemory(node, pkt.payload)
         else {
             node.heardBus = true
             pushCommand(inbox, command, pkt.payload)

@@ -1,15 +1,18 @@
 // Journal memory: copies of the commands sent to the partner, made by listening to the same frames, kept until the partner reports them
 // durable.
 //
-// Promises: bounded slots, allocated at boot; copies keep the order in which they were heard; what is reported as recorded is held
-// here, whole and with a good check. A full memory records nothing more, and says so by not reporting it. What a host began and never
-// went on with is forgotten when its place is needed, so that it cannot fill the memory for ever.
+// Promises: bounded slots, allocated at boot; copies keep the order in which they were heard, those of one upload the order of their
+// offsets; what is reported as recorded is held here, whole and with a good check, or durable at its owner. A block beyond one that was
+// not heard is held and not reported until the gap is closed. A full memory records nothing more, and says so by not reporting it. What a
+// host began and never went on with is forgotten when its place is needed, so that it cannot fill the memory for ever.
 
 import { buffers, zeros } from "../lists"
 import { frameBytesMax, frameIsGood } from "../server/frame"
 
 /** The host keeps 16 blocks and a few requests outstanding. */
 export const copiesMax = 20
+/** Blocks beyond a gap leave room for those that close it. */
+const aheadMax = 16
 /** Uploads and sessions whose recorded number is remembered. */
 const marksMax = 8
 
@@ -45,6 +48,8 @@ export class Journal {
     markNumbers: number[]
     /** What the last `recorded` notice said of each mark. */
     markTold: number[]
+    /** Copies held beyond a gap. */
+    markAhead: number[]
     markUsed: number[]
     lastMark: number
     clock: number
@@ -61,6 +66,7 @@ export class Journal {
         this.markNumbers = zeros(marksMax)
         this.markUsed = zeros(marksMax)
         this.markTold = zeros(marksMax)
+        this.markAhead = zeros(marksMax)
         this.lastMark = 0
         this.clock = 0
         clearJournal(this)
@@ -93,29 +99,35 @@ export function recordCommand(journal: Journal, command: number, payload: Buffer
     const numbers = journal.markNumbers
     let mark = 0
     let number = 0
+    let isAhead = false
     if (command === 0x80) {
-        mark = markOf(journal, kindUpload, frame.getAt(6, "u16") | (frame[4] << 16))
-        const offset = frame.getAt(8, "u32")
-        number = offset + bytes - writeHeadBytes
-        // a block beyond the next one cannot be used before the gap is filled, and is sent again then
-        if (offset > numbers[mark]) number = 0
+        mark = markOf(journal, kindUpload, uploadOf(frame))
+        number = frame.getAt(8, "u32") + bytes - writeHeadBytes
+        isAhead = frame.getAt(8, "u32") > numbers[mark]
     } else {
         mark = markOf(journal, kindSession, frame.getAt(8, "u32"))
         number = frame.getAt(12, "u32")
     }
     journal.news = true
-    if (number <= numbers[mark]) {
-        // heard again: perhaps nobody heard that it is recorded
+    if (isAhead || number <= numbers[mark]) {
+        // a gap, or heard again: perhaps nobody heard what is recorded
         journal.markTold[mark] = -1
-        refresh(journal, command, frame)
-        return
-    }
-    numbers[mark] = number
+        if (refresh(journal, command, frame, number)) return
+        if (!isAhead) return
+        if (journal.held >= aheadMax) return
+        if (journal.replaying) return
+        journal.markAhead[mark] = 1
+    } else numbers[mark] = number
     journal.sizes[slot] = bytes
     journal.commands[slot] = command
     journal.heardMs[slot] = journal.nowMs
     journal.used++
     journal.held++
+    if (journal.markAhead[mark] !== 0)
+        if (!journal.replaying) {
+            arrange(journal, slot)
+            closeGap(journal, mark)
+        }
 }
 
 /** Slot of the copy heard first, or -1; for replay, which ends each by `take`. */
@@ -147,13 +159,8 @@ function makeRoom(journal: Journal): boolean {
     for (let n = journal.used; n > 0; n--) {
         if (sizes[slot] !== 0) {
             if (slot !== to) {
-                const frame = journal.frames[to]
-                journal.frames[to] = journal.frames[slot]
-                journal.frames[slot] = frame
-                sizes[to] = sizes[slot]
-                sizes[slot] = 0
                 journal.commands[to] = journal.commands[slot]
-                journal.heardMs[to] = journal.heardMs[slot]
+                swap(journal, slot, to)
             }
             if (++to === copiesMax) to = 0
         }
@@ -181,6 +188,7 @@ function markOf(journal: Journal, kind: number, id: number): number {
         journal.markIds[oldest] = id
         journal.markNumbers[oldest] = 0
         journal.markTold[oldest] = 0
+        journal.markAhead[oldest] = 0
     }
     journal.markUsed[oldest] = ++journal.clock
     journal.lastMark = oldest
@@ -198,7 +206,7 @@ export function recordDone(journal: Journal, kind: number, id: number, number: n
             if (journal.commands[slot] === command) {
                 const frame = journal.frames[slot]
                 if (isUpload) {
-                    if ((frame.getAt(6, "u16") | (frame[4] << 16)) === id) {
+                    if (uploadOf(frame) === id) {
                         // an upload's copies are in the order of their offsets
                         if (frame.getAt(8, "u32") + sizes[slot] - writeHeadBytes > number) break
                         free(journal, slot)
@@ -213,7 +221,66 @@ export function recordDone(journal: Journal, kind: number, id: number, number: n
     if (journal.markNumbers[mark] < number) {
         journal.markNumbers[mark] = number
         journal.news = true
+        if (journal.markAhead[mark] !== 0) closeGap(journal, mark)
     }
+}
+
+/** Volume << 16 | handle of a block. */
+function uploadOf(frame: Buffer): number {
+    return frame.getAt(6, "u16") | (frame[4] << 16)
+}
+
+/** The copies in two slots change places. */
+function swap(journal: Journal, one: number, other: number): void {
+    const frame = journal.frames[one]
+    journal.frames[one] = journal.frames[other]
+    journal.frames[other] = frame
+    const bytes = journal.sizes[one]
+    journal.sizes[one] = journal.sizes[other]
+    journal.sizes[other] = bytes
+    const heardMs = journal.heardMs[one]
+    journal.heardMs[one] = journal.heardMs[other]
+    journal.heardMs[other] = heardMs
+}
+
+/** Puts the copy heard last, a block, among those of its upload by its offset. */
+function arrange(journal: Journal, slot: number): void {
+    let at = slot
+    for (let n = journal.used - 1; n > 0; n--) {
+        if (--slot < 0) slot = copiesMax - 1
+        if (journal.sizes[slot] !== 0)
+            if (journal.commands[slot] === 0x80) {
+                const frame = journal.frames[slot]
+                const moved = journal.frames[at]
+                if (uploadOf(frame) === uploadOf(moved)) {
+                    if (frame.getAt(8, "u32") <= moved.getAt(8, "u32")) return
+                    swap(journal, slot, at)
+                    at = slot
+                }
+            }
+    }
+}
+
+/** What is held without a gap behind the mark is recorded. */
+function closeGap(journal: Journal, mark: number): void {
+    let ahead = 0
+    let number = journal.markNumbers[mark]
+    let slot = journal.first
+    for (let n = journal.used; n > 0; n--) {
+        if (journal.sizes[slot] !== 0)
+            if (journal.commands[slot] === 0x80) {
+                const frame = journal.frames[slot]
+                if (uploadOf(frame) === journal.markIds[mark]) {
+                    const offset = frame.getAt(8, "u32")
+                    const end = offset + journal.sizes[slot] - writeHeadBytes
+                    if (offset > number) ahead++
+                    else if (end > number) number = end
+                }
+            }
+        if (++slot === copiesMax) slot = 0
+    }
+    journal.markNumbers[mark] = number
+    journal.markAhead[mark] = ahead
 }
 
 function free(journal: Journal, slot: number): void {
@@ -229,8 +296,13 @@ function trim(journal: Journal): void {
     }
 }
 
-/** A command heard again: its host still waits. */
-function refresh(journal: Journal, command: number, frame: Buffer): void {
+/**
+ * A command heard again, or one of its upload: its host still waits.
+ * @param number end of a block
+ * @returns whether a copy held has all of it
+ */
+function refresh(journal: Journal, command: number, frame: Buffer, number: number): boolean {
+    let isHeld = false
     let slot = journal.first
     for (let n = journal.used; n > 0; n--) {
         if (journal.sizes[slot] !== 0)
@@ -239,11 +311,16 @@ function refresh(journal: Journal, command: number, frame: Buffer): void {
                 // a request by session and sequence; a block by its upload, whose other blocks its host has not given up either
                 const same =
                     command === 0x80
-                        ? held.getAt(6, "u16") === frame.getAt(6, "u16") && held[4] === frame[4]
+                        ? uploadOf(held) === uploadOf(frame)
                         : held.getAt(8, "i32") === frame.getAt(8, "i32") &&
                           held.getAt(12, "i32") === frame.getAt(12, "i32")
-                if (same) journal.heardMs[slot] = journal.nowMs
+                if (same) {
+                    journal.heardMs[slot] = journal.nowMs
+                    if (held.getAt(8, "u32") <= frame.getAt(8, "u32"))
+                        if (held.getAt(8, "u32") + journal.sizes[slot] - writeHeadBytes >= number) isHeld = true
+                }
             }
         if (++slot === copiesMax) slot = 0
     }
+    return isHeld
 }

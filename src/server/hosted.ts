@@ -26,6 +26,8 @@ export class Hosted {
     ends: number[]
     toldStatus: number[]
     copyDueMs: number[]
+    /** When copies that the partner has not told of are taken for lost. */
+    lostMs: number[]
 
     constructor(volume: Volume) {
         this.number = volume.number
@@ -40,12 +42,14 @@ export class Hosted {
         this.ends = []
         this.toldStatus = []
         this.copyDueMs = []
+        this.lostMs = []
         for (let i = 0; i < uploadsMax; i++) {
             this.toldObjects.push(0)
             this.toldEnds.push(0)
             this.ends.push(0)
             this.toldStatus.push(ok)
             this.copyDueMs.push(0)
+            this.lostMs.push(0)
         }
     }
 }

@@ -7,7 +7,16 @@ import { evPartner } from "../pair/role"
 import { Control } from "./control"
 import { noticeIsGood } from "./frame"
 import { NodeServer } from "./node"
-import { noticeAnswer, noticeBase, noticeBeat, noticeData, noticeProgress, noticeRecorded, noticeReply } from "./outbox"
+import {
+    noticeAnswer,
+    noticeBase,
+    noticeBeat,
+    noticeData,
+    noticeProgress,
+    noticeMemory,
+    noticeRecorded,
+    noticeReply,
+} from "./outbox"
 import { clearRecorded, setRecorded } from "./copies"
 
 const commandWrite = 0x80
@@ -47,7 +56,10 @@ export class Listener {
             if (payload[5] !== (node.number ^ 1)) return
             const uptimeMs = payload.getAt(16, "u32")
             // it booted again, without the copies it had told of
-            if (uptimeMs < this.partnerUptimeMs) clearRecorded(node.recorded)
+            if (uptimeMs < this.partnerUptimeMs) {
+                clearRecorded(node.recorded)
+                node.outbox.uncopiedMs = node.nowMs
+            }
             this.partnerUptimeMs = uptimeMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
@@ -67,7 +79,7 @@ export class Listener {
                     payload.getAt(at, "u16") | (payload[4] << 16),
                     payload.getAt(at + 4, "u32"),
                 )
-        } else if (kind === noticeRecorded) recorded(this, payload)
+        } else if (kind === noticeRecorded || kind === noticeMemory) marks(this, kind, payload)
     }
 }
 
@@ -81,15 +93,18 @@ export function hearCommand(listener: Listener, command: number, payload: Buffer
     if (command === commandWrite || command === commandRequest) recordCommand(listener.node.journal, command, payload)
 }
 
-function recorded(listener: Listener, payload: Buffer): void {
+/** What the partner has recorded of this node's commands, or what of its own is durable and needs no copy. */
+function marks(listener: Listener, noticeKind: number, payload: Buffer): void {
     const node = listener.node
     const count = payload[5]
     for (let i = 0, at = 8; i < count && at + 12 <= payload.length; i++, at += 12) {
         const kind = payload[at]
         const id =
             kind === kindUpload ? payload.getAt(at + 2, "u16") | (payload[at + 1] << 16) : payload.getAt(at + 4, "u32")
+        const number = payload.getAt(at + 8, "u32")
         if (kind === kindUpload || kind === kindSession)
-            setRecorded(node.recorded, kind, id, payload.getAt(at + 8, "u32"))
+            if (noticeKind === noticeRecorded) setRecorded(node.recorded, kind, id, number)
+            else recordDone(node.journal, kind, id, number)
     }
     node.outbox.progressDue = true
 }

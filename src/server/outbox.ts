@@ -4,11 +4,12 @@
 // Notices travel as commands to the partner's service, or to a host's while the partner is silent (docs/decisions/0001): everyone hears
 // them either way. Each of the two carriers has a fiber, because a packet to a service that has just gone waits for ever.
 
-import { beatMs, copyWaitMs } from "../config"
+import { beatMs, copyWaitMs, lostMs } from "../config"
 import { kindSession } from "../pair/journal"
 import { platform, Signal } from "../platform"
 import { sealFrame } from "./frame"
 import { NodeServer, isProtected } from "./node"
+import { lostFrame } from "./lost"
 import { beatFrame, flagUnprotected, progressFrame, recordedFrame, replyFlags } from "./telling"
 
 // docs/PROTOCOL.md, "Notices"
@@ -20,6 +21,7 @@ export const noticeAnswer = 3
 export const noticeOutcome = 4
 export const noticeBeat = 5
 export const noticeRecorded = 6
+export const noticeMemory = 7
 
 const repliesMax = 8
 const queuedMax = 4
@@ -39,12 +41,16 @@ export interface Carrier {
     send(command: number, payload: Buffer): Promise<void>
 }
 
-class Reply {
+export class Reply {
     frame: Buffer
+    /** It goes out without a copy. */
     dueMs: number
-    constructor(frame: Buffer, dueMs: number) {
+    /** The partner's copy is taken for lost. */
+    lostMs: number
+    constructor(frame: Buffer, nowMs: number) {
         this.frame = frame
-        this.dueMs = dueMs
+        this.dueMs = nowMs + copyWaitMs
+        this.lostMs = nowMs + lostMs
     }
 }
 
@@ -64,6 +70,11 @@ export class Outbox {
     nextBeatMs: number
     lastProgressMs: number
     lastRecordedMs: number
+    /** When something was last acknowledged without the copy that the partner should have held. */
+    uncopiedMs: number
+    /** What is to be said of the journal memory. */
+    memory: Buffer[]
+    /** Of the notice to send; or the code of a command to the partner. */
     kind: number
     carriers: Carrier[]
 
@@ -80,6 +91,8 @@ export class Outbox {
         this.nextBeatMs = 0
         this.lastProgressMs = 0
         this.lastRecordedMs = 0
+        this.uncopiedMs = -1000
+        this.memory = []
         this.kind = 0
         this.carriers = []
     }
@@ -93,7 +106,8 @@ export class Outbox {
                 if (frame) {
                     const node = this.node
                     this.lastSendMs = node.nowMs
-                    await carrier.send(noticeBase + 16 * node.number + this.kind, frame)
+                    const kind = this.kind
+                    await carrier.send(kind < 16 ? noticeBase + 16 * node.number + kind : kind, frame)
                     node.workerSignal.notify()
                 } else await carrier.signal.wait()
             } catch (e) {
@@ -124,6 +138,7 @@ export function tickOutbox(outbox: Outbox, nowMs: number): void {
         outbox.replies.length > 0 ||
         outbox.frames.length > 0 ||
         outbox.answers.length > 0 ||
+        outbox.memory.length > 0 ||
         outbox.outcomes.length > 0
     )
         wakeCarrier(outbox)
@@ -132,7 +147,7 @@ export function tickOutbox(outbox: Outbox, nowMs: number): void {
 /** A reply without its flags and check; it goes out when the partner has recorded the request, or after `copyWaitMs`. */
 export function queueReply(outbox: Outbox, frame: Buffer, nowMs: number): void {
     if (outbox.replies.length >= repliesMax) outbox.replies.insert(0, -1)
-    outbox.replies.push(new Reply(frame, nowMs + copyWaitMs))
+    outbox.replies.push(new Reply(frame, nowMs))
     wakeCarrier(outbox)
 }
 
@@ -165,6 +180,8 @@ function next(outbox: Outbox): Buffer {
         outbox.kind = noticeReply
         if (frame) return frame
     }
+    const lost = lostFrame(outbox, now)
+    if (lost) return lost
     outbox.kind = noticeProgress
     if (outbox.refusals.length > 0) return first(outbox.refusals)
     if (outbox.progressDue)
@@ -184,6 +201,8 @@ function next(outbox: Outbox): Buffer {
             outbox.kind = noticeRecorded
             if (frame) return frame
         }
+    outbox.kind = noticeMemory
+    if (outbox.memory.length > 0) return first(outbox.memory)
     outbox.kind = noticeAnswer
     if (outbox.answers.length > 0) return first(outbox.answers)
     outbox.kind = noticeData
@@ -199,7 +218,10 @@ function nextReply(outbox: Outbox, now: number): Buffer {
         const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
         if (!copied) if (isProtected(node)) if (now < outbox.replies[i].dueMs) continue
         frame[7] = replyFlags(node)
-        if (!copied) frame[7] |= flagUnprotected
+        if (!copied) {
+            frame[7] |= flagUnprotected
+            outbox.uncopiedMs = now
+        }
         sealFrame(frame, 0)
         outbox.replies.insert(i, -1)
         return frame

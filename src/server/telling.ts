@@ -1,12 +1,13 @@
 // The reports a node makes of its own accord: heartbeat, progress of uploads, what it has recorded. docs/PROTOCOL.md, "Reports".
 
-import { copyWaitMs, protocolVersion, windowBlocks } from "../config"
+import { copyWaitMs, lostMs, protocolVersion, windowBlocks } from "../config"
 import { kindUpload } from "../pair/journal"
 import { platform } from "../platform"
 import { ok } from "../store/status"
 import { uploadsMax } from "../store/volume"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
+import { isBehind } from "./lost"
 import { NodeServer, isProtected } from "./node"
 import { deadIn } from "../array/array"
 
@@ -32,7 +33,7 @@ export function replyFlags(node: NodeServer): number {
 export function beatFlags(node: NodeServer): number {
     let flags = 0
     if (node.partnerAlive) flags |= beatHeard
-    if (isProtected(node)) flags |= beatProtected
+    if (isProtected(node)) if (!isBehind(node)) flags |= beatProtected
     if (node.home.serving) {
         flags |= beatHome
         if (deadIn(node.home.volume.array)) flags |= beatHomeFault
@@ -60,6 +61,16 @@ export function beatFrame(node: NodeServer): Buffer {
     return frame
 }
 
+/** A session or an upload (`id` = volume << 16 | handle) and a number of it; 12 bytes. */
+export function putMark(frame: Buffer, at: number, kind: number, id: number, number: number): void {
+    frame[at] = kind
+    if (kind === kindUpload) {
+        frame[at + 1] = id >> 16
+        frame.setAt(at + 2, "u16", id & 0xffff)
+    } else frame.setAt(at + 4, "u32", id)
+    frame.setAt(at + 8, "u32", number)
+}
+
 /** What was recorded and not told yet; undefined when there is none. */
 export function recordedFrame(node: NodeServer): Buffer {
     const journal = node.journal
@@ -77,13 +88,7 @@ export function recordedFrame(node: NodeServer): Buffer {
     for (let i = 0; i < kinds.length; i++) {
         if (numbers[i] === told[i]) continue
         if (kinds[i] === 0) continue
-        const id = journal.markIds[i]
-        frame[at] = kinds[i]
-        if (kinds[i] === kindUpload) {
-            frame[at + 1] = id >> 16
-            frame.setAt(at + 2, "u16", id & 0xffff)
-        } else frame.setAt(at + 4, "u32", id)
-        frame.setAt(at + 8, "u32", numbers[i])
+        putMark(frame, at, kinds[i], journal.markIds[i], numbers[i])
         told[i] = numbers[i]
         at += 12
     }
@@ -114,7 +119,10 @@ export function progressFrame(node: NodeServer, hosted: Hosted, nowMs: number): 
     frame[4] = hosted.volume.number
     frame[5] = count
     frame[6] = replyFlags(node)
-    if (uncopied) frame[6] |= flagUnprotected
+    if (uncopied) {
+        frame[6] |= flagUnprotected
+        node.outbox.uncopiedMs = nowMs
+    }
     frame[7] = windowBlocks
     let at = 8
     for (let i = 0; i < uploadsMax; i++) {
@@ -139,16 +147,27 @@ let uncopied = false
 function acknowledged(node: NodeServer, hosted: Hosted, slot: number, nowMs: number): number {
     const upload = hosted.volume.uploads[slot]
     const durable = upload.durable
-    if (!isProtected(node)) return durable
-    const copied = node.recorded.get(kindUpload, (upload.object & 0xffff) | (hosted.volume.number << 16))
-    if (copied >= durable) {
+    const copied = isProtected(node) ? copiedOf(node, hosted, slot) : durable
+    // while copies come, however late, they are waited for
+    if (copied >= durable || copied > hosted.toldEnds[slot]) {
         hosted.copyDueMs[slot] = nowMs + copyWaitMs
-        return durable
+        hosted.lostMs[slot] = nowMs + lostMs
     }
-    // the partner missed a block and the host, told so by its `recorded`, has not sent it again: go on, as unprotected
+    if (copied >= durable) return durable
+    // the partner missed a block, and what was tried to make that good failed: go on, as unprotected
     if (nowMs > hosted.copyDueMs[slot]) {
         uncopied = true
         return durable
     }
     return copied
+}
+
+/** How far the partner has recorded an upload. */
+export function copiedOf(node: NodeServer, hosted: Hosted, slot: number): number {
+    return node.recorded.get(kindUpload, uploadId(hosted, slot))
+}
+
+/** Of an upload in a mark: volume << 16 | handle. */
+export function uploadId(hosted: Hosted, slot: number): number {
+    return (hosted.volume.uploads[slot].object & 0xffff) | (hosted.volume.number << 16)
 }

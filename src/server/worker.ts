@@ -9,6 +9,7 @@ import { bodyBytes } from "../store/page"
 import {
     queryArray,
     queryLookup,
+    queryMemory,
     queryNode,
     querySnapshots,
     queryStatfs,
@@ -24,6 +25,7 @@ import { Control } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
 import { Hosted, slotOf } from "./hosted"
 import { inboxSlots } from "./inbox"
+import { loadMemory } from "./memory"
 import { NodeServer, hostedBy } from "./node"
 import { framesMax, queue, queueReply } from "./outbox"
 import { beatFlags, replyFlags } from "./telling"
@@ -319,8 +321,9 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     const node = worker.node
     const op = frame[5]
     const out = worker.answer
-    const hosted = op === queryNode ? node.home : hostedBy(node, frame[4])
-    let status = op === queryNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
+    const isOfNode = op === queryNode || op === queryMemory
+    const hosted = isOfNode ? node.home : hostedBy(node, frame[4])
+    let status = isOfNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
     let length = 0
     if (status === ok) {
         const queries = hosted.queries
@@ -334,7 +337,10 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
             length = 22
         } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
         else if (bytes < 16) status = badRequest
-        else if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
+        else if (op === queryMemory) {
+            length = frame[16]
+            status = loadMemory(node, object, length, out, answerHeadBytes)
+        } else if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
         else if (op === queryUpload) {
             const upload = hosted.volume.uploadOf(object)
             if (upload && object) {

@@ -70,7 +70,10 @@ const queries = fc.oneof(
     record({ ...where, op: fc.constantFrom("statfs" as const, "array" as const, "node" as const) }),
     record({ ...where, op: fc.constant("upload" as const), upload: u32 }),
     record({ ...where, op: fc.constant("snapshots" as const), cookie: u32 }),
+    record({ ...where, op: fc.constant("memory" as const), offset: u32, bytes: u8 }),
 )
+const marks = (minLength: number, maxLength: number) =>
+    fc.array(record({ kind: u8, volume: u8, handle: u16, id: u32, number: u32 }), { minLength, maxLength })
 const notices: fc.Arbitrary<Notice> = fc.oneof(
     record({
         kind: fc.constant("reply" as const),
@@ -133,8 +136,16 @@ const notices: fc.Arbitrary<Notice> = fc.oneof(
     record({
         kind: fc.constant("recorded" as const),
         node: u8,
-        entries: fc.array(record({ kind: u8, volume: u8, handle: u16, id: u32, number: u32 }), { maxLength: 19 }),
+        entries: marks(0, 19),
     }),
+    record({
+        kind: fc.constant("memory" as const),
+        node: u8,
+        entries: marks(1, 19),
+        status: fc.constant("ok" as const),
+        offset: fc.constant(0),
+    }),
+    record({ kind: fc.constant("memory" as const), node: u8, entries: marks(0, 0), status, offset: u32 }),
 )
 
 describe("frames", () => {
@@ -230,7 +241,7 @@ describe("frames", () => {
         assert.deepEqual(beat.subarray(0, 4), crypto.createHash("sha256").update(zeroed).digest().subarray(0, 4))
         assert.equal(protocol.noticeCode(1, protocol.noticeKinds.beat), 0x115)
         assert.deepEqual(protocol.noticeOf(0x115), { node: 1, kind: 5 })
-        assert.equal(protocol.noticeOf(0x117), undefined)
+        assert.equal(protocol.noticeOf(0x118), undefined)
     })
 
     it("whatever is encoded is decoded to the same", () => {

@@ -4,13 +4,17 @@ import assert from "node:assert/strict"
 import { encodeRequest } from "../../tools/bridge/protocol/commands"
 import { commandCodes, noticeKinds } from "../../tools/bridge/protocol/numbers"
 import { decodeNotice, type Reply } from "../../tools/bridge/protocol/notices"
+import { oneReboot } from "../../tools/bench/reboots"
 import { SimSession, source } from "../../tools/sim/session"
 import { CopyWatch } from "./copy-watch"
+import { UpgradeBench } from "./upgrade-bench"
 
 const mtime = 1_700_000_000
 const flagUnprotected = 1
 /** src/config.ts, copyWaitMs */
 const copyWaitMs = 250
+
+const isFull = process.env.FULL === "1"
 
 /** Sends a request as a host that never sends again, and waits for a reply, if one comes. */
 async function ask(
@@ -60,12 +64,43 @@ describe("pair: copies", function () {
             assert.ok(watch.protectedWords > 20, `${watch.protectedWords} claims seen`)
         }))
 
-    it("the partner missed the request: the reply waits for it, and says then that nothing protects it [R8]", () =>
+    it("the partner missed the request: it gets it from the owner's memory, and the reply waits for that [R8] [R12]", () =>
+        withPair(45, async session => {
+            const watch = new CopyWatch(session)
+            const hello = { epoch: 0, session: 77, sequence: 1 }
+            assert.equal((await ask(session, 0, hello, { op: "hello" })).reply?.flags, 0, "with a copy")
+            assert.equal(watch.stores, 0)
+            session.simulation.wire.fault.cut = (from, to) => from === "host" && to === "b"
+            const request = { epoch: 0, session: 77, sequence: 2 }
+            const { reply, afterMs } = await ask(session, 0, request, { op: "mkdir", directory: 1, mtime, name: "d" })
+            assert.equal(reply?.flags, 0, "a copy, in time")
+            assert.ok(afterMs < copyWaitMs, `after ${afterMs} ms`)
+            assert.equal(watch.stores, 1)
+            // a name too long for a store: the partner is told that the request is done
+            const name = "n".repeat(200)
+            const long = {
+                op: "rename",
+                directory: 1,
+                key: 1,
+                object: 99,
+                newDirectory: 1,
+                mtime,
+                name,
+                flags: 0,
+            } as const
+            const { reply: second } = await ask(session, 0, { ...request, sequence: 3 }, long)
+            session.simulation.wire.fault.cut = undefined
+            assert.equal(second?.flags, 0)
+            assert.equal(watch.durableWords, 1)
+            assert.deepEqual(watch.faults, [])
+        }))
+
+    it("the partner missed the request and all its owner says: the reply says that nothing protects it [R8]", () =>
         withPair(42, async session => {
             const watch = new CopyWatch(session)
             const hello = { epoch: 0, session: 77, sequence: 1 }
             assert.equal((await ask(session, 0, hello, { op: "hello" })).reply?.flags, 0, "with a copy")
-            session.simulation.wire.fault.cut = (from, to) => from === "host" && to === "b"
+            session.simulation.wire.fault.cut = (from, to) => from !== "b" && to === "b"
             const request = { epoch: 0, session: 77, sequence: 2 }
             const { reply, afterMs } = await ask(session, 0, request, { op: "mkdir", directory: 1, mtime, name: "d" })
             session.simulation.wire.fault.cut = undefined
@@ -104,4 +139,133 @@ describe("pair: copies", function () {
             assert.equal(reply?.status, "wrongEpoch")
             assert.equal(await session.client.find(0, "late"), undefined)
         }))
+})
+
+/** Puts, directories and removals on both volumes at once, while frames get lost. */
+async function lossy(seed: number, lossP: number): Promise<CopyWatch> {
+    const session = new SimSession({ seed, chip: "W25Q16JV" })
+    const { client, simulation, random } = session
+    let watch!: CopyWatch
+    await session.run(async () => {
+        await session.healthy()
+        watch = new CopyWatch(session)
+        simulation.wire.fault.lossP = lossP
+        const load = async (volume: number) => {
+            for (let i = 0; i < 4; i++) {
+                await client.put(volume, `f${i}`, source(random.bytes(6_000)), { mtime })
+                await client.mkdir(volume, `d${i}`, { mtime })
+                await client.remove(volume, `d${i}`, { mtime })
+            }
+        }
+        await Promise.all([load(0), load(1)])
+        simulation.wire.fault.lossP = 0
+    })
+    await session.bus.close()
+    assert.deepEqual(simulation.panics, [], `seed ${seed}`)
+    return watch
+}
+
+describe("pair: lost frames and rebooted partners", function () {
+    this.timeout(isFull ? 1_800_000 : 120_000)
+
+    for (const { lossP, seeds, shareMax } of [
+        { lossP: 0.05, seeds: isFull ? 40 : 4, shareMax: 0.02 },
+        { lossP: 0.3, seeds: isFull ? 20 : 2, shareMax: 0.12 },
+    ])
+        it(`${100 * lossP} % of all frames lost: copies are made good, what is claimed is true [R8] [R12] [R22]`, async () => {
+            let claimed = 0
+            let unprotected = 0
+            for (let seed = 1; seed <= seeds; seed++) {
+                const watch = await lossy(seed, lossP)
+                assert.deepEqual(watch.faults, [], `seed ${seed}`)
+                claimed += watch.protectedWords
+                unprotected += watch.unprotectedWords
+            }
+            const share = unprotected / (claimed + unprotected)
+            console.log(`      ${unprotected} of ${claimed + unprotected} acknowledgements unprotected`)
+            assert.ok(share <= shareMax, `${share}`)
+        })
+
+    it("without losses no acknowledgement of a long write is unprotected [R8]", () =>
+        withPair(46, async session => {
+            const watch = new CopyWatch(session)
+            await session.client.put(0, "long", source(session.random.bytes(60_000)), { mtime })
+            assert.deepEqual(watch.faults, [])
+            assert.equal(watch.unprotectedWords, 0)
+            assert.equal(watch.stores, 0)
+        }))
+
+    it("a partner that boots in the middle of a write: protected again with its first beats [R8] [R12]", async () => {
+        let longestMs = 0
+        for (let seed = 1; seed <= (isFull ? 40 : 3); seed++) {
+            const { unprotectedMs, protectedWords } = await oneReboot(seed, "rp2040")
+            longestMs = Math.max(longestMs, unprotectedMs)
+            assert.ok(protectedWords > 50, `seed ${seed}: ${protectedWords} protected acknowledgements after it`)
+        }
+        console.log(`      ${Math.round(longestMs)} ms from power to the last unprotected acknowledgement`)
+        // it beats 1.4 s after it has power
+        assert.ok(longestMs < 1_600, `${longestMs} ms`)
+    })
+
+    it("an upload goes on over its partner's reboot, then its owner dies: nothing acknowledged is lost [R12] [R21] [R22]", async () => {
+        const session = new SimSession({ seed: 47, chip: "W25Q16JV" })
+        const { client, random } = session
+        await session.run(async () => {
+            await session.healthy()
+            await session.sleep(5_000)
+            const bytes = random.bytes(100_000)
+            let isReady = false
+            session.host.clock.setTimeout(() => session.power("b", false), 300)
+            session.host.clock.setTimeout(() => session.power("b", true), 700)
+            const put = client.put(0, "over", source(bytes), { mtime }).then(() => (isReady = true))
+            // b waits for giveback and records again; its copies are all it has of what a did not finish
+            await session.sleep(2_500)
+            assert.equal(isReady, false, "the write goes on")
+            session.power("a", false)
+            await put
+            assert.deepEqual(await session.readAll(0, "over"), Buffer.from(bytes))
+        })
+        await session.bus.close()
+        assert.deepEqual(session.simulation.panics, [])
+    })
+})
+
+describe("twinfiler memory", function () {
+    this.timeout(60_000)
+
+    it("shows the copy that a partner holds, byte by byte and in words; beyond the map is an error [R12] [R33] [R36]", async () => {
+        const bench = new UpgradeBench({ seed: 48 })
+        const { session } = bench
+        await session.run(async () => {
+            await session.healthy()
+            await ask(session, 0, { epoch: 0, session: 80, sequence: 1 }, { op: "hello" })
+            session.simulation.wire.fault.cut = (from, to) => from === "host" && to === "a"
+            const head = { epoch: 0, session: 80, sequence: 2 }
+            const body = { op: "mkdir", directory: 1, mtime, name: "copied" } as const
+            await ask(session, 0, head, body, 50)
+            session.simulation.wire.fault.cut = undefined
+            const frame = encodeRequest({ volume: 0, ...head }, body)
+            const loaded = await bench.command(["memory", "load", "b:0x100", "--bytes", "300", "--json"])
+            assert.equal(loaded.exitCode, 0, loaded.err)
+            const { hex, ...rest } = JSON.parse(loaded.out) as { hex: string; outputVersion: number }
+            assert.deepEqual(rest, { outputVersion: 1, node: "b", offset: 256, bytes: 300 })
+            assert.equal(hex.slice(0, 2 * frame.length), frame.toString("hex"))
+            const shown = await bench.command(["memory", "show", "b", "--json"])
+            const { copies } = JSON.parse(shown.out) as { copies: unknown[] }
+            assert.deepEqual(copies, [
+                { offset: 256, kind: "request", volume: "a", op: "mkdir", session: 80, sequence: 2 },
+            ])
+            const words = await bench.command(["memory", "show", "b"])
+            assert.match(words.out, /^copies 1\n {2}b:0x100 {2}request, volume a, op mkdir, session 80, sequence 2$/m)
+            const dumped = await bench.command(["memory", "load", "b:0x110", "--bytes", "20"])
+            assert.match(dumped.out, /^0110 {2}01 00 00 00 .*\n0120 {2}/)
+            const beyond = await bench.command(["memory", "load", "b:0x3fff", "--bytes", "1"])
+            assert.equal(beyond.exitCode, 1)
+            for (const address of ["b", "b:", "b:x", "b:0:0", "b:-1", "b:5000000000", "1:0"])
+                assert.equal((await bench.command(["memory", "load", address])).exitCode, 2, address)
+            assert.equal((await bench.command(["memory", "load", "b:0", "--bytes", "0"])).exitCode, 2)
+        })
+        await bench.close()
+        assert.deepEqual(session.simulation.panics, [])
+    })
 })

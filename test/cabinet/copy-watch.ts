@@ -1,7 +1,8 @@
-// Listens to a pair as anyone on the bus can and holds it to its word: what a node acknowledges without the flag "unprotected" must have
-// been told as recorded by its partner before.
+// Listens to the wire of a pair, whatever is lost on its way, and holds it to its word: what a node acknowledges without the flag
+// "unprotected" must have been told as recorded by its partner before.
 
-import { noticeKinds } from "../../tools/bridge/protocol/numbers"
+import { eachPacket } from "../../tools/bridge/bus/jacdac-frame"
+import { commandCodes, noticeKinds, noticeOf } from "../../tools/bridge/protocol/numbers"
 import type { SimSession } from "../../tools/sim/session"
 
 const unprotected = 1
@@ -12,11 +13,30 @@ export class CopyWatch {
     protectedWords = 0
     /** The same that said they had none. */
     unprotectedWords = 0
+    /** Copies that a node sent its partner, and words that something is durable and needs none. */
+    stores = 0
+    durableWords = 0
     readonly faults: string[] = []
     private readonly recorded = new Map<string, number>()
 
     constructor(private readonly session: SimSession) {
-        session.bus.onNotice((node, kind, frame) => this.hear(node, kind, Buffer.from(frame)))
+        session.simulation.trace.onEntry = ({ kind, data }) => {
+            if (kind === "frame" && typeof data !== "string")
+                eachPacket(Buffer.from(data), (_, code, payload) => this.packet(code, Buffer.from(payload)))
+        }
+    }
+
+    /** Share of what was acknowledged that nobody held a copy of. */
+    get unprotectedShare(): number {
+        return this.unprotectedWords / (this.unprotectedWords + this.protectedWords)
+    }
+
+    private packet(code: number, payload: Buffer): void {
+        if (code === commandCodes.store) this.stores++
+        const notice = noticeOf(code)
+        if (!notice) return
+        if (notice.kind === noticeKinds.memory && payload[5] > 0) this.durableWords++
+        this.hear(notice.node, notice.kind, payload)
     }
 
     private hear(node: number, kind: number, frame: Buffer): void {

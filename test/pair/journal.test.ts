@@ -130,6 +130,17 @@ describe("journal: copies of the partner's commands", () => {
         assert.equal(oldestCopy(journal), slot)
     })
 
+    it("a gap is closed while copies are being finished: none changes its slot [R9] [R21]", () => {
+        for (const n of [0, 3, 2]) recordCommand(journal, write, block(1, 7, 224 * n, 224))
+        journal.replaying = true
+        const before = [...journal.frames]
+        recordCommand(journal, write, block(1, 7, 224, 224))
+        recordCommand(journal, write, block(1, 7, 224 * 5, 224))
+        assert.deepEqual(journal.frames, before)
+        assert.equal(journal.held, 4)
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 448)
+    })
+
     it("nobody sends it again for 6 s: abandoned; sent again, it is waited for [R9] [R21]", () => {
         recordCommand(journal, ask, request(1, 5, 1))
         recordCommand(journal, write, block(1, 7, 0, 40))
@@ -140,17 +151,52 @@ describe("journal: copies of the partner's commands", () => {
         assert.equal(isAbandoned(journal, 1), true)
     })
 
-    it("a block beyond a gap is not recorded; the mark is told again, so that the host hears where to go on [R8]", () => {
+    it("a block beyond a gap is held and not reported; the mark is told again, so that all hear where to go on [R8]", () => {
         const id = uploadId(1, 7)
         recordCommand(journal, write, block(1, 7, 0, 224))
         journal.markTold[journal.markIds.indexOf(id)] = 224
         journal.news = false
         recordCommand(journal, write, block(1, 7, 448, 224))
-        assert.equal(journal.held, 1)
+        assert.equal(journal.held, 2)
         assert.deepEqual(mark(journal, kindUpload, id), { number: 224, told: -1 })
         assert.equal(journal.news, true)
         recordCommand(journal, write, block(1, 7, 224, 224))
-        assert.equal(mark(journal, kindUpload, id)?.number, 448)
+        assert.equal(mark(journal, kindUpload, id)?.number, 672)
+        assert.deepEqual(
+            copies(journal).map(frame => frame.readUInt32LE(8)),
+            [0, 224, 448],
+        )
+    })
+
+    it("one lost block of a window: only it has to come again, by whichever way [R8] [R12]", () => {
+        for (const lost of [0, 1, 7, 14])
+            for (const way of ["sent again", "durable at its owner"]) {
+                clearJournal(journal)
+                for (let n = 0; n < 16; n++) if (n !== lost) recordCommand(journal, write, block(1, 7, 224 * n, 224))
+                assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 224 * lost)
+                if (way === "sent again") recordCommand(journal, write, block(1, 7, 224 * lost, 224))
+                else recordDone(journal, kindUpload, uploadId(1, 7), 224 * (lost + 1))
+                assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 224 * 16, `${lost}, ${way}`)
+            }
+    })
+
+    it("a partner that hears an upload from its middle on: the word of what is durable makes its copies count [R12]", () => {
+        for (let n = 20; n < 30; n++) recordCommand(journal, write, block(1, 7, 224 * n, 224))
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 0)
+        recordDone(journal, kindUpload, uploadId(1, 7), 224 * 19)
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 224 * 19)
+        recordDone(journal, kindUpload, uploadId(1, 7), 224 * 22 + 9)
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 224 * 30)
+        assert.equal(journal.held, 8)
+    })
+
+    it("blocks beyond gaps leave room for those that close them; one heard twice is held once [R26]", () => {
+        for (let n = 1; n < 30; n++)
+            for (let times = 0; times < 2; times++) recordCommand(journal, write, block(1, 7, 448 * n, 224))
+        assert.equal(journal.held, 16)
+        recordCommand(journal, write, block(1, 7, 0, 224))
+        recordCommand(journal, write, block(1, 7, 224, 224))
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 672)
     })
 
     it("a command heard again is held once, and told again [R8] [R21]", () => {
@@ -267,11 +313,11 @@ describe("journal: copies of the partner's commands", () => {
 class NaiveJournal {
     copies: { command: number; kind: number; id: number; number: number; frame: Buffer; heardMs: number }[] = []
     /** Least recently used first. */
-    marks: { kind: number; id: number; number: number }[] = []
+    marks: { kind: number; id: number; number: number; ahead: number }[] = []
 
     private use(kind: number, id: number) {
         const at = this.marks.findIndex(m => m.kind === kind && m.id === id)
-        const found = at < 0 ? { kind, id, number: 0 } : this.marks.splice(at, 1)[0]
+        const found = at < 0 ? { kind, id, number: 0, ahead: 0 } : this.marks.splice(at, 1)[0]
         this.marks.push(found)
         if (this.marks.length > 8) this.marks.shift()
         return found
@@ -286,14 +332,42 @@ class NaiveJournal {
         const id = isBlock ? uploadId(frame[4], frame.readUInt16LE(6)) : frame.readUInt32LE(8)
         const number = isBlock ? frame.readUInt32LE(8) + frame.length - 12 : frame.readUInt32LE(12)
         const found = this.use(kind, id)
-        if (number <= found.number || (isBlock && frame.readUInt32LE(8) > found.number)) {
+        const offset = isBlock ? frame.readUInt32LE(8) : 0
+        const isAhead = offset > found.number
+        if (isAhead || number <= found.number) {
             // its host has not given up: any block stands for its upload
-            for (const copy of this.copies)
-                if (copy.kind === kind && copy.id === id && (isBlock || copy.number === number)) copy.heardMs = nowMs
-            return
-        }
-        found.number = number
+            const same = this.copies.filter(c => c.kind === kind && c.id === id && (isBlock || c.number === number))
+            for (const copy of same) copy.heardMs = nowMs
+            if (!isAhead || same.some(c => c.frame.readUInt32LE(8) <= offset && c.number >= number)) return
+            if (this.copies.length >= 16) return
+            found.ahead = 1
+        } else found.number = number
         this.copies.push({ command, kind, id, number, frame, heardMs: nowMs })
+        if (found.ahead) {
+            this.arrange(id)
+            this.close(found)
+        }
+    }
+
+    /** The last copy finds its place among the blocks of its upload; other copies stay where they are. */
+    private arrange(id: number): void {
+        const places = [...this.copies.keys()].filter(
+            i => this.copies[i].kind === kindUpload && this.copies[i].id === id,
+        )
+        const blocks = places.map(i => this.copies[i])
+        const last = blocks.pop()!
+        let at = blocks.length
+        while (at > 0 && blocks[at - 1].frame.readUInt32LE(8) > last.frame.readUInt32LE(8)) at--
+        blocks.splice(at, 0, last)
+        places.forEach((place, i) => (this.copies[place] = blocks[i]))
+    }
+
+    private close(mark: { id: number; number: number; ahead: number }): void {
+        mark.ahead = 0
+        for (const copy of this.copies)
+            if (copy.kind === kindUpload && copy.id === mark.id)
+                if (copy.frame.readUInt32LE(8) > mark.number) mark.ahead++
+                else mark.number = Math.max(mark.number, copy.number)
     }
 
     done(kind: number, id: number, number: number): void {
@@ -303,7 +377,9 @@ class NaiveJournal {
         const ended = stop < 0 ? of.filter(c => c.number <= number) : of.slice(0, stop)
         this.copies = this.copies.filter(c => !ended.includes(c))
         const found = this.use(kind, id)
-        found.number = Math.max(found.number, number)
+        if (found.number >= number) return
+        found.number = number
+        if (found.ahead) this.close(found)
     }
 }
 

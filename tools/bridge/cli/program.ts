@@ -10,6 +10,7 @@ import { addCheckVerb } from "./check"
 import { withCommonOptions, type World } from "./context"
 import { addEventsVerb } from "./events"
 import { addLookVerbs } from "./look"
+import { addMemoryVerbs } from "./memory"
 import { addNodeVerbs } from "./node"
 import { addServeVerb } from "./serve"
 import { addPropertyVerbs, addSnapshotVerbs } from "./snapshot"
@@ -47,6 +48,7 @@ export async function run(args: readonly string[], world: World, extra: Command[
     addNodeVerbs(verb)
     addEventsVerb(verb)
     addUpgradeVerbs(verb)
+    addMemoryVerbs(verbs)
     addServeVerb(verb)
     addCheckVerb(verb)
     for (const command of extra) program.addCommand(command)

@@ -18,6 +18,7 @@ import { EventReader, type SeenEvent } from "./events"
 import { noNodeError } from "./exchange"
 import { downloadRestartMax, roleWaitMs, settleMs } from "./limits"
 import { Link, type LinkOptions } from "./link"
+import { loadMemory, readJournal, type JournalMemory } from "./memory"
 import type { NodeView } from "./nodes"
 import { Properties, type ObjectProperties, type PackedProperties } from "./properties"
 import { control, type CallOptions, type ControlResult } from "./queries"
@@ -156,6 +157,16 @@ export class TwinfilerClient {
     /** What happened at a node since this client asked last; at first, all that the node holds. */
     events(node: number, options: CallOptions = {}): Promise<SeenEvent[]> {
         return this.eventReader.next(node, options)
+    }
+
+    /** Bytes of a node's journal memory; throws `badRequest` beyond its map. */
+    loadMemory(node: number, offset: number, bytes: number, options: CallOptions = {}): Promise<Buffer> {
+        return loadMemory(this.link, node, offset, bytes, options)
+    }
+
+    /** What a node's journal memory holds. */
+    readJournal(node: number, options: CallOptions = {}): Promise<JournalMemory> {
+        return readJournal(this.link, node, options)
     }
 
     /** Returns the new directory's object; throws `exists`, `notFound` for its parent. */

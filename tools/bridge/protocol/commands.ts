@@ -66,6 +66,7 @@ export type QueryBody =
     | ({ op: "getattr"; object: number } & InSnapshot)
     | ({ op: "readdir"; directory: number; cookie: number } & InSnapshot)
     | ({ op: "properties"; object: number } & InSnapshot)
+    | { op: "memory"; offset: number; bytes: number }
     | { op: "statfs" | "array" | "node" }
     | { op: "upload"; upload: number }
     | { op: "snapshots"; cookie: number }
@@ -214,7 +215,9 @@ export function encodeQuery(head: QueryHead, body: QueryBody): Buffer {
                       ? [body.cookie]
                       : body.op === "events"
                         ? [body.seen]
-                        : []
+                        : body.op === "memory"
+                          ? [body.offset, body.bytes]
+                          : []
     const frame = Buffer.alloc(queryHeadBytes + 4 * words.length + (path?.length ?? 0))
     frame.writeUInt8(head.volume, 4)
     frame.writeUInt8(queryOps[body.op], 5)
@@ -335,7 +338,7 @@ function decodeQuery(frame: Buffer): Command {
     const op: QueryOp | undefined = nameOf(queryOps, frame[5])
     if (!op || frame.length < queryHeadBytes) return bad("a query")
     const words = (frame.length - queryHeadBytes) >> 2
-    const wanted = op === "readdir" ? 2 : op === "statfs" || op === "array" || op === "node" ? 0 : 1
+    const wanted = op === "readdir" || op === "memory" ? 2 : op === "statfs" || op === "array" || op === "node" ? 0 : 1
     if (words < wanted || (op !== "lookup" && frame.length !== queryHeadBytes + 4 * wanted)) bad("a query's length")
     const head = { volume: frame[4], epoch: frame.readUInt16LE(6), tag: frame.readUInt16LE(8) }
     const where = inSnapshot(frame.readUInt16LE(10))
@@ -361,6 +364,8 @@ function decodeQuery(frame: Buffer): Command {
             return { kind: "query", ...head, op, seen: word(0) }
         case "upload":
             return { kind: "query", ...head, op, upload: word(0) }
+        case "memory":
+            return { kind: "query", ...head, op, offset: word(0), bytes: word(1) & 0xff }
         default:
             return { kind: "query", ...head, op }
     }

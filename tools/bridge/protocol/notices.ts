@@ -92,7 +92,16 @@ export interface Recorded {
     node: number
     entries: { kind: number; volume: number; handle: number; id: number; number: number }[]
 }
-export type Notice = Reply | Progress | Data | Answer | Outcome | Beat | Recorded
+/** Of the journal memory: what is durable at its owner and needs no copy, or that a store was refused. */
+export interface MemoryNotice {
+    kind: "memory"
+    node: number
+    entries: Recorded["entries"]
+    status: StatusName
+    /** Where the refused store was for. */
+    offset: number
+}
+export type Notice = Reply | Progress | Data | Answer | Outcome | Beat | Recorded | MemoryNotice
 
 const nameOf = <T extends string>(codes: Record<T, number>) => {
     const names: (T | undefined)[] = []
@@ -112,6 +121,7 @@ const lengths: Record<number, { bytes: number; exact: boolean }> = {
     [noticeKinds.outcome]: { bytes: 12, exact: true },
     [noticeKinds.beat]: { bytes: 32, exact: true },
     [noticeKinds.recorded]: { bytes: 8, exact: false },
+    [noticeKinds.memory]: { bytes: 12, exact: false },
 }
 
 /**
@@ -185,6 +195,13 @@ export function decodeNotice(kind: number, bytes: Uint8Array, object = 0): Notic
                 device: frame.toString("hex", 20, 28),
                 serviceIndex: frame[28],
             }
+        case noticeKinds.memory: {
+            const count = frame[5]
+            const { entries } = count ? decodeRecorded(frame) : { entries: [] }
+            if (count === 0 && frame.length !== 12) bad("the length of a memory notice")
+            const offset = count ? 0 : frame.readUInt32LE(8)
+            return { kind: "memory", node: frame[4], entries, status: status(frame[6]), offset }
+        }
         default:
             return decodeRecorded(frame)
     }
@@ -277,19 +294,29 @@ function fill(notice: Notice): Buffer {
             frame[28] = notice.serviceIndex
             return frame
         }
-        case "recorded": {
-            const frame = head(8 + 12 * notice.entries.length, [notice.node, notice.entries.length, 0, 0])
-            notice.entries.forEach((entry, index) => {
-                const at = 8 + 12 * index
-                frame[at] = entry.kind
-                frame[at + 1] = entry.volume
-                frame.writeUInt16LE(entry.handle, at + 2)
-                frame.writeUInt32LE(entry.id, at + 4)
-                frame.writeUInt32LE(entry.number, at + 8)
-            })
+        case "recorded":
+            return marks(notice.node, 0, notice.entries)
+        case "memory": {
+            const refused = statusNames.indexOf(notice.status)
+            if (notice.entries.length) return marks(notice.node, refused, notice.entries)
+            const frame = head(12, [notice.node, 0, refused, 0])
+            frame.writeUInt32LE(notice.offset, 8)
             return frame
         }
     }
+}
+
+function marks(node: number, code: number, entries: Recorded["entries"]): Buffer {
+    const frame = head(8 + 12 * entries.length, [node, entries.length, code, 0])
+    entries.forEach((entry, index) => {
+        const at = 8 + 12 * index
+        frame[at] = entry.kind
+        frame[at + 1] = entry.volume
+        frame.writeUInt16LE(entry.handle, at + 2)
+        frame.writeUInt32LE(entry.id, at + 4)
+        frame.writeUInt32LE(entry.number, at + 8)
+    })
+    return frame
 }
 
 function head(bytes: number, four: number[]): Buffer {

@@ -29,11 +29,20 @@ export const snapshotsMax = 8
 export const propertyBytesMax = 200
 
 /** Service commands, host to node. */
-export const commandCodes = { write: 0x80, request: 0x81, read: 0x82, query: 0x83, control: 0x84 } as const
+export const commandCodes = { write: 0x80, request: 0x81, read: 0x82, query: 0x83, control: 0x84, store: 0x85 } as const
 /** What a node says. */
-export const noticeKinds = { progress: 0, reply: 1, data: 2, answer: 3, outcome: 4, beat: 5, recorded: 6 } as const
+export const noticeKinds = {
+    progress: 0,
+    reply: 1,
+    data: 2,
+    answer: 3,
+    outcome: 4,
+    beat: 5,
+    recorded: 6,
+    memory: 7,
+} as const
 const noticeBase = 0x100
-const noticeKindMax = 6
+const noticeKindMax = 7
 
 export const requestOps = {
     hello: 1,
@@ -64,6 +73,7 @@ export const queryOps = {
     snapshots: 8,
     properties: 9,
     events: 10,
+    memory: 11,
 } as const
 export type QueryOp = keyof typeof queryOps
 
@@ -94,6 +104,20 @@ export const statusNames = [
     "tooSmall",
 ] as const
 export type StatusName = (typeof statusNames)[number]
+
+/** The map of a node's journal memory; pages of 256 bytes, each with a frame and, behind it, its length, command and state. */
+export const journalMap = {
+    pageBytes: 256,
+    copies: { offset: 0, pages: 20 },
+    marks: { offset: 0x1f00, count: 8, bytes: 16 },
+    accepted: { offset: 0x2000, pages: 18 },
+    /** A store adds a copy here. */
+    storeOffset: 0x8000,
+} as const
+/** What an answer has room for. */
+export const loadBytesMax = 224
+/** What a store has room for. */
+export const storeBytesMax = 228
 
 export const writeFlags = { tellProgress: 1 } as const
 export const replaceFlag = 1

@@ -3,7 +3,9 @@ import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
 import { diagnose } from "../../tools/bridge/cli/diagnosis"
+import type { NodeState } from "../../tools/bridge/client"
 import { TwinfilerError } from "../../tools/bridge/error"
+import { beatFlags } from "../../tools/bridge/protocol/numbers"
 import { bytes } from "./bench"
 import { CliBench } from "./cli-bench"
 
@@ -129,5 +131,16 @@ describe("command line", () => {
         assert.equal(exitCode, 4)
         assert.match(status.problems[0].what, /node a is silent; node b serves volume a alone/)
         assert.deepEqual(diagnose([], []), [])
+    })
+    it("not protected: whether the partner does not record at all, or missed copies [R8] [R36]", () => {
+        const { partnerHeard, protected: isProtected, controlsOwn, records } = beatFlags
+        const state = (node: number, flags: number): NodeState =>
+            ({ node, isHeard: true, role: 2, flags: flags | partnerHeard | controlsOwn }) as NodeState
+        const volumes = [0, 1].map(volume => ({ volume, controller: volume }))
+        const said = (a: number, b: number) => diagnose([state(0, a), state(1, b)], volumes).map(({ what }) => what)
+        const both = isProtected | records
+        assert.deepEqual(said(both, both), [])
+        assert.match(said(records, both)[0], /^not protected: node b missed copies of what node a acknowledged/)
+        assert.match(said(records, isProtected)[0], /^not protected: writes to node a .* node b does not record them/)
     })
 })

@@ -230,8 +230,43 @@ describe("pair: lost frames and rebooted partners", function () {
     })
 })
 
-describe("twinfiler memory", function () {
+describe("twinfiler: what a person sees of copies", function () {
     this.timeout(60_000)
+
+    it("the partner is away: writes go on, end with 4, and status and df say that nothing protects them; back, all is well [R8] [R36]", async () => {
+        const bench = new UpgradeBench({ seed: 49 })
+        const { session } = bench
+        const file = bench.file("local", Buffer.from("text"))
+        const seen = async () => {
+            const df = JSON.parse((await bench.command(["df", ":/a", "--json"])).out) as {
+                volumes: { protected: boolean }[]
+            }
+            const status = await bench.command(["status"])
+            return { df: df.volumes[0].protected, status }
+        }
+        await session.run(async () => {
+            await session.healthy()
+            await session.sleep(5_000)
+            assert.equal((await bench.command(["put", file, ":/a/protected"])).exitCode, 0)
+            assert.equal((await seen()).df, true)
+            session.power("b", false)
+            await session.until("a serves both", () => session.client.controllerOf(1) === 0)
+            const put = await bench.command(["put", file, ":/a/alone"])
+            assert.equal(put.exitCode, 4, put.err)
+            assert.match(put.err, /no partner keeps copies/)
+            const alone = await seen()
+            assert.equal(alone.df, false)
+            assert.equal(alone.status.exitCode, 4)
+            assert.match(alone.status.out, /node a: .*writes are not protected/)
+            assert.match(alone.status.out, /node b is silent; .* without a copy of its commands/)
+            session.power("b", true)
+            await session.sleep(2_500)
+            assert.equal((await seen()).df, true)
+            assert.equal((await bench.command(["put", file, ":/a/again"])).exitCode, 0)
+        })
+        await bench.close()
+        assert.deepEqual(session.simulation.panics, [])
+    })
 
     it("shows the copy that a partner holds, byte by byte and in words; beyond the map is an error [R12] [R33] [R36]", async () => {
         const bench = new UpgradeBench({ seed: 48 })

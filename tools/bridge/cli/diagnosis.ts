@@ -64,11 +64,19 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                 `node ${letter} does not hear node ${partner}, though this host hears both`,
                 `check the bus cable between the boards`,
             )
-        else if (node.flags & beatFlags.partnerHeard && !(node.flags & beatFlags.protected))
-            say(
-                `writes to node ${letter} are not copied at its partner`,
-                `wait for ${partner} to come up; see its role above`,
-            )
+        else if (node.flags & beatFlags.partnerHeard && !(node.flags & beatFlags.protected)) {
+            const other = nodes.find(state => state.node === partnerOf(number) && state.isHeard)
+            if (other && other.flags & beatFlags.records)
+                say(
+                    `not protected: node ${partner} missed copies of what node ${letter} acknowledged a moment ago`,
+                    `nothing, if it passes: the nodes make it good by themselves; if it comes again and again, check the bus cable`,
+                )
+            else
+                say(
+                    `not protected: writes to node ${letter} are not copied, because node ${partner} does not record them`,
+                    `wait for ${partner} to come up; see its role above`,
+                )
+        }
         if (node.flags & beatFlags.ownFault)
             say(`array ${letter} has a fault`, `\`twinfiler array show ${letter}\` says which element`)
     }

@@ -1,7 +1,7 @@
 /** Verbs that look: ls, tree, stat, df. */
 import type { Command } from "commander"
 import type { ListedEntry, VolumeFigures } from "../protocol/answers"
-import { volumeLetter } from "../protocol/numbers"
+import { serviceFlags, volumeLetter } from "../protocol/numbers"
 import { showPath } from "../client"
 import type { Context } from "./context"
 import { parseRemote, parseRemoteOrRoot, type RemotePath } from "./paths"
@@ -102,13 +102,18 @@ async function df(context: Context, command: Command): Promise<void> {
     if (text === undefined) await context.settle()
     const volumes = text === undefined ? context.client.volumes() : [parseRemote(text).volume]
     for (const volume of volumes) await context.checkVolume(volume)
-    const rows: (Omit<VolumeFigures, "controller"> & { volume: string; controller: string })[] = []
+    const rows: (Omit<VolumeFigures, "controller"> & { volume: string; controller: string; protected: boolean })[] = []
     for (const volume of volumes) {
         const figures = await context.client.statfs(volume, context.call)
-        rows.push({ volume: volumeLetter(volume), ...figures, controller: volumeLetter(figures.controller) })
+        rows.push({
+            volume: volumeLetter(volume),
+            ...figures,
+            controller: volumeLetter(figures.controller),
+            protected: !(figures.flags & serviceFlags.unprotected),
+        })
     }
     context.show({ volumes: rows }, () => [
-        "volume       total        free  used  elements  controller",
+        "volume       total        free  used  elements  controller  protected",
         ...rows.map(row => {
             const used = row.bytesTotal ? Math.round(100 * (1 - row.bytesFree / row.bytesTotal)) : 0
             const elements = row.deadElements ? `${row.elements} (${row.deadElements} dead)` : String(row.elements)
@@ -119,6 +124,7 @@ async function df(context: Context, command: Command): Promise<void> {
                 `${used}%`.padStart(5),
                 elements.padStart(9),
                 row.controller.padStart(11),
+                (row.protected ? "yes" : "no").padStart(10),
             ].join(" ")
         }),
     ])

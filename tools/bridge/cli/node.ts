@@ -93,6 +93,7 @@ function shownNode(node: NodeReport, facts: NodeFacts) {
         role: roleName(node.role),
         partnerHeard: has(beatFlags.partnerHeard),
         protected: has(beatFlags.protected),
+        records: has(beatFlags.records),
         controlsOwn: has(beatFlags.controlsOwn),
         controlsPartner: has(beatFlags.controlsPartner),
         ownFault: has(beatFlags.ownFault),
@@ -127,7 +128,7 @@ function lines({ nodes, volumes, problems }: Report): string[] {
     for (const node of nodes) {
         const volumesServed = [node.controlsOwn && "its own", node.controlsPartner && "its partner's"].filter(Boolean)
         const serves = volumesServed.length ? `controls ${volumesServed.join(" and ")} volume` : "controls no volume"
-        const copies = node.protected ? "writes are copied at the partner" : "writes are not copied"
+        const copies = node.protected ? "writes are copied at the partner" : "writes are not protected"
         const state = node.heard
             ? `${node.role}, ${serves}, ${copies}, up ${Math.round(node.uptimeMs / 1_000)} s`
             : "silent"

@@ -4,6 +4,7 @@
 
 import { kindSession, kindUpload, recordDone, recordCommand } from "../pair/journal"
 import { evPartner } from "../pair/role"
+import { isRefusal } from "../store/status"
 import { Control } from "./control"
 import { noticeIsGood } from "./frame"
 import { NodeServer } from "./node"
@@ -68,7 +69,8 @@ export class Listener {
         }
         node.heardPartner = true
         if (kind === noticeReply) {
-            if (payload.length >= 24)
+            // a request that was turned away is not done: it comes again by the same number
+            if (payload.length >= 24 && !isRefusal(payload[6]))
                 recordDone(node.journal, kindSession, payload.getAt(8, "u32"), payload.getAt(12, "u32"))
         } else if (kind === noticeProgress) {
             const count = payload[5]

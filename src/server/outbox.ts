@@ -7,6 +7,7 @@
 import { beatMs, copyWaitMs, lostMs } from "../config"
 import { kindSession } from "../pair/journal"
 import { platform, Signal } from "../platform"
+import { isRefusal } from "../store/status"
 import { sealFrame } from "./frame"
 import { NodeServer, isProtected } from "./node"
 import { lostFrame } from "./lost"
@@ -215,7 +216,8 @@ function nextReply(outbox: Outbox, now: number): Buffer {
     const node = outbox.node
     for (let i = 0; i < outbox.replies.length; i++) {
         const frame = outbox.replies[i].frame
-        const copied = node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
+        const copied =
+            isRefusal(frame[6]) || node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
         if (!copied) if (isProtected(node)) if (now < outbox.replies[i].dueMs) continue
         frame[7] = replyFlags(node)
         if (!copied) {

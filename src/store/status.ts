@@ -22,3 +22,8 @@ export const vetoed = 18
 /** The element belongs to another array. */
 export const foreign = 19
 export const tooSmall = 20
+
+/** Whether a request was turned away: its sequence is not used up, and it may still be executed. */
+export function isRefusal(status: number): boolean {
+    return status >= wrongEpoch && status <= noSession
+}

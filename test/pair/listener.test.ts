@@ -56,9 +56,10 @@ function recordedOf(marks: { kind: number; id: number; number: number }[], count
     return sealNotice(frame)
 }
 
-function replyOf(session: number, sequence: number): Buffer {
+function replyOf(session: number, sequence: number, status = 0): Buffer {
     const frame = Buffer.alloc(24)
     frame[4] = 1
+    frame[6] = status
     frame.writeUInt32LE(session, 8)
     frame.writeUInt32LE(sequence, 12)
     return sealNotice(frame)
@@ -142,6 +143,18 @@ describe("listener: the partner's notices", () => {
         hearCommand(listener, codeOf(1, reply), replyOf(9, 1))
         assert.equal(node.journal.held, 1)
         listener.notice(codeOf(1, progress), progressOf(7, 100))
+        assert.equal(node.journal.held, 0)
+    })
+
+    it("a request that was turned away is not done: its copy stays for the host's next try, by the same number [R8] [R21]", () => {
+        const { node, listener } = listening()
+        hearCommand(listener, 0x81, request(1, 9, 1))
+        const [wrongEpoch, notController, noSession] = [9, 10, 11]
+        for (const status of [wrongEpoch, notController, noSession])
+            listener.notice(codeOf(1, reply), replyOf(9, 1, status))
+        assert.equal(node.journal.held, 1)
+        const badName = 7
+        listener.notice(codeOf(1, reply), replyOf(9, 1, badName))
         assert.equal(node.journal.held, 0)
     })
 

@@ -34,7 +34,8 @@ interface BoardJson {
     sPin?: Record<string, number>
 }
 
-export function boardConfig(boardPath: string): BoardConfig {
+/** @param kept folder where compiled blocks are kept */
+export function boardConfig(boardPath: string, kept = join(projectRoot, "build")): BoardConfig {
     const text = readFileSync(boardPath, "utf8")
     const json = JSON.parse(text) as BoardJson
     const arch = architectures[json.archId]
@@ -53,7 +54,7 @@ export function boardConfig(boardPath: string): BoardConfig {
         const gpio = json.pins?.[name]
         if (gpio !== undefined && (level === 0 || level === 1)) initial.set(Number(gpio), level)
     }
-    return { id, dcfg: compile(id, text, JSON.stringify(arch)), pins, initial }
+    return { id, dcfg: compile(id, text, JSON.stringify(arch), kept), pins, initial }
 }
 
 /** impl_gpio.c, init_used: a pin named by any `pin…` key outside `pins` is not the program's. */
@@ -65,9 +66,9 @@ function collectUsedPins(node: object, used: Set<number>): void {
     }
 }
 
-function compile(id: string, boardText: string, archText: string): Uint8Array {
+function compile(id: string, boardText: string, archText: string, kept: string): Uint8Array {
     const hash = createHash("sha256").update(`2.16.4\0${id}\0${archText}\0${boardText}`).digest("hex").slice(0, 16)
-    const cachePath = join(projectRoot, "build", "dcfg", `${id}-${hash}.dcfg`)
+    const cachePath = join(kept, "dcfg", `${id}-${hash}.dcfg`)
     if (existsSync(cachePath)) return readFileSync(cachePath)
     return inScratchFolder(folder => {
         const file = `${id}.board.json`

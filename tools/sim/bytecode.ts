@@ -50,9 +50,13 @@ function constantIn(path: string, name: string): string {
     return found[1]
 }
 
-export function buildProgram(sources: ProgramSources = firmwareSources()): Uint8Array {
+/** @param kept folder where builds are kept */
+export function buildProgram(
+    sources: ProgramSources = firmwareSources(),
+    kept = join(projectRoot, "build"),
+): Uint8Array {
     const hash = hashOf(sources)
-    const cachePath = join(projectRoot, "build", "program", `${hash}.devs`)
+    const cachePath = join(kept, "program", `${hash}.devs`)
     if (existsSync(cachePath)) return readFileSync(cachePath)
     const bytes = compileProgram(sources)
     writeWhole(cachePath, bytes)

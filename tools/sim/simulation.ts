@@ -3,6 +3,7 @@
 // Promises: everything that happens follows from the seed and from what the outside does at which virtual time; the image the boards run
 // is the one that is flashed. A violation of the hardware's rules ends the run.
 
+import { join } from "node:path"
 import { Board, panicCodes } from "./board"
 import { boardConfig } from "./board-config"
 import { buildProgram, firmwareSources } from "./bytecode"
@@ -10,6 +11,7 @@ import { Cabinet, followState, type CabinetConfig } from "./cabinet/cabinet"
 import { findPart } from "./chips/parts"
 import type { LineName } from "./cabinet/pair"
 import type { Violation } from "./chips/violation"
+import { projectRoot } from "./devs-cli"
 import { EventQueue } from "./event-queue"
 import type { ProcessorKind } from "./processor"
 import { Random } from "./random"
@@ -52,7 +54,7 @@ export class Simulation {
     constructor(readonly options: SimulationOptions) {
         const random = new Random(options.seed)
         this.wire = new Wire(this.queue, random.fork("wire"), this.trace)
-        const config = boardConfig("boards/pico_node.board.json")
+        const config = boardConfig(join(projectRoot, "boards", "pico_node.board.json"))
         const kind = options.chip === undefined ? "nor" : findPart(options.chip).kind
         const image = options.image ?? buildProgram(firmwareSources(kind))
         this.cabinet = new Cabinet({

@@ -2,6 +2,8 @@
 // Kept true: pairs share nothing but the bus, which is not here; every chance is forked by the element's name, so that adding
 // a pair or an element does not change what happens to another; an element is in its slot, out of it, or was never there.
 
+import { join } from "node:path"
+import { projectRoot } from "../devs-cli"
 import { openChipImage } from "../chips/open-image"
 import type { NorWear } from "../chips/nor-cells"
 import type {
@@ -109,7 +111,7 @@ export class Cabinet {
             )
         this.part = findPart(this.partName).part
         this.arraySlots = elements
-        const board = config.board ?? "boards/pico_node.board.json"
+        const board = config.board ?? join(projectRoot, "boards", "pico_node.board.json")
         const pins = typeof board === "string" ? readBoardPins(board) : board
         const names: string[] = []
         try {

@@ -7,7 +7,7 @@ import { inlineSingles } from "./inline"
 import { numberFunctions, numberNames } from "./numbers"
 
 /** Raised with every change of what the link step writes: built images are kept by it. */
-export const linkVersion = 1
+export const linkVersion = 2
 
 /** @param bytes what the compiler wrote; throws when it is not an image of bytecode format 2.16 */
 export function link(bytes: Uint8Array): Uint8Array {

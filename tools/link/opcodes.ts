@@ -27,7 +27,6 @@ export const op = {
     catch: 82,
     finally: 83,
     throw: 84,
-    rethrow: 85,
     throwJump: 86,
     storeReturned: 93,
 } as const
@@ -41,8 +40,8 @@ const numbered = new Set([
 ])
 /** Opcodes whose number is where to go on, counted from the opcode itself. */
 const jumps = new Set<number>([op.jump, op.jumpIfNot, op.jumpIfReturnedNullish, op.try, op.endTry, op.throwJump])
-/** After these the next instruction is not reached from here. */
-const finals = new Set<number>([op.return, op.jump, op.endTry, op.throw, op.rethrow, op.throwJump])
+/** After these the next instruction is not reached from here. (After `rethrow` it is, at the end of a `finally` that no exception led to.) */
+const finals = new Set<number>([op.return, op.jump, op.endTry, op.throw, op.throwJump])
 
 /** By the number of operands; statements are named again below. */
 const byOperands: readonly (readonly number[])[] = [

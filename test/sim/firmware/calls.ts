@@ -61,6 +61,25 @@ function guarded(n: number): string {
     }
 }
 
+function cleaned(n: number): string {
+    let text = "begun"
+    try {
+        if (n === 1) return text + ", left"
+        text += " " + throws(n)
+    } finally {
+        console.log("cleaned " + n)
+    }
+    return text
+}
+
+function tried(n: number): string {
+    try {
+        return cleaned(n)
+    } catch (e) {
+        return "cleaned, and thrown"
+    }
+}
+
 function factorial(n: number): number {
     if (n < 2) return 1
     return n * factorial(n - 1)
@@ -125,6 +144,7 @@ for (let i = 0; i < 5; i++) {
     const third = isThird(i)
     if (third) console.log(i + " is a third")
     console.log(guarded(i))
+    console.log(tried(i))
 }
 console.log("nested " + nested(n, [1, 2, 7, 9]))
 console.log("default " + withDefault(3))

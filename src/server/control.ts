@@ -39,6 +39,7 @@ import {
 } from "../pair/role"
 import { platform } from "../platform"
 import { badRequest, ok, vetoed } from "../store/status"
+import { eventRole, noteState, record } from "./events"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
 import { NodeServer } from "./node"
@@ -116,6 +117,7 @@ export class Control {
                 // acknowledgements that wait for a copy are looked at again
                 node.outbox.progressDue = true
                 pulse = now + beatMs
+                noteState(node, now)
                 // it hears others and finds no way to speak: the runtime lost its roles, and only a start brings them back
                 if (now - pair.heardBusMs > busQuietMs || now - node.outbox.lastSendMs < busQuietMs) muteFrom = now
                 else if (now - muteFrom > muteMsMax) this.lines.restart()
@@ -140,6 +142,7 @@ export class Control {
             actions.insert(0, -count)
         }
         if (pair.role !== role) {
+            record(node.events, eventRole, pair.cause, pair.role + 16 * role + 256 * pair.failure)
             node.outbox.beatDue = true
             tellOutcome(this)
         }

@@ -2,6 +2,7 @@
 //
 // A notice carries its sender's number in its code, because a command does not name who sent it. Nothing here waits for anything.
 
+import { protocolVersion } from "../config"
 import { kindSession, kindUpload, recordDone, recordCommand } from "../pair/journal"
 import { evPartner } from "../pair/role"
 import { isRefusal } from "../store/status"
@@ -30,11 +31,14 @@ export class Listener {
     private control: Control
     private partnerCode: number
     private partnerUptimeMs: number
+    /** It speaks another version of the protocol: it lives, and that is all that can be known of it. */
+    partnerIsOther: boolean
 
     constructor(node: NodeServer, control: Control) {
         this.node = node
         this.control = control
         this.partnerUptimeMs = 0
+        this.partnerIsOther = false
         this.partnerCode = noticeBase + 16 * (node.number ^ 1)
     }
 
@@ -55,6 +59,12 @@ export class Listener {
         if (kind === noticeBeat) {
             if (payload.length < 32) return
             if (payload[5] !== (node.number ^ 1)) return
+            this.partnerIsOther = payload[4] !== protocolVersion
+            if (this.partnerIsOther) {
+                node.heardPartner = true
+                node.partnerRecords = false
+                return
+            }
             const uptimeMs = payload.getAt(16, "u32")
             // it booted again, without the copies it had told of
             if (uptimeMs < this.partnerUptimeMs) {
@@ -68,6 +78,7 @@ export class Listener {
             return
         }
         node.heardPartner = true
+        if (this.partnerIsOther) return
         if (kind === noticeReply) {
             // a request that was turned away is not done: it comes again by the same number
             if (payload.length >= 24 && !isRefusal(payload[6]))
@@ -92,6 +103,7 @@ export function hearCommand(listener: Listener, command: number, payload: Buffer
         return
     }
     listener.node.heardBus = true
+    if (listener.partnerIsOther) return
     if (command === commandWrite || command === commandRequest) recordCommand(listener.node.journal, command, payload)
 }
 

@@ -12,6 +12,7 @@ import { NodeCache } from "../store/node-cache"
 import { scratch as nodeScratch } from "../store/node-layout"
 import { Volume } from "../store/volume"
 import { Recorded } from "./copies"
+import { Events } from "./events"
 import { Hosted } from "./hosted"
 import { Inbox } from "./inbox"
 import { Outbox } from "./outbox"
@@ -29,6 +30,7 @@ export class NodeServer {
     recorded: Recorded
     outbox: Outbox
     reads: Reads
+    events: Events
     /** This node's listener is bound to the partner's service. */
     recording: boolean
     /** The partner's last beat said that it records. */
@@ -61,6 +63,7 @@ export class NodeServer {
         this.journal = new Journal()
         this.recorded = new Recorded()
         this.reads = new Reads()
+        this.events = new Events()
         this.outbox = new Outbox(this)
         this.recording = false
         this.partnerRecords = false

@@ -8,6 +8,7 @@ import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import {
     queryArray,
+    queryEvents,
     queryLookup,
     queryMemory,
     queryNode,
@@ -22,6 +23,7 @@ import { opCommit, opMask, silent, isDone, executeRequest } from "../store/reque
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
 import { Control } from "./control"
+import { tellEvents } from "./events"
 import { frameIsGood, sealFrame } from "./frame"
 import { Hosted, slotOf } from "./hosted"
 import { inboxSlots } from "./inbox"
@@ -321,7 +323,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     const node = worker.node
     const op = frame[5]
     const out = worker.answer
-    const isOfNode = op === queryNode || op === queryMemory
+    const isOfNode = op === queryNode || op === queryEvents || op === queryMemory
     const hosted = isOfNode ? node.home : hostedBy(node, frame[4])
     let status = isOfNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
     let length = 0
@@ -337,6 +339,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
             length = 22
         } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
         else if (bytes < 16) status = badRequest
+        else if (op === queryEvents) length = tellEvents(node.events, object, out, answerHeadBytes)
         else if (op === queryMemory) {
             length = frame[16]
             status = loadMemory(node, object, length, out, answerHeadBytes)

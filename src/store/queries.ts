@@ -19,6 +19,7 @@ export const queryNode = 6
 export const queryArray = 7
 export const querySnapshots = 8
 export const queryProperties = 9
+export const queryEvents = 10
 export const queryMemory = 11
 
 // a `query` frame

@@ -1,13 +1,14 @@
 // New firmware for a pair that goes on serving: over the bus, to the node that serves nothing, by the runtime's own manager.
 
 import assert from "node:assert/strict"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { commandsFrame, eachPacket, type Packet } from "../../tools/bridge/bus/jacdac-frame"
+import { beatFlags } from "../../tools/bridge/protocol/numbers"
 import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
 import { imageSha256 } from "../../tools/bridge/bus/manager"
-import { roles } from "../../tools/sim/session"
+import { roles, source } from "../../tools/sim/session"
 import { nextImage, nextVersion, UpgradeBench } from "./upgrade-bench"
 
 interface Told {
@@ -255,6 +256,22 @@ describe("upgrade", function () {
             await runsEverywhere(bench, nextImage(), nextVersion)
         }))
 
+    it("nodes of two protocol versions keep no copies for each other, and neither resets the other [R34 R31]", () =>
+        withPair(78, async bench => {
+            const { session } = bench
+            session.simulation.board("b").flashProgram(otherProtocolImage())
+            await session.until("a has both", () => session.roleOf(0) === roles.takenOver)
+            await session.sleep(70_000)
+            const [a] = session.client.nodes()
+            assert.ok(a.uptimeMs > 70_000, "nobody has reset a")
+            assert.equal(a.flags & beatFlags.partnerHeard, beatFlags.partnerHeard)
+            assert.equal(a.flags & (beatFlags.protected | beatFlags.partnerFault), 0)
+            await assert.rejects(session.client.giveback(0), /the partner is not waiting/)
+            const { starts } = session.simulation.board("b").counters()
+            assert.ok(starts <= 3, `b has started ${starts} times`)
+            await session.client.put(1, "f", source(Buffer.alloc(10)), { mtime: 1_700_000_000 })
+        }))
+
     const seeds = process.env.FULL === "1" ? 300 : 5
     it(`${seeds} upgrades with power cuts anywhere: the last one ends with both nodes on the new firmware [R34 R22]`, async function () {
         this.timeout(60_000 * (1 + seeds / 10))
@@ -329,6 +346,25 @@ function panickingImage(): Uint8Array {
         writeFileSync(join(root, "src", "main.ts"), 'throw new Error("this program is of no use")\n')
         const { name, version } = firmwareSources("nor", "0.1.2")
         return buildProgram({ root, entry: "src/main.ts", inputs: ["src"], name, version })
+    } finally {
+        rmSync(root, { recursive: true, force: true })
+    }
+}
+
+/** The firmware as it would be if it spoke version 2 of the protocol. */
+function otherProtocolImage(): Uint8Array {
+    const root = mkdtempSync(join(tmpdir(), "twinfiler-"))
+    try {
+        const sources = firmwareSources("nor", "0.2.0")
+        for (const input of sources.inputs)
+            if (existsSync(join(sources.root, input)))
+                cpSync(join(sources.root, input), join(root, input), { recursive: true })
+        const path = join(root, "src", "config.ts")
+        const text = readFileSync(path, "utf8")
+        const changed = text.replace("protocolVersion = 1", "protocolVersion = 2")
+        assert.notEqual(changed, text)
+        writeFileSync(path, changed)
+        return buildProgram({ ...sources, root })
     } finally {
         rmSync(root, { recursive: true, force: true })
     }

@@ -29,9 +29,13 @@ function listening() {
     return { node, listener: new Listener(node, control) }
 }
 
-function beatOf(node: number, role: number, setup: { flags?: number; epoch?: number; uptimeMs?: number } = {}): Buffer {
+function beatOf(
+    node: number,
+    role: number,
+    setup: { flags?: number; epoch?: number; uptimeMs?: number; protocol?: number } = {},
+): Buffer {
     const frame = Buffer.alloc(32)
-    frame[4] = 1
+    frame[4] = setup.protocol ?? 1
     frame[5] = node
     frame[6] = role
     frame[7] = setup.flags ?? 0
@@ -215,5 +219,23 @@ describe("listener: the partner's notices", () => {
         assert.equal(node.journal.held, 1)
         assert.equal(node.pair.partnerRole, -1)
         assert.equal(node.recorded.get(kindSession, 9), 0)
+    })
+
+    it("a partner of another protocol version lives, and nothing else is believed of it [R34 R33]", () => {
+        const { node, listener } = listening()
+        const other = { protocol: 2, flags: recording, epoch: 9 }
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, other))
+        assert.equal(node.heardPartner, true)
+        assert.equal(node.partnerRecords, false)
+        assert.equal(node.pair.partnerRole, -1, "no giveback to it")
+        assert.equal(node.other.epoch, 0)
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 5, number: 7 }]))
+        assert.equal(node.recorded.get(kindSession, 5), 0)
+        hearCommand(listener, 0x81, request(1, 5, 1))
+        assert.equal(node.journal.held, 0)
+        // it was upgraded
+        listener.notice(codeOf(1, beat), beatOf(1, active, { flags: recording }))
+        hearCommand(listener, 0x81, request(1, 5, 1))
+        assert.deepEqual([node.partnerRecords, node.pair.partnerRole, node.journal.held], [true, active, 1])
     })
 })

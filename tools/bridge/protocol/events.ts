@@ -70,7 +70,7 @@ const roleCauses: Record<number, string> = {
     2: "the partner's OWN line fell",
     3: "the partner was silent",
     4: "someone asked for it",
-    5: "the partner is gone",
+    5: "its partner let go of its array",
     6: "of a fault",
 }
 const causeFault = 6

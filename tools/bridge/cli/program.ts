@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { addArrayVerbs } from "./array"
+import { addBoardVerbs } from "./board"
 import { addChangeVerbs } from "./change"
 import { addCheckVerb } from "./check"
 import { withCommonOptions, type World } from "./context"
@@ -51,6 +52,7 @@ export async function run(args: readonly string[], world: World, extra: Command[
     addMemoryVerbs(verbs)
     addServeVerb(verb)
     addCheckVerb(verb)
+    addBoardVerbs(verb)
     for (const command of extra) program.addCommand(command)
     for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)
     try {

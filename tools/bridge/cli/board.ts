@@ -133,7 +133,9 @@ async function flash(world: World, command: Command): Promise<number> {
         await deploy(runtimes, board, image, () => undefined, { signal: world.signal })
         const wanted = readImage(image, "the program").version
         const version = await checkNode(world, client, board, node)
-        const result = { node: flags.node, device: board.device, version: wanted, firmware: version }
+        if (version !== wanted)
+            throw new TwinfilerError("ioError", `the node says it runs firmware ${version}, not ${wanted}`)
+        const result = { node: flags.node, device: board.device, firmware: version }
         if (flags.json) world.stdout.write(JSON.stringify({ outputVersion, ok: true, ...result }) + "\n")
         else world.stdout.write(`node ${flags.node}: runs firmware ${version}\n`)
         return exitCodes.done

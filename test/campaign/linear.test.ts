@@ -43,12 +43,12 @@ const good: Record<string, Operation[]> = {
         [5, 6, read("f", "2")],
     ),
     "unknown, and done late": history(
-        [0, 1, put("f", "1"), "unknown"],
+        [0, 99, put("f", "1"), "unknown"],
         [2, 3, read("f")],
         [4, 5, read("f", "1")],
         [6, 7, read("f", "1")],
     ),
-    "unknown, and never done": history([0, 1, put("f", "1"), "unknown"], [2, 3, read("f")], [90, 91, read("f")]),
+    "unknown, and never done": history([0, Infinity, put("f", "1"), "unknown"], [2, 3, read("f")], [90, 91, read("f")]),
     "a snapshot keeps what was": history(
         [0, 1, put("f", "1")],
         [2, 3, snapshot("s")],
@@ -72,10 +72,15 @@ const bad: Record<string, Operation[]> = {
         [8, 9, read("g", "2")],
     ),
     "an unknown write is done twice": history(
-        [0, 1, put("f", "1"), "unknown"],
+        [0, 99, put("f", "1"), "unknown"],
         [2, 3, read("f", "1")],
         [4, 5, put("f", "2")],
         [6, 7, read("f", "1")],
+    ),
+    "an unknown write is done after all have given it up": history(
+        [0, 9, put("f", "1"), "unknown"],
+        [10, 11, read("f")],
+        [12, 13, read("f", "1")],
     ),
     "a removed file comes back": history([0, 1, put("f", "1")], [2, 3, remove("f")], [4, 5, read("f", "1")]),
     "contents nobody wrote": history([0, 1, put("f", "1")], [2, 3, read("f", "7")]),
@@ -177,7 +182,8 @@ function randomHistory(random: Random): Operation[] {
             default:
                 action = read(name, files.get(name))
         }
-        operations.push({ client: `c${client}`, calledAt, returnedAt, action, outcome })
+        const until = outcome === "unknown" ? Infinity : returnedAt
+        operations.push({ client: `c${client}`, calledAt, returnedAt: until, action, outcome })
     }
     return operations
 }

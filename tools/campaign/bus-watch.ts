@@ -1,12 +1,16 @@
 // Listens to the wire itself, where nothing is lost, and holds the nodes to their word: what a node acknowledges without the flag
-// "unprotected" must have been told as recorded by its partner before. Counts the changes of control that the beats show.
+// "unprotected" must have been told as recorded by its partner before; what was asked only under an epoch that was over is not done; a
+// session is not forgotten while it is among the last eight. Counts the changes of control that the beats show.
 
 import { eachPacket, frameHead } from "../bridge/bus/jacdac-frame"
-import { beatFlags, noticeKinds, noticeOf, partnerOf } from "../bridge/protocol/numbers"
-import { decodeNotice, type Beat } from "../bridge/protocol/notices"
+import { beatFlags, commandCodes, noticeKinds, noticeOf, partnerOf, requestOps } from "../bridge/protocol/numbers"
+import { decodeNotice, type Beat, type Reply } from "../bridge/protocol/notices"
 
 const unprotected = 1
 const sessionKind = 1
+const opMask = 0x7f
+/** docs/FORMAT.md: sessions a volume remembers; those that asked since may all have pushed one out. */
+const sessionsKept = 8
 
 export class BusWatch {
     takeovers = 0
@@ -14,24 +18,67 @@ export class BusWatch {
     readonly faults: string[] = []
     private readonly recorded = new Map<string, number>()
     private readonly beats = new Map<number, Beat>()
+    /** Of each volume, as far as it was told on the wire. */
+    private readonly epochs = new Map<number, number>()
+    /** By volume, session and sequence: whether it was asked under an epoch that held, as far as the wire knew. */
+    private readonly wereCurrent = new Map<string, boolean>()
+    private readonly sessions = new Map<number, Map<number, Set<number>>>()
 
     /** A frame that was on the wire. */
     frame(bytes: Uint8Array, atNs: number): void {
         const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         const head = frameHead(frame)
-        if (!head?.isCommand || head.serviceIndex === 0 || !noticeOf(head.code)) return
+        if (!head?.isCommand || head.serviceIndex === 0) return
         eachPacket(frame, (_, code, data) => {
             const notice = noticeOf(code)
             if (notice) this.notice(notice.node, notice.kind, data, atNs / 1e6)
+            else if (code === commandCodes.request) this.request(data)
         })
+    }
+
+    private request(data: Buffer): void {
+        const volume = data[4]
+        const op = data[5] & opMask
+        const epoch = data.readUInt16LE(6)
+        const session = data.readUInt32LE(8)
+        const key = `${volume} ${session} ${data.readUInt32LE(12)}`
+        const isCurrent = epoch === 0 || epoch === ((this.epochs.get(volume) ?? 0) & 0xffff)
+        if (!this.wereCurrent.get(key)) this.wereCurrent.set(key, isCurrent)
+        const others = this.othersSince(volume)
+        for (const [other, since] of others) if (other !== session) since.add(session)
+        if (op === requestOps.bye) others.delete(session)
+    }
+
+    /** Of each session of a volume that was answered: which others asked since. */
+    private othersSince(volume: number): Map<number, Set<number>> {
+        let found = this.sessions.get(volume)
+        if (!found) this.sessions.set(volume, (found = new Map()))
+        return found
+    }
+
+    private reply(data: Buffer, atMs: number): void {
+        const { volume, session, sequence, status, epoch } = decodeNotice(noticeKinds.reply, data) as Reply
+        const what = `${atMs.toFixed(1)} ms: request ${sequence} of session ${session} on volume ${volume}`
+        if (epoch > (this.epochs.get(volume) ?? 0)) this.epochs.set(volume, epoch)
+        const others = this.othersSince(volume)
+        if (status === "noSession") {
+            const since = others.get(session)
+            if (since && since.size < sessionsKept) this.faults.push(`${what}: its session is forgotten`)
+            others.delete(session)
+        } else if (status === "ok") {
+            if (this.wereCurrent.get(`${volume} ${session} ${sequence}`) === false)
+                this.faults.push(`${what}: done, and asked only under an epoch that was over`)
+            if (data[5] !== requestOps.bye) others.set(session, new Set())
+        }
     }
 
     private notice(node: number, kind: number, data: Buffer, atMs: number): void {
         if (kind === noticeKinds.beat) this.beat(node, data)
         else if (kind === noticeKinds.recorded) this.noteRecorded(node, data)
-        else if (kind === noticeKinds.reply)
+        else if (kind === noticeKinds.reply) {
+            this.reply(data, atMs)
             this.claim(node, data[7], `s${data.readUInt32LE(8)}`, data.readUInt32LE(12), `reply to op ${data[5]}`, atMs)
-        else if (kind === noticeKinds.progress)
+        } else if (kind === noticeKinds.progress)
             for (let i = 0, at = 8; i < data[5]; i++, at += 8) {
                 const end = data.readUInt32LE(at + 4)
                 if (end > 0) this.claim(node, data[6], `u${data[4]}.${data.readUInt16LE(at)}`, end, "progress", atMs)
@@ -40,6 +87,11 @@ export class BusWatch {
 
     private beat(node: number, data: Buffer): void {
         const beat = decodeNotice(noticeKinds.beat, data) as Beat
+        for (const [volume, epoch] of [
+            [node, beat.ownEpoch],
+            [partnerOf(node), beat.partnerEpoch],
+        ])
+            if (epoch > (this.epochs.get(volume) ?? 0)) this.epochs.set(volume, epoch)
         const before = this.beats.get(node)
         this.beats.set(node, beat)
         const holds = (beat.flags & beatFlags.controlsPartner) !== 0

@@ -10,6 +10,7 @@ import { noFaults } from "../sim/chips/element"
 import type { Random } from "../sim/random"
 import type { SimSession } from "../sim/session"
 import { pieces } from "../sim/wire"
+import { unknownMsMax } from "./history"
 
 export const faultKinds = [
     "power",
@@ -22,6 +23,7 @@ export const faultKinds = [
     "reorder",
     "corrupt",
     "cut",
+    "deaf",
     "line",
     "element",
     "slow",
@@ -38,6 +40,9 @@ const slowFactorMax = 12
 /** Of a history: how long after its start the first and the last fault may begin. */
 const spanMs = 7_000
 const faultsMax = 6
+/** When all requests that were given up while a board was deaf count for nothing any more, and when that history ends. */
+const stalePowerMs = 1_500 + durationMsMax + 2_500 + unknownMsMax
+const staleEndMs = stalePowerMs + durationMsMax + 1_000
 
 interface Planned {
     kind: FaultKind
@@ -56,6 +61,7 @@ export class FaultPlan {
     private readonly mends = new Set<() => void>()
     private readonly victims: number[]
     private isLineBroken = false
+    private hangsForGood: string | undefined
 
     constructor(
         private readonly session: SimSession,
@@ -63,6 +69,8 @@ export class FaultPlan {
         private readonly hostIds: () => string[],
         kinds: readonly FaultKind[],
         private readonly isBeyond: boolean,
+        /** The plan is the one of `startStale`, and no other faults are in it. */
+        readonly isStale: boolean,
         elements: number,
     ) {
         const of = Array.from({ length: 1 + random.int(3) }, () => kinds[random.int(kinds.length)])
@@ -92,11 +100,28 @@ export class FaultPlan {
 
     /** When no fault begins any more, nor lasts. */
     get endMs(): number {
-        return spanMs + durationMsMax
+        return this.isStale ? staleEndMs : spanMs + durationMsMax
     }
 
     start(): void {
+        if (this.isStale) return this.startStale()
         for (const { kind, isAimed, atMs } of this.planned) if (!isAimed) this.after(atMs, () => this.strike(kind))
+    }
+
+    /**
+     * Copies that nobody waits for any more: a board hears no host, its partner records what they ask; they give up. Long after, the
+     * board loses its power and its partner takes over.
+     */
+    private startStale(): void {
+        const { simulation } = this.session
+        const node = simulation.cabinet.nodeNames[this.random.chance(0.7) ? 0 : 1]
+        const say = (what: string) => this.told.push(`${(simulation.nowNs / 1e6).toFixed(3)} ms: ${what}`)
+        this.after(500 + this.random.float() * 1_000, () => say(this.deafen(node, durationMsMax)))
+        this.after(stalePowerMs, () => {
+            simulation.power(node, false)
+            this.mendIn(durationMsMax, () => simulation.power(node, true))
+            say(`power of ${node} off for ${durationMsMax} ms`)
+        })
     }
 
     /** Control changes at present. */
@@ -153,10 +178,14 @@ export class FaultPlan {
             case "loop":
                 simulation.endlessLoop(node)
                 return `endless loop of ${node}`
-            case "hang":
+            case "hang": {
                 simulation.board(node).hang()
-                this.mendIn(forMs, () => simulation.board(node).resume())
-                return `${node} hangs for ${forMs} ms`
+                // one of them may hang until somebody does something about it
+                const isForGood = this.hangsForGood === undefined && random.chance(0.4)
+                if (isForGood) this.hangsForGood = node
+                else this.mendIn(forMs, () => simulation.board(node).resume())
+                return `${node} hangs ${isForGood ? "for good" : `for ${forMs} ms`}`
+            }
             case "loss": {
                 const p = random.float() * lossMax
                 fault.lossP = p
@@ -178,6 +207,8 @@ export class FaultPlan {
                 return `${(100 * fault.corruptP).toFixed(0)} % of packets corrupt for ${forMs} ms`
             case "cut":
                 return this.cutBus(nodes, forMs)
+            case "deaf":
+                return this.deafen(node, forMs)
             case "line":
                 return this.breakLine(node, forMs)
             case "element":
@@ -208,6 +239,15 @@ export class FaultPlan {
         fault.cut = pieces(...cut)
         this.mendIn(forMs, () => (fault.cut = undefined))
         return `the bus in pieces for ${forMs} ms: ${cut.map(piece => piece.join("+")).join(" / ")}`
+    }
+
+    /** One board hears no host, and its partner hears them all. */
+    private deafen(node: string, forMs: number): string {
+        const hosts = this.hostIds()
+        const { fault } = this.session.simulation.wire
+        fault.cut = (from, to) => to === node && hosts.includes(from)
+        this.mendIn(forMs, () => (fault.cut = undefined))
+        return `${node} hears no host for ${forMs} ms`
     }
 
     private breakLine(node: string, forMs: number): string | undefined {

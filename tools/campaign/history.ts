@@ -16,6 +16,11 @@ const patientMs = 150_000
 const impatientMsMin = 1_500
 const impatientMsMax = 6_000
 const pauseMsMax = 120
+/**
+ * A request that nobody sends any more is not done after this: its copy is abandoned after 6 s (docs/PROTOCOL.md), the rest is for a
+ * takeover that began before that.
+ */
+export const unknownMsMax = 12_000
 const contentsMax = 3_000
 const contentsLargeMax = 9_000
 const markBytes = 16
@@ -49,6 +54,8 @@ export class ClientHistory {
     constructor(
         private readonly session: SimSession,
         private readonly random: Random,
+        /** All clients but the first give up after so long; otherwise some do, each after a time of its own. */
+        private readonly impatientMs?: number,
     ) {
         const { simulation, bus } = session
         const clients = 2 + random.int(2)
@@ -62,7 +69,9 @@ export class ClientHistory {
                 on = new JacdacBus(virtual, { clock: virtual.clock, random: () => draw.uint32() })
                 this.hosts.push(on)
             }
-            this.clients.push(this.newClient(name, on, draw, i === 0 || random.chance(0.5)))
+            this.clients.push(
+                this.newClient(name, on, draw, i === 0 || (impatientMs === undefined && random.chance(0.5))),
+            )
         }
     }
 
@@ -74,7 +83,7 @@ export class ClientHistory {
     private newClient(name: string, bus: JacdacBus, draw: Random, isPatient: boolean): Client {
         const timeoutMs = isPatient
             ? patientMs
-            : impatientMsMin + Math.floor(draw.float() * (impatientMsMax - impatientMsMin))
+            : (this.impatientMs ?? impatientMsMin + Math.floor(draw.float() * (impatientMsMax - impatientMsMin)))
         const given = { clock: this.session.host.clock, random: () => draw.uint32(), timeoutMs }
         return { name, client: new TwinfilerClient(bus, given), random: draw.fork("work"), isPatient }
     }
@@ -157,7 +166,8 @@ export class ClientHistory {
         const returnedAt = this.session.nowMs()
         this.answered++
         if (outcome === "nothing") return
-        this.operations[volume].push({ client: client.name, calledAt, returnedAt, action, outcome })
+        const until = outcome === "unknown" ? returnedAt + unknownMsMax : returnedAt
+        this.operations[volume].push({ client: client.name, calledAt, returnedAt: until, action, outcome })
     }
 
     private outcomeOf(client: Client, action: Action, error: unknown): Outcome | "nothing" {

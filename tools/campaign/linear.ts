@@ -19,7 +19,7 @@ export type Action =
 
 /**
  * done: it was answered as done; refused: it was answered that what it names is not there (or, of a snapshot, is there already), and
- * changed nothing; unknown: nobody answered, it may be done at any time after, once or never.
+ * changed nothing; unknown: nobody answered, it may be done once before `returnedAt`, which may be later than anything, or never.
  */
 export type Outcome = "done" | "refused" | "unknown"
 
@@ -64,7 +64,7 @@ class Search {
     }
 
     run(): Verdict {
-        const found = this.step(new Map([["", new Map()]]), 0)
+        const found = this.step(new Map([["", new Map()]]), 0, -Infinity)
         if (found) return { ok: true }
         if (this.seen.size >= this.statesLimit)
             return { ok: false, reason: `no order found in ${this.statesLimit} states` }
@@ -76,22 +76,22 @@ class Search {
     }
 
     /** Tries every operation that may come next. `placed` counts those with an answer. */
-    private step(state: State, placed: number): boolean {
+    private step(state: State, placed: number, reached: number): boolean {
         if (placed === this.certain) return true
         const key = `${this.done.map(Number).join("")} ${textOf(state)}`
         if (this.seen.has(key) || this.seen.size >= this.statesLimit) return false
         this.seen.add(key)
-        const next = this.candidates()
+        const next = this.candidates(reached)
         // one that changes nothing and fits now can be placed at once: nothing is lost by it
         for (const index of next) {
             const { action, outcome } = this.operations[index]
             if ((outcome === "refused" || !changes(action)) && apply(state, action, outcome))
-                return this.place(index, state, placed)
+                return this.place(index, state, placed, reached)
         }
         for (const index of next) {
             const { action, outcome } = this.operations[index]
             const after = apply(state, action, outcome)
-            if (after && this.place(index, after, placed)) return true
+            if (after && this.place(index, after, placed, reached)) return true
         }
         if (placed >= this.deepest) {
             this.deepest = placed
@@ -100,21 +100,22 @@ class Search {
         return false
     }
 
-    private place(index: number, after: State, placed: number): boolean {
+    private place(index: number, after: State, placed: number, reached: number): boolean {
+        const { outcome, calledAt } = this.operations[index]
         this.done[index] = true
-        const found = this.step(after, placed + (this.operations[index].outcome === "unknown" ? 0 : 1))
+        const found = this.step(after, placed + (outcome === "unknown" ? 0 : 1), Math.max(reached, calledAt))
         this.done[index] = false
         return found
     }
 
-    /** Those that no operation left over precedes. */
-    private candidates(): number[] {
+    /** Those that no operation left over precedes, and that precede none of those placed: the last was called at `reached`. */
+    private candidates(reached: number): number[] {
         let firstReturn = Infinity
         for (const [index, { returnedAt, outcome }] of this.operations.entries())
             if (!this.done[index] && outcome !== "unknown" && returnedAt < firstReturn) firstReturn = returnedAt
         const found: number[] = []
-        for (const [index, { calledAt }] of this.operations.entries())
-            if (!this.done[index] && calledAt <= firstReturn) found.push(index)
+        for (const [index, { calledAt, returnedAt }] of this.operations.entries())
+            if (!this.done[index] && calledAt <= firstReturn && returnedAt >= reached) found.push(index)
         return found
     }
 }
@@ -190,6 +191,5 @@ export function describe({ client, calledAt, returnedAt, action, outcome }: Oper
     const what = Object.entries(rest)
         .map(([key, value]) => `${key} ${String(value)}`)
         .join(" ")
-    const until = outcome === "unknown" ? "?" : returnedAt.toFixed(1)
-    return `${client} ${kind} ${what}: ${outcome} [${calledAt.toFixed(1)}, ${until}]`
+    return `${client} ${kind} ${what}: ${outcome} [${calledAt.toFixed(1)}, ${returnedAt.toFixed(1)}]`
 }

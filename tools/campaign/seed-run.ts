@@ -2,7 +2,7 @@
 // that was promised is checked.
 
 import { isError } from "../bridge/error"
-import { beatFlags } from "../bridge/protocol/numbers"
+import { beatFlags, partnerOf } from "../bridge/protocol/numbers"
 import { checkArray, MemoryImage } from "../check"
 import { Random } from "../sim/random"
 import { roles, SimSession } from "../sim/session"
@@ -22,6 +22,13 @@ const quietMs = 600
 const slowSeedEvery = 8
 const beyondEvery = 10
 const parityEvery = 6
+const staleEvery = 12
+/** Of the histories in which copies grow stale: few operations, so that what comes late is not undone by the next. */
+const staleOperationsMax = 6
+const staleImpatientMs = 1_800
+const givebackDelayMsMax = 800
+/** A board that hangs and serves nothing is not fenced by anybody: its owner presses its button after this. */
+const buttonMs = 15_000
 
 export interface SeedOptions {
     faults?: readonly FaultKind[]
@@ -103,13 +110,15 @@ async function history(
         if (kind !== "frame") options.tell?.(`${(timeNs / 1e6).toFixed(3)} ${kind} ${String(data)}`)
     }
     await session.until("both nodes serve", () => isHealthy(session), startMsMax)
-    const clients = new ClientHistory(session, random.fork("clients"))
+    const isStale = options.faults === undefined && result.seed % staleEvery === 5
+    const clients = new ClientHistory(session, random.fork("clients"), isStale ? staleImpatientMs : undefined)
     const plan = new FaultPlan(
         session,
         random.fork("faults"),
         () => clients.hostIds,
         options.faults ?? faultKinds,
         isBeyond,
+        isStale,
         elements,
     )
     aimed.plan = plan
@@ -117,8 +126,10 @@ async function history(
     const endMs = session.nowMs() + plan.endMs
     plan.start()
     const faultsEnd = session.sleep(plan.endMs).then(() => plan.end())
-    const work = clients.work(() => endMs, operationsMax)
+    const work = clients.work(() => endMs, isStale ? staleOperationsMax : operationsMax)
+    const operator = random.chance(0.5) ? giveBackSoon(session, plan, random.fork("operator")) : undefined
     await faultsEnd
+    await operator
     const from = session.nowMs()
     const isWell = (await recover(session, isBeyond, result)) && (await scrubAfter(session, plan, result))
     result.healthyMs = session.nowMs() - from
@@ -159,10 +170,31 @@ function isHealthy(session: SimSession): boolean {
     )
 }
 
+/** An operator who gives volumes back while faults go on. */
+async function giveBackSoon(session: SimSession, plan: FaultPlan, random: Random): Promise<void> {
+    while (!plan.isOver) {
+        await session.sleep(pollMs)
+        const holder = session.client.nodes().find(node => isReadyToGiveBack(session, node.node))
+        if (!holder) continue
+        await session.sleep(random.float() * givebackDelayMsMax)
+        await quietly(session.client.giveback(holder.node))
+    }
+}
+
+function isHeldByPartner(session: SimSession, node: number): boolean {
+    return session.roleOf(partnerOf(node)) === roles.takenOver
+}
+
+function isReadyToGiveBack(session: SimSession, node: number): boolean {
+    return session.roleOf(node) === roles.takenOver && session.roleOf(partnerOf(node)) === roles.waiting
+}
+
 /** Does what an operator does: gives volumes back and has elements filled that are there again. */
 async function recover(session: SimSession, isBeyond: boolean, result: SeedResult): Promise<boolean> {
     const { client } = session
     const end = session.nowMs() + healthyMsMax
+    const buttonAt = session.nowMs() + buttonMs
+    const pressed = new Set<number>()
     let isComplete = false
     while (!isComplete) {
         while (!isHealthy(session)) {
@@ -176,9 +208,13 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
                     result.violations.push(`not healthy ${healthyMsMax} ms after the last fault: ${told.join("; ")}`)
                 return false
             }
+            for (const { node, isHeard } of client.nodes())
+                if (session.nowMs() >= buttonAt && !isHeard && !pressed.has(node) && isHeldByPartner(session, node)) {
+                    pressed.add(node)
+                    session.simulation.cabinet.pressReset("ab"[node], session.simulation.nowNs)
+                }
             for (const node of client.nodes())
-                if (node.isHeard && node.role === roles.takenOver && session.roleOf(node.node ^ 1) === roles.waiting)
-                    await quietly(client.giveback(node.node))
+                if (isReadyToGiveBack(session, node.node)) await quietly(client.giveback(node.node))
             await session.sleep(pollMs)
         }
         isComplete = (await makeComplete(session, 0)) && (await makeComplete(session, 1))

@@ -1,0 +1,144 @@
+// Deliberate faults of the firmware, each as exact replacements of its text, put into a copy of the sources at build time. They show that
+// the campaign can fail. One whose text is not found any more stops with its name: the firmware has changed, and the fault has to follow.
+
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
+import { projectRoot } from "../../tools/sim/devs-cli"
+
+interface Edit {
+    file: string
+    text: string
+    by: string
+}
+
+export interface Planted {
+    name: string
+    edits: Edit[]
+}
+
+export const plantedBugs: readonly Planted[] = [
+    {
+        name: "reply before the copy",
+        edits: [
+            {
+                file: "src/server/outbox.ts",
+                text: "        if (!copied) if (isProtected(node)) if (now < outbox.replies[i].dueMs) continue\n",
+                by: "",
+            },
+            { file: "src/server/outbox.ts", text: "        if (!copied) frame[7] |= flagUnprotected\n", by: "" },
+        ],
+    },
+    {
+        name: "skip the fence",
+        edits: [
+            {
+                file: "src/pair/role.ts",
+                text: "    actions.push(doHoldHigh)\n    actions.push(doResetLow)\n",
+                by: "    actions.push(doHoldHigh)\n",
+            },
+            {
+                file: "src/pair/role.ts",
+                text: "        if (event !== evTick) return\n        if (s.partnerOwn) {\n            if (nowMs",
+                by: "        if (event !== evTick) return\n        if (s.partnerOwn && s.stepped) {\n            if (nowMs",
+            },
+            {
+                file: "src/pair/role.ts",
+                text: "    } else if (event === evTick) {\n        if (s.partnerOwn) endTakeover(s, vetoLines, nowMs, actions)\n        else if (nowMs",
+                by: "    } else if (event === evTick) {\n        if (nowMs",
+            },
+        ],
+    },
+    {
+        name: "drop the epoch check",
+        edits: [
+            {
+                file: "src/server/worker.ts",
+                text: "    if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch\n",
+                by: "",
+            },
+        ],
+    },
+    {
+        name: "replay twice",
+        edits: [
+            {
+                file: "src/server/worker.ts",
+                text: "        const status = await execute(this, hosted, frame, bytes)\n        if (status !== silent) reply(this, hosted, frame, status)\n    }\n",
+                by:
+                    "        const status = await execute(this, hosted, frame, bytes)\n        if (status !== silent) reply(this, hosted, frame, status)\n" +
+                    '        const sequence = frame.getAt(12, "u32")\n        frame.setAt(12, "u32", sequence + 1)\n' +
+                    '        await execute(this, hosted, frame, bytes)\n        frame.setAt(12, "u32", sequence)\n    }\n',
+            },
+        ],
+    },
+    {
+        name: "forget the session table",
+        edits: [
+            {
+                file: "src/store/volume.ts",
+                text: "    volume.cleaner.begin()\n    volume.tree.load()\n",
+                by:
+                    "    for (let i = 1; i <= 8; i++) storeResult(volume.log.root, i, 1, 0, 0)\n" +
+                    "    volume.cleaner.begin()\n    volume.tree.load()\n",
+            },
+        ],
+    },
+    {
+        name: "commit before data",
+        edits: [
+            {
+                file: "src/store/volume.ts",
+                text: "        await this.tree.flush(levelsMax)\n        await this.log.commitRoot()\n",
+                by: "        await this.log.commitRoot()\n        await this.tree.flush(levelsMax)\n",
+            },
+        ],
+    },
+    {
+        name: "keep a stale copy",
+        edits: [
+            {
+                file: "src/pair/journal.ts",
+                text: "    return journal.nowMs - journal.heardMs[slot] > abandonedMs\n",
+                by: "    return journal.nowMs - journal.heardMs[slot] > 100 * abandonedMs\n",
+            },
+        ],
+    },
+    {
+        name: "heartbeat never expires",
+        edits: [
+            {
+                file: "src/pair/role.ts",
+                text: "    return s.aloneTicks >= confirmTicks && nowMs - s.heardBusMs <= busQuietMs\n",
+                by: "    return s.aloneTicks >= 0 && nowMs < 0\n",
+            },
+        ],
+    },
+]
+
+/** Builds the firmware with a planted fault. Returns the file of the image. */
+export function buildPlanted({ name, edits }: Planted): string {
+    const folder = join(projectRoot, "build", "planted", name.replace(/ /g, "-"))
+    rmSync(folder, { recursive: true, force: true })
+    const sources = { ...firmwareSources(), root: folder }
+    for (const input of sources.inputs) {
+        const from = join(projectRoot, input)
+        if (!existsSync(from)) continue
+        mkdirSync(dirname(join(folder, input)), { recursive: true })
+        cpSync(from, join(folder, input), { recursive: true })
+    }
+    for (const { file, text, by } of edits) {
+        const path = join(folder, file)
+        const before = readFileSync(path, "utf8")
+        const count = before.split(text).length - 1
+        if (count !== 1)
+            throw new Error(`planted fault "${name}": its text is ${count} times in ${file}, not once:\n${text}`)
+        writeFileSync(
+            path,
+            before.replace(text, () => by),
+        )
+    }
+    const image = join(folder, "image.devs")
+    writeFileSync(image, buildProgram(sources))
+    return image
+}

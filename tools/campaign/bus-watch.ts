@@ -9,6 +9,8 @@ import { decodeNotice, type Beat, type Reply } from "../bridge/protocol/notices"
 const unprotected = 1
 const sessionKind = 1
 const opMask = 0x7f
+const { commit, remove, rename, snapshotCreate, snapshotDelete } = requestOps
+const changingOps: readonly number[] = [commit, remove, rename, snapshotCreate, snapshotDelete]
 /** docs/FORMAT.md: sessions a volume remembers; those that asked since may all have pushed one out. */
 const sessionsKept = 8
 
@@ -24,16 +26,21 @@ export class BusWatch {
     private readonly wereCurrent = new Map<string, boolean>()
     private readonly sessions = new Map<number, Map<number, Set<number>>>()
 
-    /** A frame that was on the wire. */
-    frame(bytes: Uint8Array, atNs: number): void {
+    /** A frame that was on the wire. Says whether it asks for a change. */
+    frame(bytes: Uint8Array, atNs: number): boolean {
         const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         const head = frameHead(frame)
-        if (!head?.isCommand || head.serviceIndex === 0) return
+        if (!head?.isCommand || head.serviceIndex === 0) return false
+        let asks = false
         eachPacket(frame, (_, code, data) => {
             const notice = noticeOf(code)
             if (notice) this.notice(notice.node, notice.kind, data, atNs / 1e6)
-            else if (code === commandCodes.request) this.request(data)
+            else if (code === commandCodes.request) {
+                this.request(data)
+                asks ||= changingOps.includes(data[5] & opMask)
+            }
         })
+        return asks
     }
 
     private request(data: Buffer): void {

@@ -35,6 +35,9 @@ const durationMsMin = 30
 const durationMsMax = 3_500
 const lossMax = 0.3
 const aimedDelayMsMax = 350
+/** What ends a board's program, and how long after a request it may do so. */
+const deathKinds: readonly FaultKind[] = ["power", "reset", "panic"]
+const requestDelayMsMax = 6
 const glitchUsMax = 20_000
 const slowFactorMax = 12
 /** Of a history: how long after its start the first and the last fault may begin. */
@@ -49,15 +52,19 @@ interface Planned {
     /** After the start of the history; or after a change of control, when aimed. */
     atMs: number
     isAimed: boolean
+    /** It hits while a board is at work on a change that someone asked for. */
+    isAtRequest: boolean
 }
 
 export class FaultPlan {
     /** In words, with their times. */
     readonly told: string[] = []
-    /** Arrays of which an element said of writes that they were done, and did not do them. */
-    readonly arraysWithLostWrites = new Set<number>()
+    /** Arrays of which an element was bad: it may lack what the array believes it has. */
+    readonly arraysToRead = new Set<number>()
     isOver = false
     private readonly planned: Planned[] = []
+    /** Those that wait for a request. */
+    private readonly armed: FaultKind[] = []
     private readonly mends = new Set<() => void>()
     private readonly victims: number[]
     private isLineBroken = false
@@ -78,17 +85,15 @@ export class FaultPlan {
         for (let i = 0; i < count; i++) {
             const isAimed = i > 0 && random.chance(0.5)
             const kind = of[random.int(of.length)]
-            this.planned.push({ kind, isAimed, atMs: random.float() * (isAimed ? aimedDelayMsMax : spanMs) })
+            const isAtRequest = deathKinds.includes(kind) && random.chance(0.5)
+            const atMs = random.float() * (isAimed ? aimedDelayMsMax : spanMs)
+            this.planned.push({ kind, isAimed, isAtRequest, atMs })
         }
         // something that makes control change, for the aimed ones to hit
         if (this.planned.some(({ isAimed }) => isAimed)) {
             const first = (["power", "reset", "control", "panic"] as const).filter(kind => kinds.includes(kind))
-            if (first.length > 0)
-                this.planned.push({
-                    kind: first[random.int(first.length)],
-                    isAimed: false,
-                    atMs: random.float() * spanMs,
-                })
+            const [kind, atMs] = [first[random.int(first.length)], random.float() * spanMs]
+            if (first.length > 0) this.planned.push({ kind, isAimed: false, isAtRequest: random.chance(0.5), atMs })
         }
         this.victims = [random.int(elements), random.int(elements)]
     }
@@ -105,7 +110,7 @@ export class FaultPlan {
 
     start(): void {
         if (this.isStale) return this.startStale()
-        for (const { kind, isAimed, atMs } of this.planned) if (!isAimed) this.after(atMs, () => this.strike(kind))
+        for (const one of this.planned) if (!one.isAimed) this.after(one.atMs, () => this.due(one))
     }
 
     /**
@@ -129,9 +134,20 @@ export class FaultPlan {
         if (this.isOver) return
         const index = this.planned.findIndex(({ isAimed }) => isAimed)
         if (index < 0) return
-        const [{ kind, atMs }] = this.planned.splice(index, 1)
-        this.planned.push({ kind, atMs, isAimed: false })
-        this.after(atMs, () => this.strike(kind))
+        const [one] = this.planned.splice(index, 1)
+        this.planned.push({ ...one, isAimed: false })
+        this.after(one.atMs, () => this.due(one))
+    }
+
+    /** Someone has just asked for a change. */
+    requested(): void {
+        const kind = this.armed.shift()
+        if (kind) this.after(this.random.float() * requestDelayMsMax, () => this.strike(kind))
+    }
+
+    private due({ kind, isAtRequest }: Planned): void {
+        if (isAtRequest) this.armed.push(kind)
+        else this.strike(kind)
     }
 
     /** Everything is mended. */
@@ -282,10 +298,8 @@ export class FaultPlan {
         if (way === "silent") faults.silent = true
         else if (way === "busy") faults.staysBusy = true
         else if (way === "lies") faults.lies = random.float()
-        else {
-            faults.dropsWrites = random.float()
-            this.arraysWithLostWrites.add(array)
-        }
+        else faults.dropsWrites = random.float()
+        this.arraysToRead.add(array)
         this.mendIn(forMs, () => Object.assign(simulation.cabinet.element(name).faults, noFaults()))
         return `${name} ${way} for ${forMs} ms`
     }

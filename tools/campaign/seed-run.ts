@@ -10,6 +10,7 @@ import { BusWatch } from "./bus-watch"
 import { FaultPlan, faultKinds, type FaultKind } from "./faults"
 import { ClientHistory } from "./history"
 import { checkLinearizable, describe } from "./linear"
+import { StaleHost } from "./stale-host"
 
 /** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. */
 export const healthyMsMax = 90_000
@@ -26,6 +27,7 @@ const staleEvery = 12
 /** Of the histories in which copies grow stale: few operations, so that what comes late is not undone by the next. */
 const staleOperationsMax = 6
 const staleImpatientMs = 1_800
+const staleHostEvery = 3
 const givebackDelayMsMax = 800
 /** A board that hangs and serves nothing is not fenced by anybody: its owner presses its button after this. */
 const buttonMs = 15_000
@@ -105,8 +107,10 @@ async function history(
     const { simulation } = session
     const aimed: { plan?: FaultPlan } = {}
     simulation.trace.onEntry = ({ timeNs, kind, data }) => {
-        if (kind === "frame" && typeof data !== "string") watch.frame(data, timeNs)
-        else if (kind === "line" && /^.\.HOLD=/.test(String(data))) aimed.plan?.changing()
+        if (kind === "frame" && typeof data !== "string") {
+            if (watch.frame(data, timeNs)) aimed.plan?.requested()
+        }
+        if (kind === "line" && /^.\.HOLD=/.test(String(data))) aimed.plan?.changing()
         if (kind !== "frame") options.tell?.(`${(timeNs / 1e6).toFixed(3)} ${kind} ${String(data)}`)
     }
     await session.until("both nodes serve", () => isHealthy(session), startMsMax)
@@ -128,8 +132,11 @@ async function history(
     const faultsEnd = session.sleep(plan.endMs).then(() => plan.end())
     const work = clients.work(() => endMs, isStale ? staleOperationsMax : operationsMax)
     const operator = random.chance(0.5) ? giveBackSoon(session, plan, random.fork("operator")) : undefined
+    const stale =
+        result.seed % staleHostEvery === 1 ? new StaleHost(session, random.fork("stale")).work(endMs) : undefined
     await faultsEnd
     await operator
+    await stale
     const from = session.nowMs()
     const isWell = (await recover(session, isBeyond, result)) && (await scrubAfter(session, plan, result))
     result.healthyMs = session.nowMs() - from
@@ -230,10 +237,10 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
     return true
 }
 
-/** Elements that dropped writes and said nothing are found by reading all there is. */
+/** What an element did not write, or was away for when power went, is found by reading all there is. */
 async function scrubAfter(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<boolean> {
     const { client } = session
-    for (const volume of plan.arraysWithLostWrites) {
+    for (const volume of plan.arraysToRead) {
         const before = (await client.array(volume)).scrub.passes
         await client.scrub(volume, scrubRowsPerSecond)
         const end = session.nowMs() + rebuildMsMax

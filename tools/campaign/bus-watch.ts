@@ -22,8 +22,8 @@ export class BusWatch {
     private readonly beats = new Map<number, Beat>()
     /** Of each volume, as far as it was told on the wire. */
     private readonly epochs = new Map<number, number>()
-    /** By volume, session and sequence: whether it was asked under an epoch that held, as far as the wire knew. */
-    private readonly wereCurrent = new Map<string, boolean>()
+    /** By volume, session and sequence: the epoch that held when it was first asked under another; 0 = it was asked under one that held. */
+    private readonly askedLate = new Map<string, number>()
     private readonly sessions = new Map<number, Map<number, Set<number>>>()
 
     /** A frame that was on the wire. Says whether it asks for a change. */
@@ -49,8 +49,9 @@ export class BusWatch {
         const epoch = data.readUInt16LE(6)
         const session = data.readUInt32LE(8)
         const key = `${volume} ${session} ${data.readUInt32LE(12)}`
-        const isCurrent = epoch === 0 || epoch === ((this.epochs.get(volume) ?? 0) & 0xffff)
-        if (!this.wereCurrent.get(key)) this.wereCurrent.set(key, isCurrent)
+        const known = this.epochs.get(volume) ?? 0
+        if (epoch === 0 || epoch === (known & 0xffff)) this.askedLate.set(key, 0)
+        else if (!this.askedLate.has(key)) this.askedLate.set(key, known)
         const others = this.othersSince(volume)
         for (const [other, since] of others) if (other !== session) since.add(session)
         if (op === requestOps.bye) others.delete(session)
@@ -73,7 +74,8 @@ export class BusWatch {
             if (since && since.size < sessionsKept) this.faults.push(`${what}: its session is forgotten`)
             others.delete(session)
         } else if (status === "ok") {
-            if (this.wereCurrent.get(`${volume} ${session} ${sequence}`) === false)
+            // in a later epoch its copy may have been finished
+            if (this.askedLate.get(`${volume} ${session} ${sequence}`) === epoch)
                 this.faults.push(`${what}: done, and asked only under an epoch that was over`)
             if (data[5] !== requestOps.bye) others.set(session, new Set())
         }
@@ -84,7 +86,15 @@ export class BusWatch {
         else if (kind === noticeKinds.recorded) this.noteRecorded(node, data)
         else if (kind === noticeKinds.reply) {
             this.reply(data, atMs)
-            this.claim(node, data[7], `s${data.readUInt32LE(8)}`, data.readUInt32LE(12), `reply to op ${data[5]}`, atMs)
+            if (this.claims(data))
+                this.claim(
+                    node,
+                    data[7],
+                    `s${data.readUInt32LE(8)}`,
+                    data.readUInt32LE(12),
+                    `reply to op ${data[5]}`,
+                    atMs,
+                )
         } else if (kind === noticeKinds.progress)
             for (let i = 0, at = 8; i < data[5]; i++, at += 8) {
                 const end = data.readUInt32LE(at + 4)
@@ -116,6 +126,12 @@ export class BusWatch {
                     : `u${data[at + 1]}.${data.readUInt16LE(at + 2)}`
             this.recorded.set(`${node} ${id}`, data.readUInt32LE(at + 8))
         }
+    }
+
+    /** Whether a reply says that the request was looked at: one that was turned away is not done, and claims nothing. */
+    private claims(data: Buffer): boolean {
+        const { status } = decodeNotice(noticeKinds.reply, data) as Reply
+        return status !== "wrongEpoch" && status !== "notController" && status !== "noSession"
     }
 
     private claim(node: number, flags: number, id: string, number: number, what: string, atMs: number): void {

@@ -26,7 +26,11 @@ export const plantedBugs: readonly Planted[] = [
                 text: "        if (!copied) if (isProtected(node)) if (now < outbox.replies[i].dueMs) continue\n",
                 by: "",
             },
-            { file: "src/server/outbox.ts", text: "        if (!copied) frame[7] |= flagUnprotected\n", by: "" },
+            {
+                file: "src/server/outbox.ts",
+                text: "            frame[7] |= flagUnprotected\n            outbox.uncopiedMs = now\n",
+                by: "",
+            },
         ],
     },
     {

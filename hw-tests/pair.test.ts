@@ -62,6 +62,8 @@ describe("hardware: a pair on its bus", function () {
             }
             assert.ok(now.passes > before.passes, "the scrub did not come to its end")
             assert.equal(now.badPages, before.badPages, "pages differ between elements, or cannot be read")
+            const array = await bench.client.array(volume)
+            assert.equal(array.members.length, array.elements, "an element was given up while it was used")
         })
 
     it("copies are heard both ways [R8 R20]", async () => {

@@ -104,7 +104,9 @@ export function hearCommand(listener: Listener, command: number, payload: Buffer
     }
     listener.node.heardBus = true
     if (listener.partnerIsOther) return
-    if (command === commandWrite || command === commandRequest) recordCommand(listener.node.journal, command, payload)
+    if (command === commandWrite || command === commandRequest)
+        // what came to the wrong pair is not the partner's to answer for
+        if ((payload[4] ^ listener.node.number) < 2) recordCommand(listener.node.journal, command, payload)
 }
 
 /** What the partner has recorded of this node's commands, or what of its own is durable and needs no copy. */

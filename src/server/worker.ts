@@ -105,15 +105,18 @@ export class Worker {
     async write(frame: Buffer, bytes: number): Promise<void> {
         const node = this.node
         const hosted = frame[4] === node.number ? node.home : node.other
+        if (hosted.number !== frame[4]) {
+            tellUpload(this, frame, notController)
+            return
+        }
         if (!hosted.serving) return
-        if (hosted.number !== frame[4]) return
         if (bytes > blockFrameBytes) return
         const handle = frame.getAt(6, "u16")
         let upload = hosted.current
         if (!upload.object || (upload.object & 0xffff) !== handle) {
             const slot = slotOf(hosted, handle)
             if (slot < 0) {
-                tellNoUpload(this, hosted, frame)
+                tellUpload(this, frame, noUpload)
                 return
             }
             upload = hosted.volume.uploads[slot]
@@ -239,14 +242,15 @@ async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promi
     return false
 }
 
-function tellNoUpload(worker: Worker, hosted: Hosted, frame: Buffer): void {
+/** Why a block was not taken. */
+function tellUpload(worker: Worker, frame: Buffer, status: number): void {
     const out = Buffer.alloc(16)
-    out[4] = hosted.volume.number
+    out[4] = frame[4]
     out[5] = 1
     out[6] = replyFlags(worker.node)
     out[7] = windowBlocks
     out.setAt(8, "u16", frame.getAt(6, "u16"))
-    out[10] = noUpload
+    out[10] = status
     sealFrame(out, 0)
     queue(worker.node.outbox, worker.node.outbox.refusals, out)
 }
@@ -288,6 +292,11 @@ function refusal(hosted: Hosted, epoch: number): number {
     return ok
 }
 
+/** The node to ask about a volume that this one does not serve: its partner, or at home of the volume in another pair. */
+function elsewhere(node: NodeServer, volume: number): number {
+    return volume === node.number ? volume ^ 1 : volume
+}
+
 async function request(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
     const hosted = hostedBy(worker.node, frame[4])
     let status = refusal(hosted, frame.getAt(6, "u16"))
@@ -312,10 +321,9 @@ function reply(worker: Worker, hosted: Hosted, frame: Buffer, status: number): v
     out[5] = frame[5] & opMask
     out[6] = status
     out.blitAt(8, frame, 8, 8)
-    if (hosted) {
-        out.setAt(16, "u32", status === notController || status === wrongEpoch ? 0 : hosted.requests.value)
-        out.setAt(20, "u32", hosted.epoch)
-    }
+    if (hosted) out.setAt(20, "u32", hosted.epoch)
+    if (status === notController) out[16] = elsewhere(worker.node, frame[4])
+    else if (status !== wrongEpoch) out.setAt(16, "u32", hosted.requests.value)
     queueReply(worker.node.outbox, out, worker.node.nowMs)
 }
 
@@ -353,6 +361,9 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
         } else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
         if (length === 0) length = queries.bytes
         if (status !== ok) if (op !== queryLookup) length = 0
+    } else if (status === notController) {
+        out[answerHeadBytes] = elsewhere(node, frame[4])
+        length = 1
     }
     out[4] = frame[4]
     out[5] = op
@@ -391,7 +402,17 @@ function read(worker: Worker, frame: Buffer, bytes: number): void {
     if (bytes < 20) return
     const hosted = hostedBy(worker.node, frame[4])
     const status = refusal(hosted, frame.getAt(6, "u16"))
-    if (hosted) beginRead(worker.node.reads, hosted, frame, status)
+    if (status !== notController) beginRead(worker.node.reads, hosted, frame, status)
+    else if (frame.getAt(16, "u16") + frame[18]) {
+        const node = worker.node
+        const out = Buffer.alloc(answerHeadBytes)
+        out[4] = frame[4]
+        out[5] = frame[5]
+        out[6] = status
+        out[8] = elsewhere(node, frame[4])
+        sealFrame(out, frame.getAt(8, "u32"))
+        queue(node.outbox, node.outbox.frames, out)
+    }
 }
 
 async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** Packets by jacdac-ts itself, typed as far as the tests use them. */
 import * as jacdac from "jacdac-ts"
-import { serviceClass } from "../../tools/bridge/protocol/numbers"
+import { serviceClassOf } from "../../tools/bridge/protocol/numbers"
 
 interface JacdacPacket {
     serviceIndex: number
@@ -14,7 +14,7 @@ const { Packet } = jacdac as unknown as { Packet: { from(code: number, data: Uin
 export function announcement(id: Buffer): Buffer {
     const data = Buffer.alloc(8)
     data.writeUInt32LE(0x0101, 0) // restarted once, one packet
-    data.writeUInt32LE(serviceClass, 4)
+    data.writeUInt32LE(serviceClassOf(0), 4)
     const packet = Packet.from(0, new Uint8Array(data))
     packet.serviceIndex = 0
     packet.deviceIdentifier = id.toString("hex")

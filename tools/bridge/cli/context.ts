@@ -8,7 +8,7 @@ import type { Clock, RandomU32 } from "../bus/clock"
 import { defaultBusUrl, parseBusAddress } from "../bus/address"
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { Runtimes } from "../bus/runtimes"
-import { TwinfilerClient } from "../client"
+import { noVolume, TwinfilerClient } from "../client"
 import { exitCodes, TwinfilerError } from "../error"
 import { volumeLetter } from "../protocol/numbers"
 
@@ -89,8 +89,7 @@ export class Context {
         await this.settle()
         const volumes = this.client.volumes()
         if (volumes.includes(volume)) return
-        const there = volumes.map(volumeLetter).join(", ")
-        throw new TwinfilerError("notFound", `no volume ${volumeLetter(volume)} on this bus; there is ${there}`)
+        throw new TwinfilerError("notFound", noVolume(volumeLetter(volume), volumes))
     }
 }
 

@@ -2,7 +2,7 @@
  * What is wrong with a cabinet and what to do about it, in words: a pure function of what the nodes say, so that the
  * command line, a live page and a test read the same.
  */
-import type { NodeState } from "../client"
+import { rivalsText, type NodeState } from "../client"
 import type { NodeFigures, VolumeFigures } from "../protocol/answers"
 import { beatFlags, partnerOf, roleNames, volumeLetter } from "../protocol/numbers"
 
@@ -31,6 +31,14 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
         const letter = volumeLetter(number)
         const partner = volumeLetter(partnerOf(number))
         const node = nodes.find(state => state.node === number && state.isHeard)
+        const rivals = nodes.find(state => state.node === number)?.rivals
+        if (rivals) {
+            say(
+                rivalsText(number, rivals),
+                `set NODE, PAIR0 and PAIR1 of each board as docs/WIRING.md says; until then nothing is sent to it`,
+            )
+            continue
+        }
         const controller = volumes.find(({ volume }) => volume === number)?.controller
         if (!node) {
             if (controller === undefined)

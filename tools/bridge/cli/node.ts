@@ -57,7 +57,10 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
     const nodes: NodeReport[] = await Promise.all(
         client.nodes().map(async state => ({
             ...state,
-            figures: state.isHeard ? await client.nodeFigures(state.node, quick).catch(unlessSilent) : undefined,
+            figures:
+                state.isHeard && !state.rivals
+                    ? await client.nodeFigures(state.node, quick).catch(unlessSilent)
+                    : undefined,
         })),
     )
     const facts = await Promise.all(
@@ -90,6 +93,7 @@ function shownNode(node: NodeReport, facts: NodeFacts) {
         node: volumeLetter(node.node),
         device: node.device,
         heard: node.isHeard,
+        rivals: node.rivals ?? [],
         role: roleName(node.role),
         partnerHeard: has(beatFlags.partnerHeard),
         protected: has(beatFlags.protected),

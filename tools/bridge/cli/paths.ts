@@ -4,7 +4,9 @@
  */
 import { TwinfilerError } from "../error"
 import { splitPath } from "../protocol/names"
-import { volumesMax } from "../protocol/numbers"
+
+/** Any letter is read: whoever knows the volumes there are says so of one that is not. */
+const letters = 26
 
 export interface RemotePath {
     kind: "remote"
@@ -65,7 +67,7 @@ export function parseVolume(text: string): number {
 /** `a` is 0. Throws `usage`. */
 export function parseLetter(text: string, what: "volume" | "node"): number {
     const number = text.length === 1 ? text.charCodeAt(0) - 97 : -1
-    if (number < 0 || number >= volumesMax)
+    if (number < 0 || number >= letters)
         throw new TwinfilerError("usage", `${JSON.stringify(text)} is no ${what}: they are named a, b, c, …`)
     return number
 }

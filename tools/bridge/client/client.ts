@@ -50,6 +50,8 @@ export interface NodeState {
     uptimeMs: number
     /** Whether it was heard in the last 400 ms. */
     isHeard: boolean
+    /** Boards that bear its number, when there are several: then nothing is sent to it. */
+    rivals?: string[]
 }
 
 export class TwinfilerClient {
@@ -127,7 +129,7 @@ export class TwinfilerClient {
 
     /** Most requests outstanding at once so far, and frames that were dropped as damaged. */
     get counters(): { outstandingHighWater: number; badFrames: number } {
-        return { outstandingHighWater: this.link.gate.highWater, badFrames: this.link.badFrames }
+        return { outstandingHighWater: this.link.outstandingHighWater, badFrames: this.link.badFrames }
     }
 
     /** The entry at a path; throws `notFound`, with `details.found` names that exist. */
@@ -339,6 +341,8 @@ export class TwinfilerClient {
     private state(view: NodeView): NodeState {
         const { node, role, flags, ownEpoch, partnerEpoch, uptimeMs } = view.beat
         const isHeard = this.link.nodes.isHeard(view)
-        return { node, device: view.beat.device, role, flags, ownEpoch, partnerEpoch, uptimeMs, isHeard }
+        const state = { node, device: view.beat.device, role, flags, ownEpoch, partnerEpoch, uptimeMs, isHeard }
+        const rivals = this.link.nodes.rivals(node)
+        return rivals.length ? { ...state, rivals } : state
     }
 }

@@ -8,6 +8,7 @@ import { commandCodes, readBytesMax } from "../protocol/numbers"
 import { encodeRead } from "../protocol/commands"
 import type { Data } from "../protocol/notices"
 import { abortError, silenceError } from "./exchange"
+import type { PairGates } from "./gate"
 import {
     busyWaitMaxMs,
     readAheadBytes,
@@ -85,6 +86,7 @@ class Reader {
     private pauseMs = 0
     private isEntering = false
     private isClosed = false
+    private readonly gates: PairGates
     private readonly unsubscribe: () => void
 
     constructor(
@@ -92,6 +94,7 @@ class Reader {
         private readonly target: DownloadTarget,
         private readonly options: DownloadOptions,
     ) {
+        this.gates = link.gatesOf(target.volume)
         this.arrivedTo = this.takenTo = this.askedTo = target.start
         this.unsubscribe = link.nodes.onChange(volume => {
             if (volume === target.volume) this.askAgain()
@@ -148,14 +151,14 @@ class Reader {
         if (this.asks.size >= readsPerDownloadMax) return
         const range = this.nextRange()
         if (!range) return
-        if (this.link.readGate.tryEnter()) {
-            if (this.link.gate.tryEnter()) return this.ask(range)
-            this.link.readGate.leave()
+        if (this.gates.reads.tryEnter()) {
+            if (this.gates.all.tryEnter()) return this.ask(range)
+            this.gates.reads.leave()
         }
         this.isEntering = true
-        void this.link.readGate
+        void this.gates.reads
             .enter()
-            .then(() => this.link.gate.enter())
+            .then(() => this.gates.all.enter())
             .then(() => {
                 this.isEntering = false
                 this.ask(range)
@@ -166,8 +169,8 @@ class Reader {
     private ask(range: Range): void {
         const tag = this.isClosed ? undefined : this.link.takeReadTag()
         if (tag === undefined) {
-            this.link.gate.leave()
-            this.link.readGate.leave()
+            this.gates.all.leave()
+            this.gates.reads.leave()
             this.holes.push(range)
             this.armTimer()
             return
@@ -257,8 +260,8 @@ class Reader {
     private drop(ask: Ask): void {
         if (!this.asks.delete(ask.tag)) return
         this.link.releaseReadTag(ask.tag)
-        this.link.gate.leave()
-        this.link.readGate.leave()
+        this.gates.all.leave()
+        this.gates.reads.leave()
     }
 
     private armTimer(): void {

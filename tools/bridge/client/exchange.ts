@@ -4,7 +4,7 @@
  * a failover only makes it late.
  */
 import { TwinfilerError } from "../error"
-import { volumeLetter } from "../protocol/numbers"
+import { partnerOf, volumeLetter } from "../protocol/numbers"
 import { busyWaitMaxMs, busyWaitMinMs, epochRetryMax, farewellMs, resendWaitsMs, roleWaitMs } from "./limits"
 import type { Link } from "./link"
 import type { NodeView } from "./nodes"
@@ -31,6 +31,8 @@ export class Exchange<T> {
     private waitIndex = 0
     private busyWaitMs = busyWaitMinMs
     private epochRetries = 0
+    /** What was sent last went where a node had pointed; those that point at each other are not followed. */
+    private isRedirected = false
     private timer: unknown
     private readonly deadlineTimer: unknown
     private readonly unsubscribe: () => void
@@ -68,8 +70,13 @@ export class Exchange<T> {
         this.busyWaitMs = Math.min(2 * this.busyWaitMs, busyWaitMaxMs)
     }
 
-    /** The node does not control the volume: by the next beat it is known who does. */
-    notController(): void {
+    /** The node asked does not control the volume. The one it names is asked at once; then, by the next beat it is known who does. */
+    notController(other?: number): void {
+        const to = this.isRedirected || other === undefined ? undefined : this.link.nodes.get(other)
+        if (to) {
+            this.isRedirected = true
+            this.sendTo(to)
+        }
         this.sendIn(roleWaitMs)
     }
 
@@ -86,13 +93,16 @@ export class Exchange<T> {
         const { route } = this.options
         const { nodes } = this.link
         const to = "volume" in route ? nodes.controllerOf(route.volume) : nodes.get(route.node)
-        if (to) {
-            this.sentCount++
-            this.options.send(to)
-        }
+        this.isRedirected = false
+        if (to) this.sendTo(to)
         this.sendIn(resendWaitsMs[this.waitIndex])
         // Nothing was sent without a controller: the first wait is the one that notices it soonest.
         if (to) this.waitIndex = Math.min(this.waitIndex + 1, resendWaitsMs.length - 1)
+    }
+
+    private sendTo(node: NodeView): void {
+        this.sentCount++
+        this.options.send(node)
     }
 
     private sendIn(delayMs: number): void {
@@ -130,6 +140,11 @@ export function silenceError(link: Link, route: Route, subject: string, timeoutM
     const problem = link.bus.problem()
     if (problem) return new TwinfilerError("noNode", `${subject}: ${after}: ${problem}`)
     if (!link.nodes.all().some(view => link.nodes.isHeard(view))) return noNodeError(link, `${subject}: ${after}`)
+    const number = "node" in route ? route.node : route.volume
+    for (const node of [number, partnerOf(number)]) {
+        const rivals = link.nodes.rivals(node)
+        if (rivals.length) return new TwinfilerError("noNode", `${subject}: ${rivalsText(node, rivals)}`)
+    }
     if ("node" in route) {
         const name = volumeLetter(route.node)
         if (!link.nodes.get(route.node))
@@ -137,9 +152,20 @@ export function silenceError(link: Link, route: Route, subject: string, timeoutM
         return new TwinfilerError("timeout", `${subject}: ${after} from node ${name}`)
     }
     const letter = volumeLetter(route.volume)
+    if (!link.nodes.volumes().includes(route.volume))
+        return new TwinfilerError("notFound", `${subject}: ${noVolume(letter, link.nodes.volumes())}`)
     if (!link.nodes.controllerOf(route.volume))
         return new TwinfilerError("timeout", `${subject}: no node controls volume ${letter}: see \`twinfiler status\``)
     return new TwinfilerError("timeout", `${subject}: ${after} from the node that controls volume ${letter}`)
+}
+
+/** A builder's mistake, in words. */
+export function rivalsText(node: number, devices: readonly string[]): string {
+    return `${devices.length} boards say that they are node ${volumeLetter(node)} (${devices.join(", ")}): check their straps`
+}
+
+export function noVolume(letter: string, volumes: readonly number[]): string {
+    return `no volume ${letter} on this bus; there is ${volumes.map(volumeLetter).join(", ")}`
 }
 
 export function noNodeError(link: Link, start: string): TwinfilerError {

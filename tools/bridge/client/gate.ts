@@ -33,3 +33,10 @@ export class Gate {
         this.highWater = Math.max(this.highWater, this.held)
     }
 }
+
+/** What may be outstanding at the nodes of one pair: a pair that is silent for a while keeps nobody waiting who asks another. */
+export interface PairGates {
+    /** Requests, queries, reads and controls. */
+    all: Gate
+    reads: Gate
+}

@@ -2,6 +2,7 @@
 export { TwinfilerClient, type ClientOptions, type NodeState, type RangeOptions } from "./client"
 export type { ByteSource } from "./block-source"
 export type { ChangeOptions } from "./changes"
+export { noVolume, rivalsText } from "./exchange"
 export type { CallOptions, ControlResult } from "./queries"
 export { checkChangeable, isInSnapshots, snapshotsName } from "./snapshots"
 export type { ObjectProperties, PackedProperties } from "./properties"

@@ -7,6 +7,8 @@ export const resendWaitsMs = [300, 600, 1_200, 2_000] as const
 export const timeoutDefaultMs = 30_000
 /** A node not heard for so long is silent: it controls nothing as far as the host knows. */
 export const silentAfterMs = 400
+/** Of two boards that bear one number, the one not heard for so long is gone. Meanwhile each may reset the other: a start takes 2 s. */
+export const rivalMs = 10_000
 /** After the first node was heard: beats come each 100 ms, 300 when a node is busy, so all have been heard by then. */
 export const settleMs = 350
 
@@ -31,6 +33,9 @@ export const uploadProbeMs = 60
 export const goBackMinMs = 100
 export const goBackMaxMs = 2_000
 export const uploadWindowBlocks = windowBlocksMax
+/** All uploads together: some 90 ms of the wire. With more on their way they would be taken for lost, and sent again. */
+export const uploadBlocksMax = 32
+export const uploadWindowBlocksMin = 4
 /** Uploads at once on one volume: as many as a node holds. More wait here, where it costs nothing. */
 export const uploadsPerVolumeMax = 4
 /** How often an upload whose source can be read again is begun anew. */

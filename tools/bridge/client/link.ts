@@ -5,10 +5,17 @@
 import type { Clock, RandomU32 } from "../bus/clock"
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { isError } from "../error"
-import { outstandingMax, protocolVersion, readsPerNodeMax, serviceFlags, noticeKinds } from "../protocol/numbers"
+import {
+    outstandingMax,
+    pairOf,
+    protocolVersion,
+    readsPerNodeMax,
+    serviceFlags,
+    noticeKinds,
+} from "../protocol/numbers"
 import { decodeNotice, type Answer, type Data, type Outcome, type Progress, type Reply } from "../protocol/notices"
-import { Gate } from "./gate"
-import { tagRestMs, timeoutDefaultMs } from "./limits"
+import { Gate, type PairGates } from "./gate"
+import { tagRestMs, timeoutDefaultMs, uploadBlocksMax, uploadWindowBlocks, uploadWindowBlocksMin } from "./limits"
 import { NodeTable } from "./nodes"
 
 export interface LinkOptions {
@@ -26,9 +33,9 @@ export class Link {
     readonly random: RandomU32
     readonly timeoutMs: number
     readonly nodes: NodeTable
-    /** Requests, queries, reads and controls outstanding, over all nodes. */
-    readonly gate = new Gate(outstandingMax)
-    readonly readGate = new Gate(readsPerNodeMax)
+    /** Volumes of the uploads under way, which share the wire. */
+    readonly uploads = new Set<{ readonly volume: number }>()
+    private readonly gates: PairGates[] = []
 
     readonly replies = new Map<number, (reply: Reply) => void>()
     readonly answers = new Map<number, (answer: Answer) => void>()
@@ -65,6 +72,25 @@ export class Link {
 
     close(): void {
         this.unsubscribe()
+    }
+
+    /** Of the pair that a node or volume belongs to. */
+    gatesOf(number: number): PairGates {
+        const pair = pairOf(number)
+        return (this.gates[pair] ??= { all: new Gate(outstandingMax), reads: new Gate(readsPerNodeMax) })
+    }
+
+    /** Most requests outstanding at once at any pair so far. */
+    get outstandingHighWater(): number {
+        return Math.max(0, ...Object.values(this.gates).map(({ all }) => all.highWater))
+    }
+
+    /** Blocks one upload may have on their way: those that can move share what the wire carries in good time. */
+    windowBlocks(): number {
+        let moving = 0
+        for (const { volume } of this.uploads) if (this.nodes.controllerOf(volume)) moving++
+        const share = Math.floor(uploadBlocksMax / Math.max(1, moving))
+        return Math.min(uploadWindowBlocks, Math.max(uploadWindowBlocksMin, share))
     }
 
     /** A tag for a query or a control. */

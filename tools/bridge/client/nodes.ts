@@ -1,12 +1,12 @@
 /**
  * What the beats say: which nodes live, which of them controls each volume, and at which epoch. A node that has not
- * been heard for 400 ms controls nothing. Listeners hear when a volume's controller or its epoch has changed, and when
- * a silent controller is heard again.
+ * been heard for 400 ms controls nothing, nor does one whose number two boards bear: nothing is sent to either.
+ * Listeners hear when a volume's controller or its epoch has changed, and when a silent controller is heard again.
  */
 import { beatFlags, partnerOf, volumesMax } from "../protocol/numbers"
 import type { Beat } from "../protocol/notices"
 import type { Clock } from "../bus/clock"
-import { silentAfterMs } from "./limits"
+import { rivalMs, silentAfterMs } from "./limits"
 
 export interface NodeView {
     /** 0 is `a`. */
@@ -24,6 +24,8 @@ export class NodeTable {
     private readonly listeners = new Set<ControllerListener>()
     /** What was last told to listeners, by volume. */
     private readonly told = new Map<number, string>()
+    /** By node, from when to when each board that bears its number was heard. */
+    private readonly boards = new Map<number, Map<string, { firstMs: number; lastMs: number }>>()
 
     constructor(private readonly clock: Clock) {}
 
@@ -33,7 +35,21 @@ export class NodeTable {
 
     get(node: number): NodeView | undefined {
         const view = this.byNumber.get(node)
-        return view && this.isHeard(view) ? view : undefined
+        return view && this.isHeard(view) && this.rivals(node).length === 0 ? view : undefined
+    }
+
+    /**
+     * Devices of the boards that say they are this node, when there are several: a builder's mistake with the straps. A board that
+     * another was exchanged for is not heard again after that one.
+     */
+    rivals(node: number): string[] {
+        const boards = this.boards.get(node)
+        if (!boards || boards.size < 2) return []
+        const since = this.clock.now() - rivalMs
+        const heard = [...boards].filter(([, { lastMs }]) => lastMs >= since)
+        const latestFirst = Math.max(...heard.map(([, { firstMs }]) => firstMs))
+        const both = heard.filter(([, { lastMs }]) => lastMs >= latestFirst)
+        return both.length > 1 ? both.map(([device]) => device) : []
     }
 
     isHeard(view: NodeView): boolean {
@@ -44,7 +60,7 @@ export class NodeTable {
     controllerOf(volume: number): NodeView | undefined {
         let best: NodeView | undefined
         for (const view of this.byNumber.values())
-            if (this.isHeard(view) && controls(view.beat, volume))
+            if (this.isHeard(view) && controls(view.beat, volume) && this.rivals(view.node).length === 0)
                 if (!best || epochIn(view.beat, volume) > epochIn(best.beat, volume)) best = view
         return best
     }
@@ -83,12 +99,23 @@ export class NodeTable {
         const wasSilent = known !== undefined && !this.isHeard(known)
         const view = { node: beat.node, beat, heardMs: this.clock.now() }
         this.byNumber.set(beat.node, view)
+        this.noteBoard(beat, view.heardMs)
         this.tell(view, wasSilent)
     }
 
     onChange(listener: ControllerListener): () => void {
         this.listeners.add(listener)
         return () => void this.listeners.delete(listener)
+    }
+
+    private noteBoard({ node, device }: Beat, nowMs: number): void {
+        let boards = this.boards.get(node)
+        if (!boards) this.boards.set(node, (boards = new Map()))
+        const known = boards.get(device)
+        if (known && nowMs - known.lastMs <= rivalMs) known.lastMs = nowMs
+        else boards.set(device, { firstMs: nowMs, lastMs: nowMs })
+        if (boards.size < 2) return
+        for (const [other, { lastMs }] of boards) if (nowMs - lastMs > rivalMs) boards.delete(other)
     }
 
     private tell(view: NodeView, wasSilent: boolean): void {

@@ -33,10 +33,11 @@ export async function query(
     subject: string,
     options: CallOptions = {},
 ): Promise<Answer> {
-    await link.gate.enter()
+    const volume = "volume" in route ? route.volume : route.node
+    const gate = link.gatesOf(volume).all
+    await gate.enter()
     const tag = link.takeTag()
     try {
-        const volume = "volume" in route ? route.volume : route.node
         const exchange = new Exchange<Answer>(link, {
             route,
             subject,
@@ -49,7 +50,7 @@ export async function query(
         link.answers.set(tag, answer => {
             if (answer.op !== body.op || (!("node" in route) && answer.volume !== volume)) return
             if (answer.status === "busy") exchange.busy()
-            else if (answer.status === "notController") exchange.notController()
+            else if (answer.status === "notController") exchange.notController(answer.payload[0])
             else if (answer.status === "wrongEpoch") {
                 link.nodes.learnEpoch(volume, answer.epoch)
                 exchange.wrongEpoch()
@@ -61,7 +62,7 @@ export async function query(
         return await exchange.promise
     } finally {
         link.answers.delete(tag)
-        link.gate.leave()
+        gate.leave()
     }
 }
 
@@ -84,7 +85,8 @@ export async function control(
 ): Promise<ControlResult> {
     const dryRun = options.dryRun ?? false
     const subject = `${verb} ${volumeLetter(node)}`
-    await link.gate.enter()
+    const gate = link.gatesOf(node).all
+    await gate.enter()
     const tag = link.takeTag()
     let askedBefore = false
     try {
@@ -108,7 +110,7 @@ export async function control(
         return { verb, node, dryRun }
     } finally {
         link.outcomes.delete(tag)
-        link.gate.leave()
+        gate.leave()
     }
 }
 

@@ -108,7 +108,8 @@ export class Session {
     ): Promise<{ reply: Reply; sentCount: number }> {
         const { link, volume, id: session } = this
         const sequence = ++this.sequence
-        await link.gate.enter()
+        const gate = link.gatesOf(volume).all
+        await gate.enter()
         try {
             const exchange: Exchange<Reply> = new Exchange<Reply>(link, {
                 route: { volume },
@@ -122,7 +123,7 @@ export class Session {
             })
             link.replies.set(session, reply => {
                 if (reply.volume !== volume || reply.sequence !== sequence) return
-                if (reply.status === "notController") exchange.notController()
+                if (reply.status === "notController") exchange.notController(reply.value)
                 else if (reply.status === "wrongEpoch") {
                     link.nodes.learnEpoch(volume, reply.epoch)
                     exchange.wrongEpoch()
@@ -137,7 +138,7 @@ export class Session {
             throw error
         } finally {
             link.replies.delete(session)
-            link.gate.leave()
+            gate.leave()
         }
     }
 }

@@ -97,6 +97,7 @@ class UploadWindow {
         })
         const abort = () => this.fail(abortError(this.target.subject))
         link.progress.add(onProgress)
+        link.uploads.add(this.target)
         options.signal?.addEventListener("abort", abort)
         if (options.signal?.aborted) abort()
         this.restartDeadline()
@@ -107,6 +108,7 @@ class UploadWindow {
             this.isOver = true
             this.room?.()
             link.progress.delete(onProgress)
+            link.uploads.delete(this.target)
             options.signal?.removeEventListener("abort", abort)
             unsubscribe()
             link.clock.clearTimeout(this.timer)
@@ -149,10 +151,11 @@ class UploadWindow {
             return
         }
         if (this.isResuming) return
-        const window = Math.min(this.blocks.length, this.credit)
+        const most = Math.min(this.credit, this.link.windowBlocks())
+        const window = Math.min(this.blocks.length, most)
         if (this.sent >= window) return
         while (this.sent < window) {
-            const isLast = this.sent + 1 === window && (this.isEnded || window === this.credit)
+            const isLast = this.sent + 1 === window && (this.isEnded || window === most)
             this.transmit(this.blocks[this.sent], isLast)
             this.sent++
         }

@@ -3,8 +3,8 @@
  * purpose: a shared mistake would hide itself.
  */
 export const protocolVersion = 1
-/** The file service every node serves. */
-export const serviceClass = 0x17f11e50
+/** The file service as the nodes of a pair announce it. */
+export const serviceClassOf = (pair: number): number => 0x17f11e50 + 2 * pair
 /** What a host announces, for nodes to speak to while their partner is silent. */
 export const hostServiceClass = 0x17f11e51
 
@@ -16,7 +16,7 @@ export const lookupPathBytesMax = frameBytesMax - 16
 export const readBytesMax = 65_536
 /** Blocks a host may have beyond the acknowledged offset of an upload. */
 export const windowBlocksMax = 16
-/** Requests, queries, reads and controls a host may have outstanding, over all nodes. */
+/** Requests, queries, reads and controls a host may have outstanding at the nodes of one pair. */
 export const outstandingMax = 8
 /** Reads one node serves at once. */
 export const readsPerNodeMax = 4
@@ -165,9 +165,10 @@ export const roleNames = [
 
 /** `a` for volume 0, `b` for 1, and so on; a node bears the letter of its home volume. */
 export const volumeLetter = (volume: number): string => String.fromCharCode(97 + volume)
-export const volumesMax = 26
+export const volumesMax = 8
 /** Nodes come in pairs: 0 and 1, 2 and 3. */
 export const partnerOf = (node: number): number => node ^ 1
+export const pairOf = (node: number): number => node >> 1
 
 /** The service command a notice travels as. */
 export const noticeCode = (node: number, kind: number): number => noticeBase + 16 * node + kind

@@ -2,7 +2,7 @@
  * The volumes as one tree of paths, for the length of one HTTP request: `/` lists the volumes (or is one volume's root),
  * and an entry is looked up once however often it is asked for, since the bus is slow. A change forgets what was seen.
  */
-import type { TwinfilerClient } from "../client"
+import { noVolume, type TwinfilerClient } from "../client"
 import { TwinfilerError } from "../error"
 import type { Attributes } from "../protocol/answers"
 import { splitPath } from "../protocol/names"
@@ -32,8 +32,9 @@ export class TreeView {
         if (volume !== undefined) return { volume, names: [...names] }
         if (names.length === 0) return undefined
         const [letter, ...rest] = names
-        const found = this.client.volumes().find(number => volumeLetter(number) === letter)
-        if (found === undefined) throw new TwinfilerError("notFound", `no volume ${letter} on this bus`)
+        const volumes = this.client.volumes()
+        const found = volumes.find(number => volumeLetter(number) === letter)
+        if (found === undefined) throw new TwinfilerError("notFound", noVolume(letter, volumes))
         return { volume: found, names: rest }
     }
 

@@ -48,6 +48,11 @@ const good: Record<string, Operation[]> = {
         [4, 5, read("f", "1")],
         [6, 7, read("f", "1")],
     ),
+    "unknown, done in time, and nobody looks until long after": history(
+        [0, 9, put("f", "1"), "unknown"],
+        [50, 51, read("g")],
+        [52, 53, read("f", "1")],
+    ),
     "unknown, and never done": history([0, Infinity, put("f", "1"), "unknown"], [2, 3, read("f")], [90, 91, read("f")]),
     "a snapshot keeps what was": history(
         [0, 1, put("f", "1")],

@@ -82,9 +82,15 @@ class Search {
         if (this.seen.has(key) || this.seen.size >= this.statesLimit) return false
         this.seen.add(key)
         const next = this.candidates(reached)
-        // one that changes nothing and fits now can be placed at once: nothing is lost by it
+        // one that changes nothing and fits now can be placed at once: nothing is lost by it, unless it is too late then for what is unknown
+        const expires = Math.min(
+            ...next.map(index =>
+                this.operations[index].outcome === "unknown" ? this.operations[index].returnedAt : Infinity,
+            ),
+        )
         for (const index of next) {
-            const { action, outcome } = this.operations[index]
+            const { action, outcome, calledAt } = this.operations[index]
+            if (calledAt > expires) continue
             if ((outcome === "refused" || !changes(action)) && apply(state, action, outcome))
                 return this.place(index, state, placed, reached)
         }

@@ -26,6 +26,15 @@ export const busQuietMs = 1500
 export const bootGraceMs = 4000
 /** A fence that has not worked by then is given up. */
 export const fenceMsMax = 100
+/** A partner that claims this node's array without resetting it must do so for this long before it is let go: a glitch of the line is shorter. */
+export const letGoMs = 10
+/** A partner that has not let go of its array by then, and was not to be forced, keeps it. */
+export const letGoMsMax = 5000
+/** A partner that waits for giveback, after a takeover nobody asked for, is given its array back after this long. */
+export const givebackMs = 10000
+/** So many givebacks of its own accord in so long; then only when asked, until the time is over: a board that keeps dying is left alone. */
+export const givebacksMax = 3
+export const givebackWindowMs = 600000
 /** How long a reset pulse lasts at least; RP2040 datasheet §2.12.3 needs far less. */
 export const resetMs = 2
 /** After a takeover or a mount failed, how long until the next try. */

@@ -4,6 +4,8 @@
 // Promises, for a node and its partner that both run it, whatever happens to power, lines and bus:
 // - A node drives an array only while the hardware selects it: its own with its OWN high, the partner's with HOLD high and the
 //   partner's OWN seen low after that.
+// - A takeover that someone asks for resets nobody: the partner sees HOLD, writes down what it has, lets go and waits. Only when it is silent,
+//   or is to be forced, is it fenced like a dead one.
 // - HOLD rises before the partner is reset, and a node that boots looks at its partner's HOLD before and after it raises OWN; so one of
 //   the two always sees the other's claim.
 // - A node takes over for silence only when it heard somebody else while its partner was silent already; so one that is cut off from
@@ -19,7 +21,12 @@ import {
     confirmTicks,
     faultRetryMs,
     fenceMsMax,
+    givebackMs,
+    givebackWindowMs,
+    givebacksMax,
     holderMsMax,
+    letGoMs,
+    letGoMsMax,
     resetMs,
     retryMs,
     silentMs,
@@ -35,6 +42,8 @@ export const takenOver = 4
 export const givingBack = 5
 /** Its own array cannot be read. */
 export const degraded = 6
+/** The partner has asked for its array: writes it down, then waits. */
+export const lettingGo = 7
 
 // events
 export const evTick = 0
@@ -47,9 +56,14 @@ export const evHomeFailed = 4
 export const evPartnerMounted = 5
 export const evPartnerFailed = 6
 export const evPartnerReleased = 7
-/** Someone asks for a takeover or giveback. */
+/** Someone asks for a takeover or giveback. Takeover: `arg` = 1 to fence the partner by its reset. */
 export const evTakeover = 8
 export const evGiveback = 9
+export const evHomeReleased = 10
+/** Someone sets the mode: `arg`. */
+export const evMode = 11
+/** The partner's beat tells the pair's mode: `arg`. */
+export const evPartnerMode = 12
 
 // actions
 export const doOwnHigh = 1
@@ -65,6 +79,13 @@ export const doReleasePartner = 9
 export const doDropHome = 10
 /** Stop serving the partner's volume at once. */
 export const doDropPartner = 11
+export const doReleaseHome = 12
+
+// modes of a pair
+/** Each node serves its own volume. */
+export const activeActive = 0
+/** One node serves both volumes, and keeps them. */
+export const activeStandby = 1
 
 // causes of a change of role, as told by the `node` query
 export const causeBoot = 1
@@ -73,6 +94,8 @@ export const causeSilence = 3
 export const causeAsked = 4
 export const causePartnerGone = 5
 export const causeFault = 6
+/** A giveback nobody asked for: the partner has been waiting for long enough. */
+export const causeSettled = 7
 
 // vetoes, docs/PROTOCOL.md "control"
 export const vetoNone = 0
@@ -83,6 +106,8 @@ export const vetoNotWaiting = 4
 export const vetoBusSilent = 5
 export const vetoFault = 6
 export const vetoLines = 7
+/** The partner does not let go of its array. */
+export const vetoHeld = 8
 
 export class PairState {
     role = booting
@@ -115,6 +140,16 @@ export class PairState {
     /** Booting: OWN is up and the second look at HOLD is due. Taking over: the fence worked. */
     stepped = false
     noTakeoverBeforeMs = 0
+    mode = activeActive
+    /** Since when the partner's HOLD is up. */
+    partnerHoldMs = 0
+    /** Since when the partner says that it waits. */
+    partnerWaitsMs = 0
+    /** Taking over: the partner is to let go by itself; its RESET is not pulled. */
+    asking = false
+    /** Givebacks of this node's own accord, in the window that began then. */
+    ownGivebacks = 0
+    windowMs = 0
 }
 
 /** Whether the partner was heard recently. */
@@ -127,22 +162,41 @@ function partnerSilent(s: PairState, nowMs: number): boolean {
     return s.aloneTicks >= confirmTicks && nowMs - s.heardBusMs <= busQuietMs
 }
 
-/** @returns why this node may not take over its partner now, or vetoNone */
-export function takeoverVeto(s: PairState, nowMs: number): number {
-    if (s.role === takenOver) return vetoAlready
-    if (s.role !== active) return vetoBusy
-    if (s.partnerBusy) return vetoBusy
-    if (nowMs - s.heardBusMs > busQuietMs) if (s.partnerOwn) return vetoBusSilent
+/** @returns all that keeps this node from taking over its partner now: bit n for veto n; 0 = nothing */
+export function takeoverVetoes(s: PairState, nowMs: number): number {
+    if (s.role === takenOver) return 1 << vetoAlready
+    let vetoes = 0
+    if (s.role !== active || s.partnerBusy) vetoes = 1 << vetoBusy
+    if (nowMs - s.heardBusMs > busQuietMs) if (s.partnerOwn) vetoes |= 1 << vetoBusSilent
+    return vetoes
+}
+
+/** @returns all that keeps this node from giving its partner's volume back now: bit n for veto n; 0 = nothing */
+export function givebackVetoes(s: PairState, nowMs: number): number {
+    if (s.role === active) return 1 << vetoAlready
+    if (s.role !== takenOver) return 1 << vetoBusy
+    let vetoes = 0
+    if (!partnerHeard(s, nowMs)) vetoes = 1 << vetoNotHeard
+    if (s.partnerRole !== waiting) vetoes |= 1 << vetoNotWaiting
+    return vetoes
+}
+
+/** @returns the veto with the lowest number of these bits, or vetoNone */
+export function firstVeto(vetoes: number): number {
+    for (let veto = vetoNotHeard; veto <= vetoHeld; veto++) if (vetoes & (1 << veto)) return veto
     return vetoNone
 }
 
-/** @returns why this node may not give its partner's volume back now, or vetoNone */
-export function givebackVeto(s: PairState, nowMs: number): number {
-    if (s.role === active) return vetoAlready
-    if (s.role !== takenOver) return vetoBusy
-    if (!partnerHeard(s, nowMs)) return vetoNotHeard
-    if (s.partnerRole !== waiting) return vetoNotWaiting
-    return vetoNone
+/** When this node gives its partner's volume back of its own accord; -1 = not before it is asked. */
+export function givebackDueMs(s: PairState, nowMs: number): number {
+    if (s.role !== takenOver) return -1
+    if (s.mode !== activeActive) return -1
+    if (s.cause === causeAsked) return -1
+    if (givebackVetoes(s, nowMs)) return -1
+    const due = s.partnerWaitsMs + givebackMs
+    if (s.ownGivebacks < givebacksMax) return due
+    const windowEnd = s.windowMs + givebackWindowMs
+    return due > windowEnd ? due : windowEnd
 }
 
 function enter(s: PairState, role: number, nowMs: number): void {
@@ -157,18 +211,23 @@ function lowerHold(s: PairState, actions: number[]): void {
 }
 
 function beginTakeover(s: PairState, cause: number, nowMs: number, actions: number[]): void {
+    claim(s, cause, nowMs, actions)
+    actions.push(doResetLow)
+}
+
+function claim(s: PairState, cause: number, nowMs: number, actions: number[]): void {
     enter(s, takingOver, nowMs)
     s.cause = cause
+    s.asking = false
     // the claim before the fence: a partner that boots from here on sees it
     s.holding = true
     actions.push(doHoldHigh)
-    actions.push(doResetLow)
 }
 
 /** The partner's array is no more this node's, and its service ended before the claim. */
 function dropPartner(s: PairState, actions: number[]): void {
     if (s.role !== takingOver || s.stepped) actions.push(doDropPartner)
-    if (s.role === takingOver) if (!s.stepped) actions.push(doResetRelease)
+    if (s.role === takingOver) if (!s.stepped) if (!s.asking) actions.push(doResetRelease)
     lowerHold(s, actions)
 }
 
@@ -195,7 +254,7 @@ function loseHome(s: PairState, nowMs: number, actions: number[]): void {
 
 /** When the next tick can matter although no input changed; the caller may skip ticks before it. */
 export function nextTickMs(s: PairState, nowMs: number): number {
-    if (s.role === active) return s.aloneTicks < 0 ? nowMs + 5 * tickMs : nowMs
+    if (s.role === active) return s.aloneTicks < 0 && !s.partnerHold ? nowMs + 5 * tickMs : nowMs
     return s.role === takenOver ? nowMs + 20 * tickMs : nowMs
 }
 
@@ -209,9 +268,15 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
         s.heardPartnerMs = nowMs
         s.heardBusMs = nowMs
         s.aloneTicks = -1
-        if (arg >= 0) s.partnerRole = arg
+        if (arg >= 0) {
+            if (arg === waiting) if (s.partnerRole !== waiting) s.partnerWaitsMs = nowMs
+            s.partnerRole = arg
+        }
         // whatever made the last takeover fail is over
-        if (arg === active) s.noTakeoverBeforeMs = 0
+        if (arg === active) {
+            s.noTakeoverBeforeMs = 0
+            if (s.role === active) s.mode = activeActive
+        }
         return
     }
     if (event === evBus) {
@@ -219,9 +284,21 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
         if (s.aloneTicks < 0) if (nowMs - s.heardPartnerMs >= silentMs) s.aloneTicks = 0
         return
     }
+    if (event === evMode) {
+        s.mode = arg
+        // what was asked for is not to be kept any more
+        if (arg === activeActive) if (s.cause === causeAsked) s.cause = causeSettled
+        return
+    }
+    if (event === evPartnerMode) {
+        // who serves both volumes decides; a node that has just come up knows nothing yet
+        if (s.role === waiting || s.role === booting) s.mode = arg
+        return
+    }
     if (event === evTick) {
         if (s.aloneTicks >= 0) s.aloneTicks++
         if (arg & 1) if (!s.partnerOwn) s.partnerUpMs = nowMs
+        if (arg & 2) if (!s.partnerHold) s.partnerHoldMs = nowMs
         s.partnerOwn = arg & 1
         s.partnerHold = (arg >> 1) & 1
         if (s.partnerOwn) s.partnerSeenOwning = true
@@ -242,7 +319,7 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
             if (event === evTick) tickWaiting(s, nowMs, actions)
             return
         case active:
-            stepActive(s, event, nowMs, actions)
+            stepActive(s, event, arg, nowMs, actions)
             return
         case takingOver:
             stepTakingOver(s, event, nowMs, actions)
@@ -252,6 +329,9 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
             return
         case givingBack:
             stepGivingBack(s, event, nowMs, actions)
+            return
+        case lettingGo:
+            stepLettingGo(s, event, nowMs, actions)
             return
         case degraded:
             if (event !== evTick) return
@@ -305,12 +385,27 @@ function tickWaiting(s: PairState, nowMs: number, actions: number[]): void {
     if (nowMs - s.sinceMs > patience) beginTakeover(s, causeSilence, nowMs, actions)
 }
 
-function stepActive(s: PairState, event: number, nowMs: number, actions: number[]): void {
+function stepActive(s: PairState, event: number, arg: number, nowMs: number, actions: number[]): void {
     if (event === evTakeover) {
-        if (takeoverVeto(s, nowMs) === vetoNone) beginTakeover(s, causeAsked, nowMs, actions)
+        if (takeoverVetoes(s, nowMs)) return
+        if (arg || !s.partnerOwn || !partnerHeard(s, nowMs)) beginTakeover(s, causeAsked, nowMs, actions)
+        else {
+            claim(s, causeAsked, nowMs, actions)
+            s.asking = true
+        }
         return
     }
     if (event !== evTick) return
+    if (s.partnerHold)
+        if (nowMs - s.partnerHoldMs >= letGoMs)
+            if (s.partnerOwn) {
+                // the partner asks for this node's array. With its own OWN low it could not serve both
+                lowerHold(s, actions)
+                enter(s, lettingGo, nowMs)
+                s.cause = causeAsked
+                actions.push(doReleaseHome)
+                return
+            }
     // a claim kept from before this node booted its home again, and the partner drives its array
     if (s.partnerOwn) lowerHold(s, actions)
     if (nowMs < s.noTakeoverBeforeMs) return
@@ -327,10 +422,15 @@ function stepActive(s: PairState, event: number, nowMs: number, actions: number[
 function stepTakingOver(s: PairState, event: number, nowMs: number, actions: number[]): void {
     if (!s.stepped) {
         if (event !== evTick) return
-        if (s.partnerOwn) {
+        if (s.asking && s.partnerOwn) {
+            // both ask each other: neither gets it
+            if (s.partnerHold) endTakeover(s, vetoBusy, nowMs, actions)
+            else if (nowMs - s.sinceMs > letGoMsMax) endTakeover(s, vetoHeld, nowMs, actions)
+            else if (partnerSilent(s, nowMs)) beginTakeover(s, causeSilence, nowMs, actions)
+        } else if (s.partnerOwn) {
             if (nowMs - s.sinceMs > fenceMsMax) endTakeover(s, vetoLines, nowMs, actions)
         } else if (nowMs - s.sinceMs >= resetMs) {
-            actions.push(doResetRelease)
+            if (!s.asking) actions.push(doResetRelease)
             if (s.home) {
                 s.stepped = true
                 s.partnerBusy = true
@@ -351,14 +451,40 @@ function stepTakenOver(s: PairState, event: number, nowMs: number, actions: numb
     if (event === evTick) {
         // it did not see HOLD, and the hardware gave it its array
         if (s.partnerOwn) endTakeover(s, vetoLines, nowMs, actions)
+        else {
+            const due = givebackDueMs(s, nowMs)
+            if (due < 0) return
+            if (nowMs < due) return
+            if (nowMs - s.windowMs > givebackWindowMs || s.ownGivebacks === 0) {
+                s.windowMs = nowMs
+                s.ownGivebacks = 0
+            }
+            s.ownGivebacks++
+            beginGiveback(s, causeSettled, nowMs, actions)
+        }
     } else if (event === evPartnerFailed) endTakeover(s, vetoFault, nowMs, actions)
     else if (event === evGiveback)
-        if (givebackVeto(s, nowMs) === vetoNone) {
-            enter(s, givingBack, nowMs)
-            s.cause = causeAsked
-            s.partnerBusy = true
-            actions.push(doReleasePartner)
+        if (!givebackVetoes(s, nowMs)) {
+            s.mode = activeActive
+            beginGiveback(s, causeAsked, nowMs, actions)
         }
+}
+
+function beginGiveback(s: PairState, cause: number, nowMs: number, actions: number[]): void {
+    enter(s, givingBack, nowMs)
+    s.cause = cause
+    s.partnerBusy = true
+    actions.push(doReleasePartner)
+}
+
+function stepLettingGo(s: PairState, event: number, nowMs: number, actions: number[]): void {
+    if (event === evTick) {
+        if (nowMs - s.sinceMs <= changeMsMax) return
+    } else if (event !== evHomeReleased) return
+    actions.push(doDropHome)
+    actions.push(doOwnLow)
+    s.home = false
+    enter(s, waiting, nowMs)
 }
 
 function stepGivingBack(s: PairState, event: number, nowMs: number, actions: number[]): void {

@@ -1,7 +1,8 @@
 // Carries out what the pair's role logic decides: lines at once, changes of control by the worker, between two commands.
 //
 // Crash order of a takeover: 1 HOLD high, 2 RESET low, 3 partner's OWN seen low, 4 RESET released, 5 mount (reads; then an anchor with the
-// next epoch), 6 copies finished, 7 beat. Of a giveback: 1 serve no more, 2 checkpoint, 3 settle, 4 HOLD low; the partner then raises OWN and mounts.
+// next epoch), 6 copies finished, 7 beat. Of one that is asked for: 1 HOLD high; the partner: 2 serve no more, 3 checkpoint, 4 settle, 5 OWN low; then 5 to 7 as
+// above. Of a giveback: 1 serve no more, 2 checkpoint, 3 settle, 4 HOLD low; the partner then raises OWN and mounts.
 
 import { beatMs, busQuietMs, fenceTickMs, muteMsMax, silentMs, tickMs } from "../config"
 import {
@@ -13,29 +14,33 @@ import {
     doMountPartner,
     doOwnHigh,
     doOwnLow,
+    doReleaseHome,
     doReleasePartner,
     doResetLow,
     doResetRelease,
     active,
+    activeStandby,
     booting,
     evBus,
     evGiveback,
     evHomeFailed,
     evHomeMounted,
+    evHomeReleased,
+    evMode,
     evPartnerFailed,
     evPartnerMounted,
     evPartnerReleased,
     evTakeover,
     evTick,
-    givebackVeto,
+    firstVeto,
+    givebackVetoes,
     givingBack,
     nextTickMs,
     step,
-    takeoverVeto,
+    takeoverVetoes,
     takenOver,
     takingOver,
     vetoAlready,
-    vetoNone,
 } from "../pair/role"
 import { platform } from "../platform"
 import { badRequest, ok, vetoed } from "../store/status"
@@ -61,7 +66,9 @@ export interface Lines {
 
 const verbTakeover = 1
 const verbGiveback = 2
+const verbMode = 3
 const flagDryRun = 1
+const flagForce = 2
 
 export class Control {
     worker: Worker
@@ -73,6 +80,8 @@ export class Control {
     /** A takeover or giveback someone asked for and has not been told about: verb and tag; 0 = none. */
     askedVerb: number
     askedTag: number
+    /** The verb as it was asked: a mode is set by a takeover or giveback. */
+    askedAs: number
 
     constructor(node: NodeServer, lines: Lines) {
         this.node = node
@@ -81,6 +90,7 @@ export class Control {
         this.jobs = []
         this.askedVerb = 0
         this.askedTag = 0
+        this.askedAs = 0
     }
 
     /** Looks at the lines and the clock, and at what the packet handlers left, for ever. */
@@ -157,7 +167,8 @@ export class Control {
         // the role may have changed since the job was given, and again at each await in it
         if (job === doMountHome) await takeHome(this)
         else if (job === doMountPartner) await takePartner(this)
-        else if (job === doReleasePartner) await releasePartner(this)
+        else if (job === doReleasePartner) await release(this, this.node.other, evPartnerReleased)
+        else if (job === doReleaseHome) await release(this, this.node.home, evHomeReleased)
     }
 
     /** After an exception in the middle of an operation: what is served is mounted anew. */
@@ -181,33 +192,45 @@ export class Control {
     ask(frame: Buffer): void {
         const pair = this.node.pair
         const now = platform.now()
-        const verb = frame[4]
+        const asked = frame[4]
+        const flags = frame[5]
         const tag = frame.getAt(6, "u16")
+        const mode = frame[8]
+        let verb = asked
+        if (asked === verbMode) {
+            verb = verbGiveback
+            if (mode === activeStandby) verb = verbTakeover
+            // 9 bytes
+            if (mode > activeStandby) verb = 0
+        }
         if (verb !== verbTakeover)
             if (verb !== verbGiveback) {
-                outcome(this, verb, frame[5] & flagDryRun, tag, badRequest, vetoNone)
+                outcome(this, asked, flags & flagDryRun, tag, badRequest, 0)
                 return
             }
-        const veto = verb === verbTakeover ? takeoverVeto(pair, now) : givebackVeto(pair, now)
-        if (frame[5] & flagDryRun) {
-            outcome(this, verb, flagDryRun, tag, veto === vetoNone ? ok : vetoed, veto)
+        const vetoes = verb === verbTakeover ? takeoverVetoes(pair, now) : givebackVetoes(pair, now)
+        if (flags & flagDryRun) {
+            outcome(this, asked, flagDryRun, tag, vetoes ? vetoed : ok, vetoes)
             return
         }
+        const isAlready = vetoes === 1 << vetoAlready
         // asked again while it is under way, or after it was done
-        const under = verb === verbTakeover ? takingOver : givingBack
-        if (pair.role === under) {
-            this.askedVerb = verb
-            this.askedTag = tag
-            return
-        }
-        if (veto !== vetoNone) {
-            const already = veto === vetoAlready
-            outcome(this, verb, 0, tag, already ? ok : vetoed, already ? vetoNone : veto)
+        const isUnderWay = pair.role === (verb === verbTakeover ? takingOver : givingBack)
+        if (vetoes)
+            if (!isAlready)
+                if (!isUnderWay) {
+                    outcome(this, asked, 0, tag, vetoed, vetoes)
+                    return
+                }
+        if (asked === verbMode) this.event(evMode, mode)
+        if (isAlready) {
+            outcome(this, asked, 0, tag, ok, 0)
             return
         }
         this.askedVerb = verb
+        this.askedAs = asked
         this.askedTag = tag
-        this.event(verb === verbTakeover ? evTakeover : evGiveback, 0)
+        if (!isUnderWay) this.event(verb === verbTakeover ? evTakeover : evGiveback, flags & flagForce)
     }
 }
 
@@ -306,19 +329,19 @@ async function finishEach(control: Control): Promise<boolean> {
     return true
 }
 
-async function releasePartner(control: Control): Promise<void> {
-    const other = control.node.other
-    other.serving = false
-    dropReads(control.node.reads, other)
+/** Writes down what a volume has, and lets go of it. */
+async function release(control: Control, hosted: Hosted, event: number): Promise<void> {
+    hosted.serving = false
+    dropReads(control.node.reads, hosted)
     try {
-        await other.volume.commit()
-        await other.volume.array.settle()
+        await hosted.volume.commit()
+        await hosted.volume.array.settle()
     } catch (e) {
-        // what was acknowledged is on the array; the partner's mount finds it
+        // what was acknowledged is on the array; the next mount finds it
         console.log("! release " + e)
     }
-    stop(control, other)
-    control.event(evPartnerReleased, 0)
+    stop(control, hosted)
+    control.event(event, 0)
 }
 
 /** Tells who asked, once the role has settled. */
@@ -328,18 +351,20 @@ function tellOutcome(control: Control): void {
     if (pair.role === takingOver) return
     if (pair.role === givingBack) return
     const done = control.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
-    outcome(control, control.askedVerb, 0, control.askedTag, done ? ok : vetoed, done ? vetoNone : pair.failure)
+    outcome(control, control.askedAs, 0, control.askedTag, done ? ok : vetoed, done ? 0 : 1 << pair.failure)
     control.askedVerb = 0
 }
 
-function outcome(control: Control, verb: number, flags: number, tag: number, status: number, reason: number): void {
+/** @param vetoes bit n for veto n; the frame has the first one by its number, and all of them from bit 0 on */
+function outcome(control: Control, verb: number, flags: number, tag: number, status: number, vetoes: number): void {
     const out = Buffer.alloc(12)
     out[4] = verb
     out[5] = flags
     out.setAt(6, "u16", tag)
     out[8] = status
-    out[9] = reason
+    out[9] = firstVeto(vetoes)
     out[10] = control.node.pair.role
+    out[11] = vetoes >> 1
     sealFrame(out, 0)
     queue(control.node.outbox, control.node.outbox.outcomes, out)
 }

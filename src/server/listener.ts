@@ -4,7 +4,7 @@
 
 import { protocolVersion } from "../config"
 import { kindSession, kindUpload, recordDone, recordCommand } from "../pair/journal"
-import { evPartner } from "../pair/role"
+import { evPartner, evPartnerMode } from "../pair/role"
 import { isRefusal } from "../store/status"
 import { Control } from "./control"
 import { noticeIsGood } from "./frame"
@@ -74,6 +74,7 @@ export class Listener {
             this.partnerUptimeMs = uptimeMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
+            if (payload[29] !== node.pair.mode) this.control.event(evPartnerMode, payload[29] & 1)
             this.control.event(evPartner, payload[6])
             return
         }

@@ -57,6 +57,7 @@ export function beatFrame(node: NodeServer): Buffer {
     frame.setAt(16, "u32", platform.now())
     frame.blitAt(20, node.deviceId, 0, 8)
     frame[28] = node.serviceIndex
+    frame[29] = node.pair.mode
     sealFrame(frame, 0)
     return frame
 }

@@ -22,6 +22,7 @@ import {
 import { opCommit, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
+import { givebackDueMs } from "../pair/role"
 import { Control } from "./control"
 import { tellEvents } from "./events"
 import { frameIsGood, sealFrame } from "./frame"
@@ -377,6 +378,16 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     queue(node.outbox, node.outbox.answers, answer)
 }
 
+/** Until this node gives its partner's volume back of its own accord: at most 254; 255 = not before it is asked. */
+function secondsToGiveback(node: NodeServer): number {
+    const now = platform.now()
+    const due = givebackDueMs(node.pair, now)
+    if (due < 0) return 255
+    const seconds = ((due - now) / 1000) | 0
+    if (seconds > 254) return 254
+    return seconds < 0 ? 0 : seconds
+}
+
 /** The `node` query. @returns bytes */
 function describe(worker: Worker, out: Buffer): number {
     const node = worker.node
@@ -393,6 +404,7 @@ function describe(worker: Worker, out: Buffer): number {
     out.setAt(at + 16, "u32", node.badChecks)
     out.setAt(at + 24, "u16", node.journal.held)
     out[at + 26] = node.pair.cause
+    out[at + 27] = secondsToGiveback(node)
     const name = Buffer.from("twinfiler")
     out.blitAt(at + 28, name, 0, name.length)
     return 28 + name.length

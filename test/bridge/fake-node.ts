@@ -118,9 +118,9 @@ export class FakeNode {
         const holds = this.controls.includes(partner)
         const reason = verb === "takeover" ? (holds ? 2 : 0) : holds ? 0 : 4
         const outcome = { kind: "outcome", verb, flags: command.flags, tag, role: 2 } as const
-        if (reason) return this.send({ ...outcome, status: "vetoed", reason })
+        if (reason) return this.send({ ...outcome, status: "vetoed", reason, reasons: [reason] })
         if (!(command.flags & 1)) this.cabinet.giveControl(partner, verb === "takeover" ? this.number : partner)
-        this.send({ ...outcome, status: "ok", reason: 0 })
+        this.send({ ...outcome, status: "ok", reason: 0, reasons: [] })
     }
 
     private read(command: Extract<Command, { kind: "read" }>, isOurs: boolean): void {
@@ -217,6 +217,7 @@ export class FakeNode {
             uptimeMs: this.uptimeMs,
             device: this.id.toString("hex"),
             serviceIndex: 1,
+            mode: 0,
         })
     }
 }

@@ -120,6 +120,7 @@ const notices: fc.Arbitrary<Notice> = fc.oneof(
         status,
         reason: u8,
         role: u8,
+        reasons: fc.subarray([1, 2, 3, 4, 5, 6, 7, 8]),
     }),
     record({
         kind: fc.constant("beat" as const),
@@ -132,6 +133,7 @@ const notices: fc.Arbitrary<Notice> = fc.oneof(
         uptimeMs: u32,
         device: bytesOf(8, 8).map(id => id.toString("hex")),
         serviceIndex: u8,
+        mode: u8,
     }),
     record({
         kind: fc.constant("recorded" as const),
@@ -232,10 +234,11 @@ describe("frames", () => {
             uptimeMs: 5,
             device: "0102030405060708",
             serviceIndex: 9,
+            mode: 1,
         })
         assert.equal(
             beat.subarray(4).toString("hex"),
-            "01000207" + "03000000" + "04000000" + "05000000" + "0102030405060708" + "09" + "000000",
+            "01000207" + "03000000" + "04000000" + "05000000" + "0102030405060708" + "09" + "010000",
         )
         const zeroed = Buffer.concat([Buffer.alloc(4), beat.subarray(4)])
         assert.deepEqual(beat.subarray(0, 4), crypto.createHash("sha256").update(zeroed).digest().subarray(0, 4))

@@ -232,7 +232,8 @@ describe("control: changes of role while the worker works", () => {
 
 describe("control: what someone asks for", () => {
     const verb = (number: number, flags = 0) => {
-        const frame = Buffer.alloc(8)
+        // as in the inbox, padded with zeros
+        const frame = Buffer.alloc(236)
         frame[4] = number
         frame[5] = flags
         return frame
@@ -240,11 +241,13 @@ describe("control: what someone asks for", () => {
     const takeover = 1
     const giveback = 2
     const dryRun = 1
+    const force = 2
+    const mode = 3
     const badRequest = 8
     const vetoed = 18
 
     it("a verb there is none of gets badRequest, and changes nothing [R33]", () => {
-        for (const number of [0, 3, 7, 255]) {
+        for (const number of [0, 4, 7, 255]) {
             const { control, outcomes, pair } = controlling(role.takenOver)
             control.event(role.evPartner, role.waiting)
             control.ask(verb(number))
@@ -278,13 +281,33 @@ describe("control: what someone asks for", () => {
         assert.deepEqual(outcomes, [[giveback, 0, vetoed, role.vetoFault]])
     })
 
+    it("mode: standby is a takeover that is kept, active/active a giveback; a mode there is none of is refused [R10] [R11] [R33]", () => {
+        const { control, outcomes, pair } = controlling(role.takenOver)
+        pair.home = pair.holding = true
+        control.event(role.evPartner, role.waiting)
+        const frame = verb(mode)
+        frame[8] = role.activeStandby
+        control.ask(frame)
+        assert.deepEqual(outcomes, [[mode, 0, 0, 0]])
+        assert.equal(pair.mode, role.activeStandby)
+        frame[8] = 2
+        control.ask(frame)
+        assert.deepEqual(outcomes.slice(1), [[mode, 0, badRequest, 0]])
+        frame[8] = role.activeActive
+        control.ask(frame)
+        assert.equal(pair.mode, role.activeActive)
+        assert.equal(pair.role, role.givingBack)
+        control.event(role.evPartnerReleased, 0)
+        assert.deepEqual(outcomes.slice(2), [[mode, 0, 0, 0]])
+    })
+
     it("a takeover whose fence does not work is told so, once [R15] [R31]", () => {
         const setup = controlling(role.active)
         const { control, outcomes, pair } = setup
         pair.home = true
         control.event(role.evPartner, role.active)
-        control.ask(verb(takeover))
-        control.ask(verb(takeover))
+        control.ask(verb(takeover, force))
+        control.ask(verb(takeover, force))
         for (let n = 0; n < 20; n++) tick(setup, own)
         assert.deepEqual(outcomes, [[takeover, 0, vetoed, role.vetoLines]])
     })

@@ -1,7 +1,7 @@
 // What the random worlds, and reading with them in mind, found in the role logic; each as the shortest story that shows it.
 
 import assert from "node:assert/strict"
-import { bootGraceMs, changeMsMax, holderMsMax } from "../../src/config"
+import { bootGraceMs, changeMsMax, givebackMs, givebacksMax, holderMsMax } from "../../src/config"
 import * as role from "../../src/pair/role"
 import { Random } from "../../tools/sim/random"
 import { PairWorld } from "./pair-world"
@@ -195,11 +195,73 @@ describe("pair: findings", function () {
         world.isEverIntact = false
         world.breakWire(1, "OWN", true)
         until(world, 3_000, "a serves both", () => serves(world, 0))
+        // each giveback of its own accord ends in the next takeover, until a has had enough
+        world.run(world.nowMs + 3 * (givebackMs + bootGraceMs + 6_000))
+        assert.equal(world.nodes[0].pair.givebacks, givebacksMax)
+        until(world, 20_000, "a serves both", () => serves(world, 0))
         assert.equal(
-            world.run(world.nowMs + 20_000, () => !serves(world, 0)),
+            world.run(world.nowMs + 120_000, () => !serves(world, 0)),
             false,
         )
     })
+
+    story("HOLD is stuck high: its partner lets go once, is served, and nobody drives twice [R31]", seed => {
+        const world = pairWorld(seed)
+        world.isEverIntact = false
+        world.stickWire(0, "HOLD", true)
+        until(world, 3_000, "a serves both", () => serves(world, 0))
+        world.run(world.nowMs + 60_000)
+        world.stickWire(0, "HOLD", false)
+        until(world, 12_000, "both arrays are served", () => world.controller(0) >= 0 && world.controller(1) >= 0)
+    })
+
+    story("HOLD glitches for less than a look takes: nobody lets go [R31]", seed => {
+        const world = pairWorld(seed)
+        world.isEverIntact = false
+        for (let n = 0; n < 50; n++) {
+            world.stickWire(0, "HOLD", true)
+            world.run(world.nowMs + 9 * world.random.float())
+            world.stickWire(0, "HOLD", false)
+            assert.equal(
+                world.run(world.nowMs + 15 + 100 * world.random.float(), () => world.controller(1) !== 1),
+                false,
+            )
+        }
+    })
+
+    story("asked for, a takeover resets nobody, and the other serves again 2 s after the giveback [R15]", seed => {
+        const world = pairWorld(seed)
+        const { bootMs } = world.nodes[1]
+        world.ask(0, role.evTakeover)
+        until(world, 3_000, "a serves both", () => serves(world, 0))
+        assert.equal(world.nodes[1].bootMs, bootMs)
+        world.run(world.nowMs + 30_000)
+        assert.ok(serves(world, 0), "kept until asked")
+        world.ask(0, role.evGiveback)
+        until(world, 2_000, "each serves its own", () => world.controller(0) === 0 && world.controller(1) === 1)
+        assert.equal(world.nodes[1].bootMs, bootMs)
+    })
+
+    story(
+        "both are asked to take over at once: neither gets it, or one does; both arrays stay served [R15] [R31]",
+        seed => {
+            const world = pairWorld(seed)
+            world.ask(0, role.evTakeover)
+            world.run(world.nowMs + 60 * world.random.float())
+            world.ask(1, role.evTakeover)
+            until(world, 12_000, "both arrays are served", () => world.controller(0) >= 0 && world.controller(1) >= 0)
+        },
+    )
+
+    for (const who of ["asks", "is asked"])
+        story(`the node that ${who} dies in a takeover someone asked for: the other serves both [R9] [R15]`, seed => {
+            const world = pairWorld(seed)
+            world.ask(0, role.evTakeover)
+            world.run(world.nowMs + 500 * world.random.float())
+            const dead = who === "asks" ? 0 : 1
+            world.power(dead, false)
+            until(world, bootGraceMs + 4_000, "the other serves both", () => serves(world, dead ^ 1))
+        })
 
     story(
         "the RESET wire is broken, and the partner hangs with OWN high: the claim ends, and nobody drives twice [R31]",
@@ -249,7 +311,7 @@ describe("pair: findings", function () {
 
     story("the mount of a takeover never ends: the claim ends, and the partner serves its own [R9]", seed => {
         const world = pairWorld(seed)
-        world.ask(0, role.evTakeover)
+        world.ask(0, role.evTakeover, 1)
         until(world, 200, "a mounts", () => world.nodes[0].job !== 0)
         world.nodes[0].jobAt = Infinity
         assert.equal(

@@ -41,7 +41,7 @@ function oneFault(world: PairWorld, random: Random, kind: Kind): void {
         world.run(world.nowMs + (random.chance(0.5) ? 10 : 100) * random.float())
         world.power(i, true)
     } else if (dice < 28) world.reset(i)
-    else if (dice < 36) world.ask(i, role.evTakeover)
+    else if (dice < 36) world.ask(i, role.evTakeover, random.int(3) === 0 ? 1 : 0)
     else if (dice < 46) world.ask(i, role.evGiveback)
     else if (dice < 58) {
         if (kind.hangs && (!node.isHung || !kind.wires)) world.hang(i, !node.isHung)
@@ -58,9 +58,22 @@ function oneFault(world: PairWorld, random: Random, kind: Kind): void {
     } else if (kind.wires) {
         const wire = wires[random.int(3)]
         // one at a time: with two broken, nobody could tell a partner from a stranger
-        const isBroken = world.nodes.some(n => n.broken.OWN || n.broken.HOLD || n.broken.RESET)
-        if (!isBroken || node.broken[wire]) world.breakWire(i, wire, !node.broken[wire])
-        else for (const n of [0, 1]) for (const w of wires) world.breakWire(n, w, false)
+        const isBroken = world.nodes.some(
+            n => n.broken.OWN || n.broken.HOLD || n.broken.RESET || n.stuck.OWN || n.stuck.HOLD,
+        )
+        if (!isBroken && wire !== "RESET" && random.chance(0.5)) {
+            world.stickWire(i, wire, true)
+            // a glitch, or for good
+            if (random.chance(0.5)) {
+                world.run(world.nowMs + 30 * random.float())
+                world.stickWire(i, wire, false)
+            }
+        } else if (!isBroken || node.broken[wire]) world.breakWire(i, wire, !node.broken[wire])
+        else
+            for (const n of [0, 1]) {
+                for (const w of wires) world.breakWire(n, w, false)
+                for (const w of ["OWN", "HOLD"] as const) world.stickWire(n, w, false)
+            }
     }
 }
 

@@ -21,12 +21,22 @@ import { busQuietMs, fenceTickMs, silentMs, tickMs } from "../../src/config"
 import * as role from "../../src/pair/role"
 import type { Random } from "../../tools/sim/random"
 
-export const roleNames = ["booting", "waiting", "active", "takingOver", "takenOver", "givingBack", "degraded"]
+export const roleNames = [
+    "booting",
+    "waiting",
+    "active",
+    "takingOver",
+    "takenOver",
+    "givingBack",
+    "degraded",
+    "lettingGo",
+]
 const eventNames =
-    "tick partner bus homeMounted homeFailed partnerMounted partnerFailed partnerReleased takeover giveback".split(" ")
-const actionNames = "- OWN+ OWN- HOLD+ HOLD- RESET- RESETz mountHome mountPartner release dropHome dropPartner".split(
-    " ",
-)
+    "tick partner bus homeMounted homeFailed partnerMounted partnerFailed partnerReleased takeover giveback homeReleased mode partnerMode".split(
+        " ",
+    )
+const actionNames =
+    "- OWN+ OWN- HOLD+ HOLD- RESET- RESETz mountHome mountPartner release dropHome dropPartner releaseHome".split(" ")
 
 export type Wire = "OWN" | "HOLD" | "RESET"
 const never = Infinity
@@ -43,6 +53,8 @@ class ModelNode {
     resetLow = false
     /** Wires from this node to its partner that are broken. */
     readonly broken = { OWN: false, HOLD: false, RESET: false }
+    /** Wires to its partner that are high whatever this node does. */
+    readonly stuck = { OWN: false, HOLD: false }
     // what the node believes, as Control's `serving`
     homeServing = false
     otherServing = false
@@ -161,10 +173,20 @@ export class PairWorld {
         this.check()
     }
 
-    /** Someone asks for a takeover or giveback. */
-    ask(index: number, event: number): void {
+    /** The partner reads this wire as high: for good, or for a moment. */
+    stickWire(index: number, wire: "OWN" | "HOLD", on: boolean): void {
         const node = this.nodes[index]
-        if (this.isReady(node)) this.event(node, event, 0)
+        if (node.stuck[wire] === on) return
+        this.note(node, `${wire} ${on ? "stuck high" : "free"}`)
+        node.stuck[wire] = on
+        this.wiresBroken += on ? 1 : -1
+        this.check()
+    }
+
+    /** Someone asks for a takeover or giveback. */
+    ask(index: number, event: number, arg = 0): void {
+        const node = this.nodes[index]
+        if (this.isReady(node)) this.event(node, event, arg)
         this.check()
     }
 
@@ -189,6 +211,7 @@ export class PairWorld {
         this.note(this.nodes[0], "all is mended")
         for (const node of this.nodes) {
             for (const wire of ["OWN", "HOLD", "RESET"] as const) this.breakWire(node.index, wire, false)
+            for (const wire of ["OWN", "HOLD"] as const) this.stickWire(node.index, wire, false)
             if (node.isHung && !this.isEverIntact) this.reset(node.index)
             this.hang(node.index, false)
             if (node.jobAt !== never) node.jobAt = Math.min(node.jobAt, this.nowMs + 1_000)
@@ -328,7 +351,8 @@ export class PairWorld {
 
     private lines(node: ModelNode): number {
         const { partner } = node
-        return (partner.own && !partner.broken.OWN ? 1 : 0) + (partner.hold && !partner.broken.HOLD ? 2 : 0)
+        const { own, hold, broken, stuck } = partner
+        return ((own && !broken.OWN) || stuck.OWN ? 1 : 0) + ((hold && !broken.HOLD) || stuck.HOLD ? 2 : 0)
     }
 
     // --- the bus
@@ -444,7 +468,8 @@ export class PairWorld {
             node.otherServing = false
             if (node.job === role.doMountPartner) node.jobDropped = true
         } else {
-            if (action !== role.doReleasePartner && (node.job === action || node.jobs.includes(action)))
+            const isMount = action !== role.doReleasePartner && action !== role.doReleaseHome
+            if (isMount && (node.job === action || node.jobs.includes(action)))
                 this.fail(node, "is to mount what it is still mounting")
             node.jobs.push(action)
             if (node.job === 0) this.startJob(node)
@@ -470,7 +495,8 @@ export class PairWorld {
     }
 
     private arrayOf(node: ModelNode): number {
-        return node.job === role.doMountHome ? node.index : node.index ^ 1
+        const isHome = node.job === role.doMountHome || node.job === role.doReleaseHome
+        return isHome ? node.index : node.index ^ 1
     }
 
     private drives(node: ModelNode, array: number): boolean {
@@ -487,12 +513,19 @@ export class PairWorld {
             node.jobAt =
                 this.nowMs + 20 + 300 * random.float() + (random.chance(chances.jobHangs) ? 40_000 * random.float() : 0)
             if (job === role.doReleasePartner) node.otherServing = false
+            else if (job === role.doReleaseHome) node.homeServing = false
             else if (pair.role !== (job === role.doMountHome ? role.booting : role.takingOver)) this.endJob(node, false)
             return
         }
         if (job === role.doReleasePartner) {
             node.otherServing = false
             this.event(node, role.evPartnerReleased, 0)
+            this.startJob(node)
+            return
+        }
+        if (job === role.doReleaseHome) {
+            node.homeServing = false
+            this.event(node, role.evHomeReleased, 0)
             this.startJob(node)
             return
         }
@@ -535,7 +568,7 @@ export class PairWorld {
 
     private checkArray(home: ModelNode): void {
         const other = home.partner
-        const holdSeen = other.hold && !other.broken.HOLD
+        const holdSeen = (other.hold && !other.broken.HOLD) || other.stuck.HOLD
         if (home.runs && !holdSeen) home.sawFree = true
         if (other.otherServing) {
             if (!other.hold) this.fail(other, "serves the partner's array without a claim")

@@ -8,7 +8,12 @@ import {
     confirmTicks,
     faultRetryMs,
     fenceMsMax,
+    givebackMs,
+    givebackWindowMs,
+    givebacksMax,
     holderMsMax,
+    letGoMs,
+    letGoMsMax,
     resetMs,
     retryMs,
     silentMs,
@@ -38,11 +43,15 @@ function stateOf(role: number, setup: Setup = {}): r.PairState {
     s.partnerBusy = role === r.givingBack
     if (role === r.givingBack || role === r.takingOver) s.sinceMs = now - 50
     if (role === r.takenOver) s.partnerRole = r.waiting
+    if (role === r.takenOver) s.partnerWaitsMs = now - 20
+    if (role === r.lettingGo) Object.assign(s, claimed, { home: true, sinceMs: now - 50 })
     return Object.assign(s, setup)
 }
 
 const silent: Setup = { heardPartnerMs: now - 10_000, heardBusMs: now - 100, aloneTicks: confirmTicks }
 const boots = { home: false, stepped: false, partnerOwn: 0 }
+const claimed = { partnerOwn: 1, partnerHold: 1, partnerHoldMs: now - letGoMs }
+const asking = { asking: true, stepped: false, partnerOwn: 1 }
 const fenceDue = { stepped: false, partnerOwn: 1 }
 
 type Row = [title: string, role: number, setup: Setup, event: number, arg: number, next: number, actions: number[]]
@@ -319,7 +328,183 @@ const rows: Row[] = [
         r.active,
         [r.doHoldLow],
     ],
-    ["active, asked [R15]", r.active, {}, r.evTakeover, 0, r.takingOver, [r.doHoldHigh, r.doResetLow]],
+    [
+        "active, asked: the partner is to let go, nobody is reset [R15]",
+        r.active,
+        {},
+        r.evTakeover,
+        0,
+        r.takingOver,
+        [r.doHoldHigh],
+    ],
+    ["active, asked to force it [R15]", r.active, {}, r.evTakeover, 1, r.takingOver, [r.doHoldHigh, r.doResetLow]],
+    [
+        "active, asked, the partner is silent: fenced",
+        r.active,
+        silent,
+        r.evTakeover,
+        0,
+        r.takingOver,
+        [r.doHoldHigh, r.doResetLow],
+    ],
+    [
+        "active, asked, the partner drives nothing: fenced",
+        r.active,
+        { partnerOwn: 0 },
+        r.evTakeover,
+        0,
+        r.takingOver,
+        [r.doHoldHigh, r.doResetLow],
+    ],
+    [
+        "active, the partner claims this array: lets go [R15]",
+        r.active,
+        claimed,
+        r.evTick,
+        own + hold,
+        r.lettingGo,
+        [r.doReleaseHome],
+    ],
+    [
+        "active, the partner's claim is too short: a glitch [R31]",
+        r.active,
+        { ...claimed, partnerHoldMs: now - letGoMs + 1 },
+        r.evTick,
+        own + hold,
+        r.active,
+        [],
+    ],
+    ["active, HOLD rises just now [R31]", r.active, { ...claimed, partnerHold: 0 }, r.evTick, own + hold, r.active, []],
+    ["letting go, not written down yet", r.lettingGo, {}, r.evTick, own + hold, r.lettingGo, []],
+    [
+        "letting go, written down: OWN low, then waits [R15]",
+        r.lettingGo,
+        {},
+        r.evHomeReleased,
+        0,
+        r.waiting,
+        [r.doDropHome, r.doOwnLow],
+    ],
+    [
+        "letting go, it never ends: as a power cut [R15]",
+        r.lettingGo,
+        { sinceMs: now - changeMsMax - 1 },
+        r.evTick,
+        own + hold,
+        r.waiting,
+        [r.doDropHome, r.doOwnLow],
+    ],
+    ["letting go, the home array fails", r.lettingGo, {}, r.evHomeFailed, 0, r.degraded, [r.doDropHome, r.doOwnLow]],
+    ["taking over, asking, OWN still high", r.takingOver, asking, r.evTick, own, r.takingOver, []],
+    [
+        "taking over, asking, OWN low: mounts, and RESET was never pulled [R15]",
+        r.takingOver,
+        { ...asking, partnerOwn: 0 },
+        r.evTick,
+        0,
+        r.takingOver,
+        [r.doMountPartner],
+    ],
+    [
+        "taking over, asking, the partner asks, too: neither gets it [R31]",
+        r.takingOver,
+        asking,
+        r.evTick,
+        own + hold,
+        r.active,
+        [r.doHoldLow],
+    ],
+    [
+        "taking over, asking, the partner does not let go [R15]",
+        r.takingOver,
+        { ...asking, sinceMs: now - letGoMsMax - 1 },
+        r.evTick,
+        own,
+        r.active,
+        [r.doHoldLow],
+    ],
+    [
+        "taking over, asking, the partner falls silent: fenced [R9]",
+        r.takingOver,
+        { ...asking, ...silent },
+        r.evTick,
+        own,
+        r.takingOver,
+        [r.doHoldHigh, r.doResetLow],
+    ],
+    [
+        "taken over for its death, the partner has waited long enough [R32]",
+        r.takenOver,
+        { cause: r.causeLine, partnerWaitsMs: now - givebackMs },
+        r.evTick,
+        0,
+        r.givingBack,
+        [r.doReleasePartner],
+    ],
+    [
+        "taken over for its death, the partner has not waited long enough [R32]",
+        r.takenOver,
+        { cause: r.causeLine, partnerWaitsMs: now - givebackMs + 1 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over because asked: kept until asked [R15]",
+        r.takenOver,
+        { cause: r.causeAsked, partnerWaitsMs: 0 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over, active/standby: kept [R10]",
+        r.takenOver,
+        { cause: r.causeLine, mode: r.activeStandby, partnerWaitsMs: 0 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over, the partner is not heard: no giveback [R32]",
+        r.takenOver,
+        { cause: r.causeLine, partnerWaitsMs: 0, heardPartnerMs: now - silentMs - 1 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over for the fourth time in the window: ping-pong ends [R32]",
+        r.takenOver,
+        {
+            cause: r.causeLine,
+            partnerWaitsMs: now - givebackMs,
+            ownGivebacks: givebacksMax,
+            windowMs: now - givebackWindowMs + 1,
+        },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over, the window is over: given back again [R32]",
+        r.takenOver,
+        {
+            cause: r.causeLine,
+            partnerWaitsMs: now - givebackMs,
+            ownGivebacks: givebacksMax,
+            windowMs: now - givebackWindowMs,
+        },
+        r.evTick,
+        0,
+        r.givingBack,
+        [r.doReleasePartner],
+    ],
     [
         "active, asked, cut off from the bus: vetoed [R31]",
         r.active,
@@ -464,7 +649,7 @@ const rows: Row[] = [
         [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow],
     ],
     // takenOver
-    ["taken over, all is well", r.takenOver, {}, r.evTick, 0, r.takenOver, []],
+    ["taken over, all is well", r.takenOver, { cause: r.causeAsked }, r.evTick, 0, r.takenOver, []],
     ["taken over, asked to give back [R15]", r.takenOver, {}, r.evGiveback, 0, r.givingBack, [r.doReleasePartner]],
     [
         "taken over, asked, the partner is not heard: vetoed",
@@ -611,10 +796,11 @@ describe("pair: table of states", () => {
         [r.takenOver]: [r.evTick, r.evGiveback, r.evPartnerFailed, r.evHomeFailed],
         [r.givingBack]: [r.evTick, r.evPartnerReleased, r.evHomeFailed],
         [r.degraded]: [r.evTick],
+        [r.lettingGo]: [r.evTick, r.evHomeReleased, r.evHomeFailed],
     }
     for (const role of Object.keys(listed).map(Number))
         it(`${roleNames[role]}: an event it does not list changes nothing`, () => {
-            for (let event = 0; event <= r.evGiveback; event++) {
+            for (let event = 0; event <= r.evPartnerMode; event++) {
                 if (listed[role].includes(event)) continue
                 const s = stateOf(role)
                 const actions: number[] = []
@@ -719,7 +905,7 @@ describe("pair: table of states", () => {
         assert.equal(s.role, r.active)
         r.step(s, r.evTick, own, now + busQuietMs, actions)
         assert.equal(s.role, r.takingOver)
-        assert.equal(r.takeoverVeto(stateOf(r.active, { heardBusMs: now - busQuietMs }), now), r.vetoNone)
+        assert.equal(r.takeoverVetoes(stateOf(r.active, { heardBusMs: now - busQuietMs }), now), 0)
     })
 
     it("the mount's patience counts from the second look [R31]", () => {
@@ -732,8 +918,8 @@ describe("pair: table of states", () => {
     })
 
     it("every veto has its reason [R15]", () => {
-        const takeover = (role: number, setup: Setup) => r.takeoverVeto(stateOf(role, setup), now)
-        const giveback = (role: number, setup: Setup) => r.givebackVeto(stateOf(role, setup), now)
+        const takeover = (role: number, setup: Setup) => r.firstVeto(r.takeoverVetoes(stateOf(role, setup), now))
+        const giveback = (role: number, setup: Setup) => r.firstVeto(r.givebackVetoes(stateOf(role, setup), now))
         assert.equal(takeover(r.active, {}), r.vetoNone)
         assert.equal(takeover(r.takenOver, {}), r.vetoAlready)
         for (const role of [r.booting, r.waiting, r.takingOver, r.givingBack, r.degraded]) {
@@ -747,5 +933,28 @@ describe("pair: table of states", () => {
         assert.equal(giveback(r.takenOver, {}), r.vetoNone)
         assert.equal(giveback(r.takenOver, { heardPartnerMs: 0 }), r.vetoNotHeard)
         assert.equal(giveback(r.takenOver, { partnerRole: r.degraded }), r.vetoNotWaiting)
+        // all of them, not only the first
+        const both = r.givebackVetoes(stateOf(r.takenOver, { partnerRole: r.booting, heardPartnerMs: 0 }), now)
+        assert.equal(both, (1 << r.vetoNotHeard) | (1 << r.vetoNotWaiting))
+    })
+
+    it("mode: a node that comes up takes its partner's; two that are active are active/active; a giveback that was asked for ends standby [R10] [R11]", () => {
+        const modeAfter = (s: r.PairState, event: number, arg: number) => {
+            r.step(s, event, arg, now, [])
+            return s.mode
+        }
+        for (const role of [r.booting, r.waiting])
+            assert.equal(modeAfter(stateOf(role), r.evPartnerMode, r.activeStandby), r.activeStandby)
+        for (const role of [r.active, r.takenOver, r.givingBack])
+            assert.equal(modeAfter(stateOf(role), r.evPartnerMode, r.activeStandby), r.activeActive)
+        const standby = { mode: r.activeStandby }
+        assert.equal(modeAfter(stateOf(r.active, standby), r.evPartner, r.active), r.activeActive)
+        assert.equal(modeAfter(stateOf(r.takenOver, standby), r.evPartner, r.waiting), r.activeStandby)
+        assert.equal(modeAfter(stateOf(r.takenOver, standby), r.evGiveback, 0), r.activeActive)
+        // active/active set while the partner is away: it is given its volume when it has come back
+        const s = stateOf(r.takenOver, { ...standby, cause: r.causeAsked, partnerRole: r.booting })
+        r.step(s, r.evMode, r.activeActive, now, [])
+        r.step(s, r.evPartner, r.waiting, now + 100, [])
+        assert.equal(r.givebackDueMs(s, now + 100), now + 100 + givebackMs)
     })
 })

@@ -1,10 +1,10 @@
 /** Verbs about the nodes: status, takeover, giveback, power. */
-import type { Command } from "commander"
+import { Argument, type Command } from "commander"
 import { WebSocket } from "ws"
 import { parseBusAddress } from "../bus/address"
 import { sleep } from "../bus/clock"
 import { exitCodes, TwinfilerError, isError } from "../error"
-import { beatFlags, volumeLetter } from "../protocol/numbers"
+import { beatFlags, modeNames, volumeLetter, type ModeName } from "../protocol/numbers"
 import { busUrl, type CommonOptions, type Context, type World } from "./context"
 import { diagnose, roleName, type NodeReport, type VolumeReport } from "./diagnosis"
 import { FactsReader, type NodeFacts } from "./node-facts"
@@ -23,11 +23,21 @@ export function addNodeVerbs(verb: AddVerb): void {
     ).does(status)
     const dryRun = (command: Command) => command.option("--dry-run", "only say whether it is possible, and if not, why")
     verb("takeover", "let NODE take its partner's volume", command =>
-        dryRun(command.argument("<node>", "the node that is to serve both volumes, like b: it takes volume a")),
+        dryRun(command.argument("<node>", "the node that is to serve both volumes, like b: it takes volume a")).option(
+            "--force",
+            "reset the partner at once instead of letting it finish and let go",
+        ),
     ).does((context, command) => changeRole(context, command, "takeover"))
     verb("giveback", "let NODE hand its partner's volume back", command =>
         dryRun(command.argument("<node>", "the node that hands back, like b: node a serves volume a again")),
     ).does((context, command) => changeRole(context, command, "giveback"))
+    verb("mode", "let each node of a pair serve its own volume, or one both", command =>
+        dryRun(
+            command
+                .argument("<node>", "with active-standby the node that is to serve both volumes, like b")
+                .addArgument(new Argument("<mode>").choices(modeNames)),
+        ),
+    ).does(setMode)
     verb("power", "switch a simulated board's power", command =>
         command.argument("<node>", "like a").argument("<on|off|cycle>"),
     ).doesAlone(power)
@@ -106,6 +116,8 @@ function shownNode(node: NodeReport, facts: NodeFacts) {
         uptimeMs: node.uptimeMs,
         firmware: node.figures?.firmware ?? null,
         image: node.figures?.image ?? null,
+        mode: modeNames[node.mode] ?? null,
+        givebackSeconds: node.figures?.givebackSeconds ?? null,
         takeovers: node.figures?.takeovers ?? null,
         givebacks: node.figures?.givebacks ?? null,
         wrongChecks: node.figures?.wrongChecks ?? null,
@@ -138,6 +150,9 @@ function lines({ nodes, volumes, problems }: Report): string[] {
             : "silent"
         const image = node.imageSha256 ? ` (image ${node.imageSha256.slice(0, shownHashDigits)})` : ""
         out.push(`node ${node.node}: ${state}${node.firmware ? `, firmware ${node.firmware}${image}` : ""}`)
+        if (node.mode === "active-standby")
+            out.push(`  active-standby: it keeps what it serves until \`twinfiler mode\` says otherwise`)
+        if (node.givebackSeconds !== null) out.push(`  hands its partner's volume back in ${node.givebackSeconds} s`)
         if (node.lastEvent) out.push(`  ${Math.round(node.lastEvent.agoMs / 1_000)} s ago: ${node.lastEvent.text}`)
     }
     for (const volume of volumes) {
@@ -152,11 +167,20 @@ function lines({ nodes, volumes, problems }: Report): string[] {
 
 async function changeRole(context: Context, command: Command, verb: "takeover" | "giveback"): Promise<void> {
     const [text] = command.processedArgs as [string]
-    const { dryRun } = command.optsWithGlobals() as { dryRun?: boolean }
+    const { dryRun, force } = command.optsWithGlobals() as { dryRun?: boolean; force?: boolean }
     const node = parseLetter(text, "node")
-    const result = await context.client[verb](node, { ...context.call, dryRun })
+    const result = await context.client[verb](node, { ...context.call, dryRun, force })
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
     context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
+}
+
+async function setMode(context: Context, command: Command): Promise<void> {
+    const [text, mode] = command.processedArgs as [string, ModeName]
+    const { dryRun } = command.optsWithGlobals() as { dryRun?: boolean }
+    const result = await context.client.mode(parseLetter(text, "node"), mode, { ...context.call, dryRun })
+    const who = mode === "active-standby" ? `: node ${text} serves both volumes` : ""
+    const done = dryRun ? `${mode} is possible${who}` : `the pair is ${mode}${who}`
+    context.show({ ...result, node: text, mode, ok: true }, () => (context.options.quiet ? [] : [done]))
 }
 
 /** Over the simulator's control socket: the bus's web socket address with the path /control. */

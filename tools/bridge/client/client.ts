@@ -9,7 +9,7 @@ import { sleep } from "../bus/clock"
 import { isError } from "../error"
 import type { FoundEntry, ListedEntry, NodeFigures, SnapshotFigures, VolumeFigures } from "../protocol/answers"
 import type { ArrayFigures } from "../protocol/array-figures"
-import { serviceFlags } from "../protocol/numbers"
+import { serviceFlags, type ModeName } from "../protocol/numbers"
 import type { ByteSource } from "./block-source"
 import { Arrays, type RebuildOptions } from "./arrays"
 import { Changes, type ChangeOptions } from "./changes"
@@ -21,7 +21,7 @@ import { Link, type LinkOptions } from "./link"
 import { loadMemory, readJournal, type JournalMemory } from "./memory"
 import type { NodeView } from "./nodes"
 import { Properties, type ObjectProperties, type PackedProperties } from "./properties"
-import { control, type CallOptions, type ControlResult } from "./queries"
+import { control, type CallOptions, type ControlOptions, type ControlResult } from "./queries"
 import { Session } from "./session"
 import { listSnapshots, SnapshotChanges } from "./snapshots"
 import { statusError } from "./statuses"
@@ -48,6 +48,8 @@ export interface NodeState {
     ownEpoch: number
     partnerEpoch: number
     uptimeMs: number
+    /** Of its pair: an index of `modeNames`. */
+    mode: number
     /** Whether it was heard in the last 400 ms. */
     isHeard: boolean
     /** Boards that bear its number, when there are several: then nothing is sent to it. */
@@ -315,14 +317,19 @@ export class TwinfilerClient {
         return this.arrays.scrub(volume, rowsPerSecond, options)
     }
 
-    /** `node` is to take its partner's volume. Throws `vetoed` with the reason; a dry run changes nothing. */
-    takeover(node: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<ControlResult> {
+    /** `node` is to take its partner's volume. Throws `vetoed` with the reasons; a dry run changes nothing. */
+    takeover(node: number, options: ControlOptions = {}): Promise<ControlResult> {
         return control(this.link, "takeover", node, options)
     }
 
     /** `node` is to hand its partner's volume back. */
-    giveback(node: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<ControlResult> {
+    giveback(node: number, options: ControlOptions = {}): Promise<ControlResult> {
         return control(this.link, "giveback", node, options)
+    }
+
+    /** Both nodes of the pair are to serve their own volumes, or `node` both. */
+    mode(node: number, mode: ModeName, options: ControlOptions = {}): Promise<ControlResult> {
+        return control(this.link, "mode", node, { ...options, mode })
     }
 
     /** Says bye to the volumes that have a session, waiting 2 s at most. The bus stays open. */
@@ -339,9 +346,9 @@ export class TwinfilerClient {
     }
 
     private state(view: NodeView): NodeState {
-        const { node, role, flags, ownEpoch, partnerEpoch, uptimeMs } = view.beat
+        const { node, role, flags, ownEpoch, partnerEpoch, uptimeMs, mode } = view.beat
         const isHeard = this.link.nodes.isHeard(view)
-        const state = { node, device: view.beat.device, role, flags, ownEpoch, partnerEpoch, uptimeMs, isHeard }
+        const state = { node, device: view.beat.device, role, flags, ownEpoch, partnerEpoch, uptimeMs, mode, isHeard }
         const rivals = this.link.nodes.rivals(node)
         return rivals.length ? { ...state, rivals } : state
     }

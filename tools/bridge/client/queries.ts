@@ -4,11 +4,14 @@ import {
     beatFlags,
     commandCodes,
     dryRunFlag,
+    forceFlag,
+    modeNames,
     vetoAlready,
     vetoReasons,
     vetoUnderWay,
     volumeLetter,
     type ControlVerb,
+    type ModeName,
 } from "../protocol/numbers"
 import { encodeControl, encodeQuery, type QueryBody } from "../protocol/commands"
 import type { Answer, Outcome } from "../protocol/notices"
@@ -72,8 +75,16 @@ export interface ControlResult {
     dryRun: boolean
 }
 
+export type ControlOptions = CallOptions & {
+    dryRun?: boolean
+    /** Takeover: the partner is reset instead of being asked. */
+    force?: boolean
+    /** Of the verb mode. */
+    mode?: ModeName
+}
+
 /**
- * Asks `node` to take its partner's volume, or to hand it back. Resolves when that is done, or for a dry run when it
+ * Asks `node` to take its partner's volume, or to hand it back (by itself, or as what a mode wants). Resolves when that is done, or for a dry run when it
  * would be possible; throws `vetoed` with the reason otherwise. Sent again when unanswered: a node that answers the
  * second asking with "already so" has done the first.
  */
@@ -81,9 +92,11 @@ export async function control(
     link: Link,
     verb: ControlVerb,
     node: number,
-    options: CallOptions & { dryRun?: boolean } = {},
+    options: ControlOptions = {},
 ): Promise<ControlResult> {
     const dryRun = options.dryRun ?? false
+    const mode = options.mode === undefined ? undefined : modeNames.indexOf(options.mode)
+    const isTaking = verb === "takeover" || mode === modeNames.indexOf("active-standby")
     const subject = `${verb} ${volumeLetter(node)}`
     const gate = link.gatesOf(node).all
     await gate.enter()
@@ -95,13 +108,13 @@ export async function control(
             subject,
             ...options,
             send: to => {
-                const isDone = ((to.beat.flags & beatFlags.controlsPartner) !== 0) === (verb === "takeover")
+                const isDone = ((to.beat.flags & beatFlags.controlsPartner) !== 0) === isTaking
                 // The outcome may be lost; the beats then show it. (Not at the first sending: `exchange` is not set yet.)
                 if (!dryRun && isDone && askedBefore) exchange.complete()
                 else {
                     askedBefore = true
-                    const flags = dryRun ? dryRunFlag : 0
-                    link.bus.send(to.node, commandCodes.control, encodeControl({ verb, flags, tag }))
+                    const flags = (dryRun ? dryRunFlag : 0) | (options.force ? forceFlag : 0)
+                    link.bus.send(to.node, commandCodes.control, encodeControl({ verb, flags, tag, mode }))
                 }
             },
         })
@@ -117,6 +130,9 @@ export async function control(
 function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, subject: string, dryRun: boolean): void {
     if (outcome.verb !== verb) return
     const { status, reason } = outcome
+    const reasons = (outcome.reasons.length ? outcome.reasons : [reason]).map(
+        each => vetoReasons[each] ?? `reason ${each}`,
+    )
     const isRepeated = !dryRun && exchange.sentCount > 1
     if (status === "ok" || (status === "vetoed" && isRepeated && reason === vetoAlready)) exchange.complete()
     else if (status === "vetoed" && isRepeated && reason === vetoUnderWay) exchange.notController()
@@ -124,11 +140,7 @@ function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, s
     else
         exchange.fail(
             status === "vetoed"
-                ? new TwinfilerError(
-                      "vetoed",
-                      `${subject} is not possible: ${vetoReasons[reason] ?? `reason ${reason}`}`,
-                      { reason },
-                  )
+                ? new TwinfilerError("vetoed", `${subject} is not possible: ${reasons.join("; ")}`, { reason, reasons })
                 : new TwinfilerError(status, `${subject} failed: ${status}`),
         )
 }

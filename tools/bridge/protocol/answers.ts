@@ -3,7 +3,7 @@
  * contradicts itself, and nothing else.
  */
 import { TwinfilerError } from "../error"
-import { entryTypes, type EntryType } from "./numbers"
+import { entryTypes, noGiveback, type EntryType } from "./numbers"
 
 export interface Attributes {
     type: EntryType
@@ -65,6 +65,8 @@ export interface NodeFigures {
     heapLowBytes: number
     copiesHeld: number
     lastCause: number
+    /** Seconds until this node hands its partner's volume back of its own accord; null when it does not. */
+    givebackSeconds: number | null
     image: string
 }
 
@@ -208,6 +210,7 @@ export function decodeNode(payload: Buffer): NodeFigures {
         heapLowBytes: payload.readUInt32LE(20),
         copiesHeld: payload.readUInt16LE(24),
         lastCause: payload[26],
+        givebackSeconds: payload[27] === noGiveback ? null : payload[27],
         image: payload.toString("utf8", 28),
     }
 }

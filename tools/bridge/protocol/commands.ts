@@ -102,6 +102,8 @@ export interface ControlCommand {
     verb: ControlVerb
     flags: number
     tag: number
+    /** Of the verb mode: its number. */
+    mode?: number
 }
 
 export type Command =
@@ -231,7 +233,8 @@ export function encodeQuery(head: QueryHead, body: QueryBody): Buffer {
 }
 
 export function encodeControl(control: ControlCommand): Buffer {
-    const frame = Buffer.alloc(8)
+    const frame = Buffer.alloc(control.verb === "mode" ? 9 : 8)
+    if (control.verb === "mode") frame.writeUInt8(control.mode ?? 0, 8)
     frame.writeUInt8(controlVerbs[control.verb], 4)
     frame.writeUInt8(control.flags, 5)
     frame.writeUInt16LE(control.tag, 6)
@@ -277,8 +280,9 @@ export function decodeCommand(code: number, bytes: Uint8Array): Command {
             return decodeQuery(frame)
         case commandCodes.control: {
             const verb = nameOf(controlVerbs, frame[4])
-            if (!verb || frame.length !== 8) return bad("a control")
-            return { kind: "control", verb, flags: frame[5], tag: frame.readUInt16LE(6) }
+            if (!verb || frame.length !== (verb === "mode" ? 9 : 8)) return bad("a control")
+            const control = { kind: "control" as const, verb, flags: frame[5], tag: frame.readUInt16LE(6) }
+            return verb === "mode" ? { ...control, mode: frame[8] } : control
         }
     }
     return bad(`the command code 0x${code.toString(16)}`)

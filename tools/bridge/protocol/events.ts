@@ -62,6 +62,7 @@ const roleSays: Partial<Record<(typeof roleNames)[number], string>> = {
     "taken-over": "serves both volumes",
     "giving-back": "hands its partner's volume back",
     degraded: "cannot read its own array",
+    "letting-go": "lets its partner have its array",
 }
 
 /** Causes of a change of role. */
@@ -72,6 +73,7 @@ const roleCauses: Record<number, string> = {
     4: "someone asked for it",
     5: "its partner let go of its array",
     6: "of a fault",
+    7: "the partner has been waiting for long enough",
 }
 const causeFault = 6
 

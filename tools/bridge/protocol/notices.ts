@@ -12,6 +12,7 @@ import {
     noticeKinds,
     requestOps,
     statusNames,
+    vetoMax,
     type ControlVerb,
     type QueryOp,
     type RequestOp,
@@ -72,6 +73,8 @@ export interface Outcome {
     status: StatusName
     reason: number
     role: number
+    /** All reasons of a veto, lowest number first. */
+    reasons: number[]
 }
 export interface Beat {
     kind: "beat"
@@ -86,6 +89,8 @@ export interface Beat {
     /** Jacdac device id of the node's file service, 16 hex digits, and the service's index there. */
     device: string
     serviceIndex: number
+    /** Of the pair, as this node knows it. */
+    mode: number
 }
 export interface Recorded {
     kind: "recorded"
@@ -181,6 +186,9 @@ export function decodeNotice(kind: number, bytes: Uint8Array, object = 0): Notic
                 status: status(frame[8]),
                 reason: frame[9],
                 role: frame[10],
+                reasons: Array.from({ length: vetoMax }, (_, bit) => bit + 1).filter(
+                    veto => frame[11] & (1 << (veto - 1)),
+                ),
             }
         case noticeKinds.beat:
             return {
@@ -194,6 +202,7 @@ export function decodeNotice(kind: number, bytes: Uint8Array, object = 0): Notic
                 uptimeMs: frame.readUInt32LE(16),
                 device: frame.toString("hex", 20, 28),
                 serviceIndex: frame[28],
+                mode: frame[29],
             }
         case noticeKinds.memory: {
             const count = frame[5]
@@ -283,6 +292,7 @@ function fill(notice: Notice): Buffer {
             frame[8] = statusNames.indexOf(notice.status)
             frame[9] = notice.reason
             frame[10] = notice.role
+            for (const veto of notice.reasons) frame[11] |= 1 << (veto - 1)
             return frame
         }
         case "beat": {
@@ -292,6 +302,7 @@ function fill(notice: Notice): Buffer {
             frame.writeUInt32LE(notice.uptimeMs, 16)
             frame.write(notice.device, 20, "hex")
             frame[28] = notice.serviceIndex
+            frame[29] = notice.mode
             return frame
         }
         case "recorded":

@@ -77,7 +77,7 @@ export const queryOps = {
 } as const
 export type QueryOp = keyof typeof queryOps
 
-export const controlVerbs = { takeover: 1, giveback: 2 } as const
+export const controlVerbs = { takeover: 1, giveback: 2, mode: 3 } as const
 export type ControlVerb = keyof typeof controlVerbs
 
 export const statusNames = [
@@ -122,6 +122,13 @@ export const storeBytesMax = 228
 export const writeFlags = { tellProgress: 1 } as const
 export const replaceFlag = 1
 export const dryRunFlag = 1
+/** Of a takeover: the partner is reset instead of being asked. */
+export const forceFlag = 2
+/** Modes of a pair, by their number in a beat. */
+export const modeNames = ["active-active", "active-standby"] as const
+export type ModeName = (typeof modeNames)[number]
+/** For the seconds until a giveback: not before it is asked. */
+export const noGiveback = 255
 /** Of a rebuild: it may overwrite what is foreign or stale; it drops the position's present element first. */
 export const rebuildFlags = { force: 1, replace: 2 } as const
 /** For a rebuild's position or slot: the node chooses. */
@@ -148,7 +155,9 @@ export const vetoReasons: Record<number, string> = {
     5: "the bus is silent to this node",
     6: "the array cannot be read",
     7: "the partner's lines do not answer",
+    8: "the partner does not let go of its array",
 }
+export const vetoMax = 8
 export const vetoAlready = 2
 export const vetoUnderWay = 3
 
@@ -161,6 +170,7 @@ export const roleNames = [
     "taken-over",
     "giving-back",
     "degraded",
+    "letting-go",
 ] as const
 
 /** `a` for volume 0, `b` for 1, and so on; a node bears the letter of its home volume. */

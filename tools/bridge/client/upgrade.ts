@@ -19,6 +19,7 @@ import {
     volumeLetter,
 } from "../protocol/numbers"
 import type { TwinfilerClient } from "./client"
+import { silentAfterMs } from "./limits"
 
 export interface NodeProgram {
     node: number
@@ -295,6 +296,8 @@ export class Upgrade {
         }
         const deployMs = this.clock.now() - beginMs
         this.step(node, "start")
+        // the last beat of the program before is not to be taken for one of the new
+        await sleep(this.clock, silentAfterMs)
         try {
             await until(
                 this.clock,

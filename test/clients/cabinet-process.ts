@@ -14,6 +14,7 @@ const startMsMax = 60_000
 const endMsMax = 10_000
 
 export class CabinetProcess {
+    /** Its folder `chips` holds the chips' contents. */
     readonly folder = mkdtempSync(join(tmpdir(), "twinfiler-clients-"))
     webSocketUrl = ""
     tcpUrl = ""
@@ -23,11 +24,11 @@ export class CabinetProcess {
         this.removeFolder()
     }
 
-    static async start(): Promise<CabinetProcess> {
+    static async start(...more: string[]): Promise<CabinetProcess> {
         const cabinet = new CabinetProcess()
         process.once("exit", cabinet.killAll)
         const chips = join(cabinet.folder, "chips")
-        const args = ["sim", "--dir", chips, "--port", "0", "--pace", "max", "--seed", "1"]
+        const args = ["sim", "--dir", chips, "--port", "0", "--pace", "max", "--seed", "1", ...more]
         const [, webSocketUrl, tcpUrl] = await cabinet.spawn(args, /bus at (ws:\S+) and (tcp:[\w.:/]+)/)
         return Object.assign(cabinet, { webSocketUrl, tcpUrl })
     }

@@ -4,7 +4,10 @@ import { readFileSync } from "node:fs"
 import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Command, InvalidArgumentError } from "commander"
+import { pairsMax } from "../sim/cabinet/cabinet"
 import { roles, sha256, SimSession, source } from "../sim/session"
+
+import { Neighbours, type NeighboursResult } from "./neighbours"
 
 const defaultFile = fileURLToPath(new URL("../../package-lock.json", import.meta.url))
 const cutFractionMin = 0.3
@@ -28,6 +31,8 @@ export interface DemoResult {
     deadElement?: string
     rebuilt?: boolean
     rebuildMs?: number
+    /** With `--pairs`: what the clients of the other pairs had of it. */
+    neighbours?: NeighboursResult
 }
 
 export interface DemoOptions {
@@ -35,6 +40,8 @@ export interface DemoOptions {
     file?: string
     /** Elements of each array. */
     elements?: number
+    /** On the bus; it is the first whose board loses its power. */
+    pairs?: number
     /** As `a:1`: an element of array a that dies for good while the file is written, before the power is pulled. */
     deadElement?: string
     /** Told as things happen, in virtual milliseconds. */
@@ -44,12 +51,13 @@ export interface DemoOptions {
 
 /** Runs the demonstration; throws when a step is not possible at all. */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
-    const { seed, file = defaultFile, elements, deadElement, tell, onEnd } = options
+    const { seed, file = defaultFile, elements, pairs = 1, deadElement, tell, onEnd } = options
     const bytes = readFileSync(file)
     const name = basename(file)
     const session = new SimSession({
         seed,
         elements,
+        pairs,
         onPanic: (node, code, atNs) => tell?.(atNs / 1e6, `node ${node} panicked (${code})`),
     })
     const { client, random } = session
@@ -68,7 +76,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     }
     await session.run(async () => {
         await session.healthy()
-        say("both boards serve their own volume and record for each other")
+        const all = pairs > 1 ? `all ${2 * pairs} boards serve their` : "both boards serve their"
+        say(`${all} own volume and record for each other`)
+        const neighbours = pairs > 1 ? new Neighbours(session) : undefined
+        neighbours?.begin()
+        if (neighbours) say("clients of the other pairs write and read all the time")
 
         const cutFrom = Math.floor(bytes.length * (cutFractionMin + random.float() * (cutFractionMax - cutFractionMin)))
         const delayMs = random.float() * cutDelayMsMax
@@ -125,9 +137,18 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
         const secondBack = await session.readAll(volume, second)
         say(`read back through board a: sha256 ${sha256(throughA) === wanted ? "is the same" : "DIFFERS"}`)
         if (deadElement) await replaceElement(session, deadElement, result, say)
+        if (neighbours) {
+            const seen = await neighbours.end({ fromMs: cutMs, toMs: cutMs + result.failoverMs })
+            result.neighbours = seen
+            say(
+                `clients of the other pairs: ${seen.operations} operations, the longest ${seen.longestMs.toFixed(1)} ms, ` +
+                    `during the failover ${seen.longestDuringFailoverMs.toFixed(1)} ms`,
+            )
+        }
         result.ok =
             cutMs > 0 &&
             result.rebuilt !== false &&
+            !result.neighbours?.differing &&
             result.servedBy === "b" &&
             result.acknowledgedBytesLost === 0 &&
             [throughA, throughB].every(read => sha256(read) === wanted) &&
@@ -194,12 +215,14 @@ async function main(): Promise<void> {
             "--dead-element [name]",
             "a chip dies for good before the power is pulled, and is replaced after; a:1 unless said otherwise",
         )
+        .option("--pairs <n>", "pairs on the bus, with clients at each", wholeNumber(1, pairsMax), 1)
         .option("--seed <n>", "seed of all randomness", wholeNumber(0, 0xffffffff), 1)
         .parse()
-    const { json, seed, elements, deadElement } = program.opts<{
+    const { json, seed, elements, pairs, deadElement } = program.opts<{
         json?: boolean
         seed: number
         elements: number
+        pairs: number
         deadElement?: true | string
     }>()
     const dead = deadElement === true ? "a:1" : deadElement
@@ -207,8 +230,9 @@ async function main(): Promise<void> {
         throw new Error(`--dead-element ${dead}: name one of a:0 to a:${elements - 1}`)
     const tell = (ms: number, what: string) =>
         void (json ? process.stderr : process.stdout).write(`${ms.toFixed(1).padStart(9)} ms  ${what}\n`)
-    tell(0, `two boards and ${2 * elements} flash chips, simulated; seed ${seed}`)
-    const result = await runDemo({ seed, file: program.args[0], elements, deadElement: dead, tell })
+    const boards = pairs === 1 ? "two" : String(2 * pairs)
+    tell(0, `${boards} boards and ${2 * pairs * elements} flash chips, simulated; seed ${seed}`)
+    const result = await runDemo({ seed, file: program.args[0], elements, pairs, deadElement: dead, tell })
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
     else
         process.stdout.write(

@@ -1,6 +1,7 @@
 // `npm run bench [-- --json]`: figures of a simulated pair in virtual time, each beside the limit that binds it.
 
 import { Command, InvalidArgumentError, Option } from "commander"
+import { measureControl } from "./control"
 import { measureAll, measureStore } from "./measures"
 import type { Result } from "./result"
 
@@ -15,20 +16,24 @@ async function main(): Promise<void> {
         .description("Measures a simulated pair in virtual time; all but sim-speed-loaded repeats to the digit.")
         .option("--json", "as one JSON object")
         .option("--seed <n>", "seed of all randomness", count, 1)
-        .option("--cuts <n>", "power cuts per failover figure", count, 100)
+        .option("--cuts <n>", "power cuts or changes of control per figure", count, 100)
+        .option("--control", "only changes of control: failover, takeover, giveback")
         .option("--store", "only what the store costs its chips")
         .addOption(new Option("--cpu <cpu>", "processor model").choices(["rp2040", "ideal"]).default("rp2040"))
         .parse()
     const options = program.opts<{
         json?: boolean
         store?: boolean
+        control?: boolean
         seed: number
         cuts: number
         cpu: "rp2040" | "ideal"
     }>()
     const results = options.store
         ? await measureStore(options.seed)
-        : await measureAll({ ...options, wallMs: () => performance.now() })
+        : options.control
+          ? await measureControl(options)
+          : await measureAll({ ...options, wallMs: () => performance.now() })
     process.stdout.write(options.json ? `${JSON.stringify({ outputVersion: 1, results })}\n` : table(results))
 }
 

@@ -1,8 +1,8 @@
 // What the bench measures, each as a figure beside the limit it is held against. Virtual time throughout, so each repeats to the digit;
 // only the simulation's own speed is real.
 
-import { noticeKinds } from "../bridge/protocol/numbers"
 import { sha256, SimSession, source } from "../sim/session"
+import { measureControl } from "./control"
 import { unprotectedAfterReboot } from "./reboots"
 import { percentile, resultOf, type Figure, type Result } from "./result"
 
@@ -19,29 +19,21 @@ const mtime = 1_700_000_000
 const kB = 1_000
 
 // Limits, from PLATFORM facts: a full frame takes 2.75 ms of wire for 224 bytes of file; a program may send 50 packets a second;
-// a tick of 10 ms notices a line, a heartbeat is missed after 400 ms; the heap is 64 KB.
+// the heap is 64 KB.
 const wireKBs = 224 / 2.75
 const sendKBs = (50 * 224) / kB
 const smallWriteMs = 20
-const lineMs = 10
-const silenceMs = 400
 const heapKB = 64
 
 /** A reboot is watched for longer than a cut: fewer of them. */
 const cutsPerReboot = 5
 
-/** A pair that has run for a while: just after a boot a silent partner is given time to come up. */
-const settledMs = 5_000
 const writeBytes = 512 * 1024
 const readBytes = 128 * 1024
 const smallFiles = 60
 const smallBytes = 1024
 const heapFiles = [10, 1_000]
 const heapFileBytes = 100
-
-/** What counts as a reply: words about a volume. */
-const replies: readonly number[] = [noticeKinds.progress, noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
-const noticeVolumeAt = 4
 
 /** By name: the store's sources are type-checked by rules of their own (tsconfig.firmware.json). */
 const storeModule: string = "./store/measure"
@@ -54,11 +46,13 @@ export async function measureAll(options: BenchOptions): Promise<Result[]> {
     const figures = [
         ...(await throughput(options)),
         ...(await heap(options)),
-        ...(await failover(options, "failover-line", lineMs, "the tick that looks at the partner's OWN line")),
-        ...(await failover(options, "failover-heartbeat", silenceMs, "four heartbeats missed")),
         await unprotectedAfterReboot(options.seed, options.cpu, Math.ceil(options.cuts / cutsPerReboot)),
     ]
-    return [...figures.map(figure => resultOf(figure, array, options.cpu)), ...(await measureStore(options.seed))]
+    return [
+        ...figures.map(figure => resultOf(figure, array, options.cpu)),
+        ...(await measureControl(options)),
+        ...(await measureStore(options.seed)),
+    ]
 }
 
 /** The store alone, in Node over the chip models. */
@@ -146,37 +140,4 @@ async function heap({ seed, cpu }: BenchOptions): Promise<Figure[]> {
     })
     await session.bus.close()
     return figures
-}
-
-/** From the cut (or the hang) of the owner under load to the first reply of its partner. */
-async function failover(options: BenchOptions, name: string, limit: number, binds: string): Promise<Figure[]> {
-    const times: number[] = []
-    for (let i = 0; i < options.cuts; i++) times.push(await oneFailover(options, options.seed + 1 + i, name))
-    return [{ name: `${name}-p99`, value: percentile(times, 99), unit: "ms", limit, binds }]
-}
-
-export async function oneFailover({ cpu }: BenchOptions, seed: number, name: string): Promise<number> {
-    const session = new SimSession({ seed, cpu })
-    const { client, random, simulation } = session
-    const failoverMs = await session.run(async () => {
-        await session.healthy()
-        await session.sleep(settledMs)
-        const atMs = session.nowMs() + 300 + random.float() * 2_000
-        let cutMs = 0
-        let firstMs = 0
-        session.host.clock.setTimeout(() => {
-            cutMs = session.nowMs()
-            if (name === "failover-line") session.power("a", false)
-            else simulation.board("a").pause(60_000)
-        }, atMs - session.nowMs())
-        session.bus.onNotice((node, kind, frame) => {
-            if (cutMs > 0 && firstMs === 0 && node === 1 && replies.includes(kind) && frame[noticeVolumeAt] === 0)
-                firstMs = session.nowMs()
-        })
-        await client.put(0, "load", source(random.bytes(128 * 1024)), { mtime })
-        if (firstMs === 0) throw new Error(`seed ${seed}: the load ended before the cut`)
-        return firstMs - cutMs
-    })
-    await session.bus.close()
-    return failoverMs
 }

@@ -1,7 +1,7 @@
 // `npm run bench [-- --json]`: figures of a simulated pair in virtual time, each beside the limit that binds it.
 
 import { Command, InvalidArgumentError, Option } from "commander"
-import { measureControl } from "./control"
+import { changeKinds, measureControl, type ChangeKind } from "./control"
 import { measureAll, measureStore } from "./measures"
 import type { Result } from "./result"
 
@@ -17,14 +17,14 @@ async function main(): Promise<void> {
         .option("--json", "as one JSON object")
         .option("--seed <n>", "seed of all randomness", count, 1)
         .option("--cuts <n>", "power cuts or changes of control per figure", count, 100)
-        .option("--control", "only changes of control: failover, takeover, giveback")
+        .addOption(new Option("--control [kind...]", "only changes of control, all or these").choices([...changeKinds]))
         .option("--store", "only what the store costs its chips")
         .addOption(new Option("--cpu <cpu>", "processor model").choices(["rp2040", "ideal"]).default("rp2040"))
         .parse()
     const options = program.opts<{
         json?: boolean
         store?: boolean
-        control?: boolean
+        control?: true | ChangeKind[]
         seed: number
         cuts: number
         cpu: "rp2040" | "ideal"
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     const results = options.store
         ? await measureStore(options.seed)
         : options.control
-          ? await measureControl(options)
+          ? await measureControl(options, options.control === true ? changeKinds : options.control)
           : await measureAll({ ...options, wallMs: () => performance.now() })
     process.stdout.write(options.json ? `${JSON.stringify({ outputVersion: 1, results })}\n` : table(results))
 }

@@ -69,6 +69,8 @@ const verbGiveback = 2
 const verbMode = 3
 const flagDryRun = 1
 const flagForce = 2
+/** After a mount, work that can wait does so for this long. */
+const mountQuietMs = 400
 
 export class Control {
     worker: Worker
@@ -176,11 +178,11 @@ export class Control {
         const node = this.node
         const pair = node.pair
         if (node.home.serving) {
-            if (!(await mount(node.home))) this.event(evHomeFailed, 0)
+            if (!(await mount(this, node.home))) this.event(evHomeFailed, 0)
             if (!pair.home) stop(this, node.home)
         }
         if (node.other.serving) {
-            if (!(await mount(node.other))) this.event(evPartnerFailed, 0)
+            if (!(await mount(this, node.other))) this.event(evPartnerFailed, 0)
             if (pair.role !== takenOver) if (pair.role !== takingOver) stop(this, node.other)
         }
         node.outbox.beatDue = true
@@ -258,7 +260,7 @@ export function stop(control: Control, hosted: Hosted): void {
     dropReads(control.node.reads, hosted)
 }
 
-async function mount(hosted: Hosted): Promise<boolean> {
+async function mount(control: Control, hosted: Hosted): Promise<boolean> {
     try {
         if (!(await hosted.volume.mount())) return false
     } catch (e) {
@@ -267,12 +269,14 @@ async function mount(hosted: Hosted): Promise<boolean> {
     }
     hosted.epoch = hosted.volume.log.epoch
     hosted.serving = true
+    // hosts come back first; an erase or a move now would keep them waiting
+    control.worker.lastCommandMs = platform.now() + mountQuietMs
     return true
 }
 
 async function takeHome(control: Control): Promise<void> {
     const node = control.node
-    const mounted = node.pair.role === booting && (await mount(node.home))
+    const mounted = node.pair.role === booting && (await mount(control, node.home))
     control.event(mounted ? evHomeMounted : evHomeFailed, 0)
     if (mounted) if (!node.pair.home) stop(control, node.home)
 }
@@ -280,7 +284,7 @@ async function takeHome(control: Control): Promise<void> {
 async function takePartner(control: Control): Promise<void> {
     const node = control.node
     const pair = node.pair
-    let mounted = pair.role === takingOver && (await mount(node.other))
+    let mounted = pair.role === takingOver && (await mount(control, node.other))
     if (mounted) {
         // hosts may come; what they ask waits behind the copies
         node.outbox.beatDue = true

@@ -38,13 +38,13 @@ export const plantedBugs: readonly Planted[] = [
         edits: [
             {
                 file: "src/pair/role.ts",
-                text: "    actions.push(doHoldHigh)\n    actions.push(doResetLow)\n",
-                by: "    actions.push(doHoldHigh)\n",
+                text: "    claim(s, cause, nowMs, actions)\n    actions.push(doResetLow)\n",
+                by: "    claim(s, cause, nowMs, actions)\n",
             },
             {
                 file: "src/pair/role.ts",
-                text: "        if (event !== evTick) return\n        if (s.partnerOwn) {\n            if (nowMs",
-                by: "        if (event !== evTick) return\n        if (s.partnerOwn && s.stepped) {\n            if (nowMs",
+                text: "        } else if (s.partnerOwn) {\n            if (nowMs - s.sinceMs > fenceMsMax)",
+                by: "        } else if (s.partnerOwn && s.stepped) {\n            if (nowMs - s.sinceMs > fenceMsMax)",
             },
             {
                 file: "src/pair/role.ts",

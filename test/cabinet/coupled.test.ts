@@ -11,7 +11,9 @@ import { isError, TwinfilerClient } from "../../tools/bridge/client"
 import { encodeQuery, encodeRead, encodeRequest, encodeWrite } from "../../tools/bridge/protocol/commands"
 import { decodeNotice, type Notice } from "../../tools/bridge/protocol/notices"
 import { commandCodes, noticeKinds } from "../../tools/bridge/protocol/numbers"
+import { runDemo } from "../../tools/demo/demo"
 import { SimSession, source, type SimSessionOptions } from "../../tools/sim/session"
+import { nextImage, nextVersion, UpgradeBench } from "./upgrade-bench"
 
 const mtime = 1_700_000_000
 
@@ -206,6 +208,37 @@ describe("coupled pairs", function () {
         })
         return { mostMs, count }
     }
+
+    it("new firmware goes to the nodes of both pairs, under load, one after the other [R13] [R34]", async () => {
+        const bench = new UpgradeBench({ seed: 1330, pairs: 2 })
+        try {
+            await bench.session.run(async () => {
+                await bench.session.healthy()
+                const path = bench.file("next.devs", nextImage())
+                bench.work()
+                const { exitCode, err } = await bench.command(["upgrade", "--firmware", path, "--json"])
+                assert.equal(exitCode, 0, err)
+                await bench.rest()
+                await bench.session.healthy()
+                await bench.verify()
+                for (const { node } of bench.session.client.nodes())
+                    assert.equal((await bench.session.client.nodeFigures(node)).firmware, nextVersion)
+            })
+            assert.deepEqual(bench.session.simulation.panics, [])
+        } finally {
+            await bench.close()
+        }
+    })
+
+    it("the demonstration with two pairs: clients of the second have all their files, and no long wait [R13] [R22]", async () => {
+        const result = await runDemo({ seed: 1, pairs: 2 })
+        assert.ok(result.ok, JSON.stringify(result))
+        const { operations, differing, longestDuringFailoverMs } = result.neighbours!
+        assert.ok(operations > 100)
+        assert.equal(differing, 0)
+        // beside an upload that takes half the wire; a frame lost to a full receive queue costs 300 ms each time
+        assert.ok(longestDuringFailoverMs < 900, `${longestDuringFailoverMs} ms`)
+    })
 
     /** Files are stored; then the straps are wrong for a while, and someone puts; then they are right again: everything is there. */
     for (const [what, wrong] of [

@@ -3,6 +3,7 @@
 
 import { sha256, SimSession, source } from "../sim/session"
 import { measureControl } from "./control"
+import { coupledPairs } from "./coupled"
 import { unprotectedAfterReboot } from "./reboots"
 import { percentile, resultOf, type Figure, type Result } from "./result"
 
@@ -45,6 +46,7 @@ interface StoreModule {
 export async function measureAll(options: BenchOptions): Promise<Result[]> {
     const figures = [
         ...(await throughput(options)),
+        ...(await coupledPairs(options.seed, options.cpu, wireKBs)),
         ...(await heap(options)),
         await unprotectedAfterReboot(options.seed, options.cpu, Math.ceil(options.cuts / cutsPerReboot)),
     ]

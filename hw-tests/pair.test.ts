@@ -1,8 +1,9 @@
 import assert from "node:assert/strict"
-import { createHash } from "node:crypto"
-import { beatFlags, volumeLetter } from "../tools/bridge/protocol/numbers"
+import { isError } from "../tools/bridge/error"
+import type { ArrayFigures } from "../tools/bridge/protocol/array-figures"
 import { stream } from "../test/bridge/bench"
-import { HardwareBench } from "./bench"
+import { HardwareBench, letter, mtime, nodes, sleep } from "./bench"
+import { faultOf, swappedSelects, type SeenTakeover } from "./lines"
 
 /** Every line at rest, at both levels, toggling, and one bit at a time. */
 function patterns(): Buffer {
@@ -13,93 +14,193 @@ function patterns(): Buffer {
     return Buffer.concat(blocks)
 }
 
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
-const mtime = 1_700_000_000
+/** So much that segments, of 64 KB for each chip, are erased and written whole. */
+const largeBytes = 160 * 1024
+const startMsMax = 10_000
+/** Longer than the 4 s in which a node that has just started takes over nobody. */
+const restMs = 6_000
+const restartMsMax = 8_000
 
 describe("hardware: a pair on its bus", function () {
     this.timeout(240_000)
     let bench: HardwareBench
-    const nodes = [0, 1]
     before(async () => (bench = await HardwareBench.open()))
     after(() => bench?.close())
 
-    async function writeAndRead(volume: number, name: string): Promise<void> {
-        const data = patterns()
-        await bench.client.put(volume, name, stream(data), { mtime })
-        const pieces: Uint8Array[] = []
-        for await (const piece of bench.client.get(volume, name)) pieces.push(piece)
-        assert.equal(sha256(Buffer.concat(pieces)), sha256(data), `volume ${volumeLetter(volume)}, file ${name}`)
-    }
+    const areProtected = () => nodes.every(node => bench.has(node, "protected"))
+    const isActive = (node: number) => bench.has(node, "controlsOwn")
 
-    it("both nodes beat, each active, with one firmware [R14 R20]", async () => {
-        const isActive = (node: number) => Boolean((bench.node(node)?.flags ?? 0) & beatFlags.controlsOwn)
-        await bench.until("both nodes control their own arrays", () => nodes.every(isActive))
+    it("both nodes beat, with one firmware [R14 R20]", async () => {
+        await bench.until("both nodes beat", () => nodes.every(node => bench.node(node)?.isHeard))
         const figures = await Promise.all(nodes.map(node => bench.client.nodeFigures(node)))
         assert.equal(figures[0].firmware, figures[1].firmware)
-        bench.figures.firmware = figures[0].firmware
+        bench.report.add("firmware", figures[0].firmware)
     })
 
     for (const volume of nodes)
-        it(`array ${volumeLetter(volume)}: every element answers with its label and is a member [R1 R17 R20]`, async () => {
+        it(`array ${letter(volume)}: every element answers with its label and is a member [R1 R17 R20]`, async () => {
+            const served = () => bench.client.controllerOf(volume) !== undefined
+            await bench.until("", served, startMsMax).catch(() => assert.fail(unreadable(volume)))
             const array = await bench.client.array(volume)
-            const wrong = array.slots.filter(
-                ({ state }) => state === "failed" || state === "stale" || state === "foreign",
-            )
-            assert.deepEqual(wrong, [])
-            assert.equal(array.members.length, array.elements)
-            bench.figures[`array ${volumeLetter(volume)}`] = array.slots
+            assert.ok(areAllMembers(array), `array ${letter(volume)}: ${slotsOf(array)}`)
+            bench.report.add(`array ${letter(volume)}`, array.slots)
         })
+
+    function unreadable(volume: number): string {
+        const own = letter(volume)
+        return bench.client.controllerOf(volume ^ 1) === undefined
+            ? "neither array can be read: an element goes on driving MISO, which the switches pass on to both boards. Take out the " +
+                  "elements of one array, then of the other; the one without which a board reads its array is the one, or its select floats"
+            : `array ${own} cannot be read by ${own}: its supply, SCK, MOSI, MISO, or two elements at one select`
+    }
+
+    it("at rest nobody takes over: each sees the other's OWN [R20 R32]", async () => {
+        const uptimes = () => nodes.map(node => bench.node(node)?.uptimeMs ?? 0)
+        await bench.until("both have started long ago", () => uptimes().every(ms => ms > restMs))
+        const before = uptimes()
+        for (const endMs = performance.now() + restMs / 3; performance.now() < endMs; await sleep(50))
+            for (const node of nodes)
+                assert.ok(
+                    isActive(node) && !bench.has(node, "controlsPartner"),
+                    bench.has(node ^ 1, "controlsPartner") || !isActive(node)
+                        ? `${letter(node ^ 1)} took array ${letter(node)} though nobody asked: OWN of ${letter(node)} does not reach ${letter(node ^ 1)}`
+                        : `${letter(node)} took array ${letter(node ^ 1)} though nobody asked: OWN of ${letter(node ^ 1)} does not reach ${letter(node)}`,
+                )
+        assert.ok(
+            uptimes().every((ms, i) => ms >= before[i]),
+            "a board started anew",
+        )
+    })
 
     for (const volume of nodes)
-        it(`array ${volumeLetter(volume)}: bit patterns by its home board; a scrub reads every element [R20 R24]`, async () => {
-            await writeAndRead(volume, "home.bin")
+        it(`array ${letter(volume)}: bit patterns, erase, program and read by its home board; a scrub reads every element [R17 R20 R24]`, async () => {
+            await bench.until("both protect their writes", areProtected)
             const before = (await bench.client.array(volume)).scrub
+            await bench.writeAndRead(volume, "patterns.bin", patterns())
+            const large = Buffer.from(Array.from({ length: largeBytes }, (_, i) => i * 7 + (i >> 8) * 13))
+            const { writeMs, readMs } = await bench.writeAndRead(volume, "large.bin", large)
             await bench.client.scrub(volume, 0xffff)
+            const beginMs = performance.now()
             let now = before
             for (let i = 0; i < 600 && now.passes === before.passes; i++) {
-                await new Promise(resolve => setTimeout(resolve, 100))
+                await sleep(100)
                 now = (await bench.client.array(volume)).scrub
+                assert.equal(now.badPages, before.badPages, lies(volume))
             }
             assert.ok(now.passes > before.passes, "the scrub did not come to its end")
-            assert.equal(now.badPages, before.badPages, "pages differ between elements, or cannot be read")
             const array = await bench.client.array(volume)
-            assert.equal(array.members.length, array.elements, "an element was given up while it was used")
+            assert.ok(areAllMembers(array), `an element was given up while it was used: ${slotsOf(array)}`)
+            bench.report.add(`array ${letter(volume)}: ${largeBytes} bytes`, {
+                writeMs: Math.round(writeMs),
+                readMs: Math.round(readMs),
+                scrubMs: Math.round(performance.now() - beginMs),
+            })
         })
 
+    const lies = (volume: number) =>
+        `array ${letter(volume)}: an element does not hold what it said it wrote, or its answers come with wrong bits: a worn or false ` +
+        "chip, long wires, no 100 nF at its supply"
+
     it("copies are heard both ways [R8 R20]", async () => {
-        await bench.until("both protect their writes", () =>
-            nodes.every(node => Boolean((bench.node(node)?.flags ?? 0) & beatFlags.protected)),
-        )
-        for (const volume of nodes) await writeAndRead(volume, "copied.bin")
-        assert.equal(bench.client.serviceSeen.unprotected, false)
+        await bench.until("both protect their writes", areProtected)
+        const client = bench.anotherClient()
+        try {
+            await client.ready()
+            for (const volume of nodes) await client.put(volume, "copied.bin", stream(patterns()), { mtime })
+            assert.equal(client.serviceSeen.unprotected, false, "a partner did not record what it should have heard")
+        } finally {
+            await client.close()
+        }
     })
 
     for (const node of nodes)
-        it(`heartbeat of ${volumeLetter(node)}: no gap near the 400 ms that mean death [R20 R32]`, async () => {
+        it(`heartbeat of ${letter(node)}: no gap near the 400 ms that mean death [R20 R32]`, async () => {
             const times = await bench.beats(node, 30)
             const gaps = times.slice(1).map((time, i) => time - times[i])
-            bench.figures[`beat gaps of ${volumeLetter(node)}, ms`] = {
+            bench.report.add(`beat gaps of ${letter(node)}, ms`, {
                 least: Math.min(...gaps),
                 most: Math.max(...gaps),
-            }
+            })
             assert.ok(Math.max(...gaps) < 350, `gaps of ${gaps.join(", ")} ms`)
         })
 
-    for (const taker of [1, 0]) {
-        const [from, by] = [volumeLetter(taker ^ 1), volumeLetter(taker)]
-        it(`${by} takes array ${from}: lines, switch and the other board's selects work; back again [R1 R6 R15 R20]`, async () => {
-            await bench.client.takeover(taker)
-            assert.ok((bench.node(taker)?.flags ?? 0) & beatFlags.controlsPartner, "lines or fence")
-            await writeAndRead(taker ^ 1, "partner.bin")
-            await bench.until(`${from} is heard and waits`, () => {
-                const state = bench.node(taker ^ 1)
-                return state !== undefined && state.isHeard && state.role === 1
+    for (const isForced of [false, true])
+        for (const taker of [1, 0]) {
+            const [x, y] = [letter(taker ^ 1), letter(taker)]
+            const how = isForced
+                ? "by force: HOLD, RESET, OWN, the fence"
+                : "by asking: HOLD, OWN, the switch, the F selects"
+            it(`${y} takes array ${x} ${how}; and back [R1 R6 R15 R20 R31]`, async () => {
+                await bench.healthy()
+                const home = await bench.client.array(taker ^ 1)
+                const { seen, ms } = await takeover(taker, isForced)
+                const fault = faultOf(seen)
+                assert.equal(fault, undefined, fault)
+                await bench.until(`${y} controls array ${x}`, () => bench.has(taker, "controlsPartner"), startMsMax)
+                const partner = await bench.client.array(taker ^ 1)
+                assert.ok(areAllMembers(partner), `array ${x} by ${y}: ${slotsOf(partner)}`)
+                const swapped = swappedSelects(taker ^ 1, home, partner)
+                assert.equal(swapped, undefined, swapped)
+                await bench.writeAndRead(taker ^ 1, "partner.bin", patterns())
+                await bench.healthy()
+                await bench.writeAndRead(taker ^ 1, "again.bin", patterns())
+                bench.report.add(`takeover by ${y}${isForced ? ", forced" : ""}, ms`, Math.round(ms))
             })
-            await bench.client.giveback(taker)
-            await bench.until(`${from} controls its array again`, () =>
-                Boolean((bench.node(taker ^ 1)?.flags ?? 0) & beatFlags.controlsOwn),
-            )
-            await writeAndRead(taker ^ 1, "again.bin")
+        }
+
+    /** Asks for it and watches the other board until it waits, or has had the time to. */
+    async function takeover(taker: number, isForced: boolean): Promise<{ seen: SeenTakeover; ms: number }> {
+        const partner = taker ^ 1
+        const seen = {
+            taker,
+            isForced,
+            isRestarted: false,
+            roles: new Set<number>(),
+            veto: undefined as number | undefined,
+        }
+        let uptimeMs = bench.node(partner)?.uptimeMs ?? 0
+        const end = bench.onBeat(partner, beat => {
+            if (beat.uptimeMs < uptimeMs) seen.isRestarted = true
+            uptimeMs = beat.uptimeMs
+            seen.roles.add(beat.role)
         })
+        const beginMs = performance.now()
+        try {
+            await bench.client.takeover(taker, { force: isForced }).catch((error: unknown) => {
+                if (!isError(error, "vetoed")) throw error
+                seen.veto = Number(error.details?.reason)
+            })
+            const ms = performance.now() - beginMs
+            // a reset shows when the board beats again
+            const isOver = () => (seen.veto !== undefined || seen.roles.has(1)) && (!isForced || seen.isRestarted)
+            await bench.until("", isOver, restartMsMax).catch(unlessLate)
+            return { seen, ms }
+        } finally {
+            end()
+        }
     }
 })
+
+const unlessLate = (error: Error) => {
+    if (!error.message.includes("not within")) throw error
+}
+
+function areAllMembers(array: ArrayFigures): boolean {
+    const isWrong = ({ state }: ArrayFigures["slots"][0]) => ["failed", "stale", "foreign", "blank"].includes(state)
+    return array.members.length === array.elements && !array.slots.slice(0, array.elements).some(isWrong)
+}
+
+function slotsOf(array: ArrayFigures): string {
+    return array.slots
+        .filter(({ slot, state }) => slot < array.elements || state !== "empty")
+        .map(({ slot, state, badPages }) => {
+            const word =
+                state === "empty"
+                    ? "does not answer"
+                    : state === "blank"
+                      ? "is blank: what was written to it is not there"
+                      : `is ${state}`
+            return `element ${slot} ${word}${badPages ? `, ${badPages} bad pages` : ""}`
+        })
+        .join(", ")
+}

@@ -11,7 +11,7 @@ import { root } from "./setup.mjs"
 const slowFirst = ["hw-tests/", "test/cabinet/", "test/store/cuts", "test/pair/", "test/store/", "test/clients/"]
 const jobsMax = 2
 const testTimeoutMs = 60_000
-const fileTimeoutMs = 30 * 60_000
+const fileTimeoutMsUsual = 30 * 60_000
 /** Connections kept alive may take this long to close. */
 const endGraceMs = 15_000
 const killGraceMs = 5_000
@@ -48,7 +48,8 @@ export function requirementIds(title) {
 }
 
 /**
- * Runs `files` and prints a line for each test. `options`: grep, invert, jobs, isQuiet (only what did not pass is printed), env.
+ * Runs `files` and prints a line for each test. `options`: grep, invert, jobs, isQuiet (only what did not pass is printed), env,
+ * fileTimeoutMs, showsErrors (what a file prints to standard error is for the person, at once).
  * Never throws for a test; returns `{ tests, counts, seconds }`.
  */
 export async function runTests(files, options = {}) {
@@ -83,10 +84,11 @@ export async function runTests(files, options = {}) {
     return { tests, counts, seconds: (performance.now() - started) / 1000 }
 }
 
-function runFile(file, { grep, invert, env }, running, tell) {
+function runFile(file, options, running, tell) {
+    const { grep, invert, env, showsErrors, fileTimeoutMs = fileTimeoutMsUsual } = options
     return new Promise(done => {
-        const options = JSON.stringify({ file: join(root, file), grep, invert, timeoutMs: testTimeoutMs })
-        const child = spawn(process.execPath, ["--import=tsx", "tools/project/suite.mjs", options], {
+        const suite = JSON.stringify({ file: join(root, file), grep, invert, timeoutMs: testTimeoutMs })
+        const child = spawn(process.execPath, ["--import=tsx", "tools/project/suite.mjs", suite], {
             cwd: root,
             env: { ...process.env, ...env },
             stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -94,6 +96,7 @@ function runFile(file, { grep, invert, env }, running, tell) {
         running.add(child)
         const output = []
         for (const stream of [child.stdout, child.stderr]) stream.on("data", data => output.push(data))
+        if (showsErrors) child.stderr.pipe(process.stderr, { end: false })
         let count = 0
         let hasEnded = false
         let current

@@ -5,6 +5,7 @@ import { TwinfilerError } from "../bridge/error"
 import { allParts } from "./chips/parts"
 import { Gateway } from "./gateway"
 import { controlOf, Runner } from "./runner"
+import { miswiringNames, type Miswiring } from "./cabinet/miswired"
 import { pairsMax } from "./cabinet/cabinet"
 import { elementsMax } from "./cabinet/pins"
 import { Simulation, type SimulationOptions } from "./simulation"
@@ -22,6 +23,7 @@ interface SimOptions {
     seed: number
     cpu: "rp2040" | "ideal"
     timing: "typical" | "maximum"
+    miswired?: Miswiring
     verbose?: boolean
 }
 
@@ -68,6 +70,7 @@ export function simCommand(): Command {
                 .choices(["typical", "maximum"])
                 .default("typical"),
         )
+        .addOption(new Option("--miswired <fault>", "a mistake in the wiring, for hw-tests").choices(miswiringNames))
         .option("-v, --verbose", "show what the nodes print")
         .action(async (_, command: Command) => {
             process.exitCode = await simulate(command.opts<SimOptions>())
@@ -91,6 +94,8 @@ async function simulate(options: SimOptions): Promise<number> {
         elements: options.elements,
         spares: options.spares,
         deadElements: options.deadElement,
+        miswired: options.miswired,
+        relays: true,
         chip: options.chip,
         images: options.dir,
         cpu: options.cpu,

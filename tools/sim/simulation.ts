@@ -9,12 +9,14 @@ import { boardConfig } from "./board-config"
 import { buildProgram, firmwareSources } from "./bytecode"
 import { Cabinet, followState, type CabinetConfig } from "./cabinet/cabinet"
 import { findPart } from "./chips/parts"
+import { miswire, type Miswiring } from "./cabinet/miswired"
 import type { LineName } from "./cabinet/pair"
 import type { Violation } from "./chips/violation"
 import { projectRoot } from "./devs-cli"
 import { EventQueue } from "./event-queue"
 import type { ProcessorKind } from "./processor"
 import { Random } from "./random"
+import { Relay } from "./relay"
 import { Trace } from "./trace"
 import { Wire } from "./wire"
 
@@ -29,6 +31,10 @@ export interface SimulationOptions extends Pick<
     cpu?: ProcessorKind
     /** Elements that are silent from the start, as `a:1` */
     deadElements?: string[]
+    /** A mistake of the builder's, there from the start */
+    miswired?: Miswiring
+    /** A Jacdac relay on the bus for each board's power */
+    relays?: boolean
     /** Instead of the project's firmware. */
     image?: Uint8Array
     /** A line a node printed. */
@@ -72,11 +78,14 @@ export class Simulation {
             oneController: true,
             onNode: (node, state) => followState(this.boards.get(node)!, state),
             report: violation => {
+                // the program is right, and the wires are not
+                if (options.miswired) return
                 this.violation ??= violation
                 throw violation
             },
         })
         this.silence(options.deadElements ?? [])
+        if (options.miswired) miswire(this.cabinet, options.miswired)
         for (const [index, name] of this.cabinet.nodeNames.entries())
             this.boards.set(
                 name,
@@ -115,7 +124,20 @@ export class Simulation {
 
     /** Powers every board up, now. */
     start(): void {
+        if (this.options.relays) this.addRelays()
         for (const node of this.cabinet.nodeNames) this.power(node, true)
+    }
+
+    private addRelays(): void {
+        const { cabinet, queue, wire } = this
+        for (const [index, node] of cabinet.nodeNames.entries())
+            new Relay(
+                relayId(index),
+                wire,
+                queue,
+                () => cabinet.nodeState(node) !== "off",
+                isActive => this.power(node, isActive),
+            )
     }
 
     power(node: string, on: boolean): void {
@@ -156,4 +178,8 @@ export class Simulation {
 /** 16 hex digits, made up: the 64-bit ids of real boards come from their flash chips. */
 function deviceId(index: number): string {
     return `7f11e500${(0xa0 + index).toString(16)}000000`
+}
+
+function relayId(index: number): string {
+    return `7f11e501${(0xa0 + index).toString(16)}000000`
 }

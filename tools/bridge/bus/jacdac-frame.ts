@@ -42,6 +42,11 @@ export function announceFrame(device: Uint8Array, count: number, serviceClass: n
     return packetFrame(0, device, 0, 0, data)
 }
 
+/** A frame with what a device's service reports. */
+export function reportFrame(device: Uint8Array, serviceIndex: number, code: number, data: Uint8Array): Buffer {
+    return packetFrame(0, device, serviceIndex, code, data)
+}
+
 /** One of several packets in a frame. */
 export interface Packet {
     serviceIndex: number

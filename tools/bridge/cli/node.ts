@@ -1,11 +1,11 @@
 /** Verbs about the nodes: status, takeover, giveback, power. */
 import { Argument, type Command } from "commander"
-import { WebSocket } from "ws"
-import { parseBusAddress } from "../bus/address"
 import { sleep } from "../bus/clock"
 import { exitCodes, TwinfilerError, isError } from "../error"
+import { TwinfilerClient } from "../client"
+import { findPower } from "../power"
 import { beatFlags, modeNames, volumeLetter, type ModeName } from "../protocol/numbers"
-import { busUrl, type CommonOptions, type Context, type World } from "./context"
+import { busUrl, outputVersion, type CommonOptions, type Context, type World } from "./context"
 import { diagnose, roleName, type NodeReport, type VolumeReport } from "./diagnosis"
 import { FactsReader, type NodeFacts } from "./node-facts"
 import { parseLetter } from "./paths"
@@ -13,7 +13,6 @@ import type { AddVerb } from "./verb"
 
 const figuresTimeoutMs = 1_500
 const watchMs = 1_000
-const powerAnswerMs = 5_000
 const powerCycleOffMs = 1_000
 const shownHashDigits = 12
 
@@ -38,8 +37,14 @@ export function addNodeVerbs(verb: AddVerb): void {
                 .addArgument(new Argument("<mode>").choices(modeNames)),
         ),
     ).does(setMode)
-    verb("power", "switch a simulated board's power", command =>
-        command.argument("<node>", "like a").argument("<on|off|cycle>"),
+    verb("power", "switch a board's power: by its relay, in the simulator, or by asking you", command =>
+        command
+            .argument("<node>", "like a")
+            .argument("<on|off|cycle>")
+            .option(
+                "--relay <device>",
+                "the Jacdac relay that feeds the board (default: by the order of the relays' ids)",
+            ),
     ).doesAlone(power)
 }
 
@@ -183,77 +188,33 @@ async function setMode(context: Context, command: Command): Promise<void> {
     context.show({ ...result, node: text, mode, ok: true }, () => (context.options.quiet ? [] : [done]))
 }
 
-/** Over the simulator's control socket: the bus's web socket address with the path /control. */
+/** Needs no node that lives: both may be off. */
 async function power(world: World, command: Command): Promise<number> {
-    const [node, state] = command.processedArgs as [string, string]
-    const options = command.optsWithGlobals() as CommonOptions
-    parseLetter(node, "node")
+    const [letter, state] = command.processedArgs as [string, string]
+    const options = command.optsWithGlobals() as CommonOptions & { relay?: string }
+    const node = parseLetter(letter, "node")
     if (!["on", "off", "cycle"].includes(state)) throw new TwinfilerError("usage", `power: give on, off or cycle`)
-    const address = parseBusAddress(busUrl(world, options))
-    const url = address.kind === "socket" ? new URL(address.url) : undefined
-    if (!url || url.protocol === "tcp:")
-        throw new TwinfilerError("usage", "power: goes over the simulator's web socket: give --bus ws://HOST:PORT")
-    url.pathname = "/control"
-    const socket = await openControl(url)
+    const address = busUrl(world, options)
+    const bus = await world.openBus(address)
+    const client = new TwinfilerClient(bus, { clock: world.clock, random: world.random })
     try {
-        if (state !== "on") await switchPower(socket, node, false)
-        if (state === "cycle") await sleep(world.clock, powerCycleOffMs)
-        if (state !== "off") await switchPower(socket, node, true)
+        const { clock, signal } = world
+        const ask = (text: string) => void world.stderr.write(`twinfiler: ${text}\n`)
+        const switches = await findPower({ bus, client, clock, address, relay: options.relay, ask, signal })
+        try {
+            if (state !== "on") await switches.set(node, false)
+            if (state === "cycle") await sleep(clock, powerCycleOffMs)
+            if (state !== "off") await switches.set(node, true)
+        } finally {
+            switches.close()
+        }
+        const isOn = state !== "off"
+        const result = { node: letter, on: isOn, by: switches.by }
+        if (options.json) world.stdout.write(JSON.stringify({ outputVersion, ...result }) + "\n")
+        else if (!options.quiet) world.stdout.write(`node ${letter}: power ${isOn ? "on" : "off"}\n`)
+        return exitCodes.done
     } finally {
-        socket.close()
-    }
-    const isOn = state !== "off"
-    if (options.json) world.stdout.write(JSON.stringify({ outputVersion: 1, node, on: isOn }) + "\n")
-    else if (!options.quiet) world.stdout.write(`node ${node}: power ${isOn ? "on" : "off"}\n`)
-    return exitCodes.done
-}
-
-function openControl(url: URL): Promise<WebSocket> {
-    return new Promise((resolve, reject) => {
-        const socket = new WebSocket(url, { handshakeTimeout: powerAnswerMs })
-        socket.on("open", () => resolve(socket))
-        socket.on("error", error => {
-            const isSilent = (error as NodeJS.ErrnoException).code === "ECONNREFUSED"
-            reject(
-                isSilent
-                    ? new TwinfilerError("noBus", `no bus at ${url.origin}: start one with \`twinfiler sim --dir DIR\``)
-                    : notSimulator(),
-            )
-        })
-    })
-}
-
-function switchPower(socket: WebSocket, node: string, on: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => end(notSimulator()), powerAnswerMs)
-        const end = (error?: Error) => {
-            clearTimeout(timer)
-            socket.off("message", onMessage)
-            socket.off("close", onClose)
-            if (error) reject(error)
-            else resolve()
-        }
-        const onClose = () => end(notSimulator())
-        const onMessage = (data: unknown, isBinary: boolean) => {
-            if (isBinary) return // frames: not the control socket, the answer will not come
-            const answer = parseJson(String(data))
-            if (answer.ok === true) end()
-            else if (answer.ok === false)
-                end(new TwinfilerError("ioError", `power ${node}: ${answer.error ?? "refused"}`))
-        }
-        socket.on("message", onMessage)
-        socket.on("close", onClose)
-        socket.send(JSON.stringify({ power: node, on }))
-    })
-}
-
-function parseJson(text: string): { ok?: unknown; error?: unknown } {
-    try {
-        return Object(JSON.parse(text))
-    } catch {
-        return {}
+        await client.close()
+        await bus.close()
     }
 }
-
-const notSimulator = () =>
-    new TwinfilerError("badRequest", "power: this bus is not a simulator; real boards are unplugged by hand")

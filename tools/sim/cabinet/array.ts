@@ -7,10 +7,21 @@ import { Violation, type ReportViolation } from "../chips/violation"
 import type { CabinetNode } from "./node"
 import { elementsMax, foreignSelect, ownSelect } from "./pins"
 
+export interface ArrayWiring {
+    /** The board whose supply does not reach this array */
+    noDiodeFrom: CabinetNode | undefined
+    /** F0 and F1 are exchanged */
+    partnerSelectsSwapped: boolean
+    /** The slot whose element goes on driving MISO low when its select has risen */
+    misoHolder: number | undefined
+}
+
 export class CabinetArray {
     /** All slots that are wired; an empty one has none */
     readonly slots = new Array<Element | undefined>(elementsMax).fill(undefined)
     private controller: CabinetNode
+    /** What a builder did wrong; with the slots' power off only. */
+    readonly wiring: ArrayWiring = { noDiodeFrom: undefined, partnerSelectsSwapped: false, misoHolder: undefined }
     private readonly selectedBy = new Array<CabinetNode | undefined>(elementsMax).fill(undefined)
 
     constructor(
@@ -65,6 +76,16 @@ export class CabinetArray {
         }
     }
 
+    isFedBy(node: CabinetNode): boolean {
+        return node !== this.wiring.noDiodeFrom
+    }
+
+    /** Whether MISO, as this node sees it, is held low by an element that it has not selected. */
+    isMisoHeld(node: CabinetNode): boolean {
+        const { misoHolder } = this.wiring
+        return misoHolder !== undefined && node === this.controller && this.selectedBy[misoHolder] !== node
+    }
+
     /** The elements that hear this node now. */
     selected(node: CabinetNode): Element[] {
         const elements: Element[] = []
@@ -110,7 +131,9 @@ export class CabinetArray {
     }
 
     private pinOf(node: CabinetNode, index: number) {
-        return node === this.home ? ownSelect(index) : foreignSelect(index)
+        if (node === this.home) return ownSelect(index)
+        const isSwapped = this.wiring.partnerSelectsSwapped && index < 2
+        return foreignSelect(isSwapped ? 1 - index : index)
     }
 
     private wants(node: CabinetNode, index: number): boolean {

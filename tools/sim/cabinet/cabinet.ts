@@ -21,6 +21,7 @@ import { throwViolation, type ReportViolation } from "../chips/violation"
 import type { BoardPort } from "../board-port"
 import type { Random } from "../random"
 import type { Level } from "./line"
+import type { ArrayWiring } from "./array"
 import type { CabinetNode, NodeState } from "./node"
 import { CabinetPair, type LineFault, type LineName } from "./pair"
 import { elementsMax, readBoardPins, type BoardPins } from "./pins"
@@ -207,6 +208,16 @@ export class Cabinet {
         pair.faultLine(node, line, fault, atNs)
     }
 
+    /** Connects the array of `name` as a builder did who was not careful; before there is power. */
+    miswire(name: string, wiring: Partial<ArrayWiring>): void {
+        Object.assign(this.arrayOf(name).wiring, wiring)
+    }
+
+    /** Leaves out the diode from the board `from` to the supply of the array of `name`; before there is power. */
+    leaveOutDiode(name: string, from: string): void {
+        this.miswire(name, { noDiodeFrom: this.place(from).node })
+    }
+
     lineFault(name: string, line: LineName): LineFault | undefined {
         const { pair, node } = this.place(name)
         return pair.lineFault(node, line)
@@ -275,7 +286,7 @@ export class Cabinet {
         if (array.slots[index]) throw new Error(`${name} is in its socket; pull it first`)
         const element = this.elementToInsert(slotName(name), part)
         if (contents === "blank") element.renew()
-        array.insert(index, element, this.place(array.name).pair.hasSupply, atNs)
+        array.insert(index, element, this.place(array.name).pair.isFed(array), atNs)
         this.config.trace?.add(atNs, "element", `${slotName(name)} inserted, ${contents}`)
     }
 
@@ -355,7 +366,7 @@ export class Cabinet {
 }
 
 function faultWord(fault: LineFault | undefined): string {
-    return fault === undefined ? "mended" : fault === "cut" ? "cut" : `stuck ${fault}`
+    return fault === undefined ? "mended" : fault === "cut" || fault === "floats" ? fault : `stuck ${fault}`
 }
 
 /** People write `a:1`; the slots' own names are as `a.E1`. */

@@ -1,5 +1,6 @@
 // Two boards, two arrays, and the wires between them. Kept true:
-// - array power is there while either board has power (two diodes); the chips die only with the second board;
+// - array power is there while either board has power (two diodes); the chips die only with the second board, or with the one whose
+//   diode was put in;
 // - RESET of a node low holds its partner in reset; OWN and HOLD are low unless a running node drives them high;
 // - a node that stops lets go of everything at one instant: first the transfer in flight ends, then its selects rise, then its
 //   lines fall and the switches follow;
@@ -18,9 +19,9 @@ export type LineName = "OWN" | "HOLD" | "RESET"
 
 /**
  * high, low: the whole wire is shorted to supply or ground, for the switch too; cut: the wire to the partner is broken. The partner's
- * input then reads its own pull, and its RUN pin is released.
+ * input then reads its own pull, and its RUN pin is released; floats: OWN or HOLD without its pull-down, which reads high while nobody drives it.
  */
-export type LineFault = "high" | "low" | "cut"
+export type LineFault = "high" | "low" | "cut" | "floats"
 
 /** Programs notice a line that was mended at their next looks; until then they may act on what it told them before. */
 const settledAfterFaultNs = 200_000_000
@@ -67,17 +68,21 @@ export class CabinetPair {
     power(node: CabinetNode, on: boolean, atNs: number): void {
         if (on === node.hasPower) return
         if (on) {
-            if (!this.hasSupply) {
-                for (const array of this.arrays) array.powerUp(atNs)
-                this.events.onSupply(true, atNs)
-            }
+            const hadSupply = this.hasSupply
+            const dead = this.arrays.filter(array => !this.isFed(array))
+            for (const array of dead) if (array.isFedBy(node)) array.powerUp(atNs)
+            if (!hadSupply) this.events.onSupply(true, atNs)
             this.enter(node, this.isHeldInReset(node) ? "reset" : "run", atNs)
             return
         }
         this.stop(node, "off", atNs)
-        if (this.hasSupply) return
-        for (const array of this.arrays) array.powerLost(atNs)
-        this.events.onSupply(false, atNs)
+        for (const array of this.arrays) if (!this.isFed(array)) array.powerLost(atNs)
+        if (!this.hasSupply) this.events.onSupply(false, atNs)
+    }
+
+    /** Whether a board with power has its diode to this array's supply. */
+    isFed(array: CabinetArray): boolean {
+        return this.nodes.some(node => node.hasPower && array.isFedBy(node))
     }
 
     /** The button on the board, or a watchdog: in and out of reset at one instant. */
@@ -141,7 +146,7 @@ export class CabinetPair {
             case "OWN":
             case "HOLD":
                 // The outside pull-down (10 k) is stronger than the chip's own pull-up (50 k)
-                return this.stuck(node, pin) ?? node.driven(pin) ?? 0
+                return this.stuck(node, pin) ?? node.driven(pin) ?? (this.lineFault(node, pin) === "floats" ? 1 : 0)
             case "MISO":
                 return node.driven(pin) ?? 1
             default:
@@ -185,6 +190,7 @@ export class CabinetPair {
                 }
             }
         if (held) rx[0] &= held.byte
+        if (this.arrays.some(array => array.isMisoHeld(node))) rx.fill(0)
         return rx
     }
 
@@ -291,7 +297,8 @@ export class CabinetPair {
     }
 
     private updateLines(node: CabinetNode, atNs: number, cause: "program" | "fault" = "program"): void {
-        const level = (line: "OWN" | "HOLD") => this.stuck(node, line) ?? (node.driven(line) === 1 ? 1 : 0)
+        const level = (line: "OWN" | "HOLD") =>
+            this.stuck(node, line) ?? node.driven(line) ?? (this.lineFault(node, line) === "floats" ? 1 : 0)
         if (node.own.set(level("OWN"), atNs)) {
             this.events.onLine(node.own.name, node.own.latest, atNs)
             const isSound = cause === "program" && this.lineFaults.size === 0

@@ -85,7 +85,7 @@ export function dropReads(reads: Reads, hosted: Hosted): void {
     }
 }
 
-/** The next frame of the next read, or undefined. */
+/** The next frame of the next read; undefined when there is none, or it has just ended. */
 export async function nextData(reads: Reads, flags: number): Promise<Buffer> {
     for (let i = 0; i < readsMax; i++) {
         reads.turn = (reads.turn + 1) % readsMax
@@ -98,6 +98,7 @@ export async function nextData(reads: Reads, flags: number): Promise<Buffer> {
 async function frameOf(reads: Reads, read: Read, reader: Reader, flags: number): Promise<Buffer> {
     let bytes = 0
     let status = read.status
+    const tag = read.tag
     const volume = read.hosted.volume
     if (status === ok)
         if (!read.opened) {
@@ -114,9 +115,11 @@ async function frameOf(reads: Reads, read: Read, reader: Reader, flags: number):
             status = await readFile(reader, offset, bytes, frame, headBytes)
             if (status !== ok) bytes = 0
         }
+    // the volume may have been let go meanwhile, and its reads with it
+    if (read.tag !== tag) return undefined
     read.offset = offset + bytes
     frame[4] = volume.number
-    frame[5] = read.tag
+    frame[5] = tag
     frame[6] = status
     frame[7] = flags
     frame.setAt(8, "u32", offset)

@@ -1,0 +1,123 @@
+// The table "Line and bus faults" of docs/PROTOCOL.md: each row is a test, with the flashed image on a simulated cabinet, once with the fault at
+// either node. What is acknowledged must be there afterwards, to the byte; the simulator and the watch on the wire report two controllers
+// and broken promises by themselves.
+
+import assert from "node:assert/strict"
+import { otherNode, showRow, type Fault, type Shown } from "./line-row"
+
+/** Mended, a pair that has not changed is well at its next beats. */
+const soonMs = 1_000
+/** The partner has waited since the fault: 10 s in all, then a mount. */
+const givebackMs = 13_000
+/** Mended under a node that was off or in reset: it starts, waits for 10 s, and mounts. */
+const restartMs = 17_000
+/** Detection, fence, mount and the client's own waits. */
+const lateMs = 4_000
+
+interface Row {
+    name: string
+    fault: Fault
+    /** Of the node with the fault, and of its partner. */
+    roles: [string, string]
+    served: boolean
+    changes: boolean
+    healthyMs: number
+}
+
+const keeps = { roles: ["active", "active"], served: true, changes: false, healthyMs: soonMs } as const
+const partnerServes = { roles: ["waiting", "takenOver"], served: true, changes: true, healthyMs: givebackMs } as const
+const nodeServes = { roles: ["takenOver", "waiting"], served: true, changes: true, healthyMs: givebackMs } as const
+
+function line(
+    name: string,
+    line: "OWN" | "HOLD" | "RESET",
+    way: "high" | "low" | "cut" | "glitch",
+    shown: object,
+): Row {
+    return { name, fault: { node: "a", line, way }, ...(shown as Omit<Row, "name" | "fault">) }
+}
+
+const lineRows: Row[] = [
+    line("OWN stuck high: both go on", "OWN", "high", keeps),
+    line("OWN stuck low: its array goes to the partner", "OWN", "low", partnerServes),
+    line("OWN with a glitch: the partner takes over and gives back", "OWN", "glitch", partnerServes),
+    line("OWN cut: the partner fences the node and takes over", "OWN", "cut", partnerServes),
+    line("HOLD stuck high: the partner lets go, the node takes over", "HOLD", "high", nodeServes),
+    line("HOLD stuck low: both go on", "HOLD", "low", keeps),
+    line("HOLD cut: both go on", "HOLD", "cut", keeps),
+    line("RESET stuck high: both go on", "RESET", "high", keeps),
+    line("RESET stuck low: the partner is held in reset, the node takes over", "RESET", "low", {
+        ...nodeServes,
+        roles: ["takenOver", "silent"],
+        healthyMs: restartMs,
+    }),
+    line(
+        "RESET with a glitch: the partner starts anew, the node takes over and gives back",
+        "RESET",
+        "glitch",
+        nodeServes,
+    ),
+    line("RESET cut: both go on", "RESET", "cut", keeps),
+]
+
+const busRows: Row[] = [
+    {
+        name: "the node is cut off, the host is on the partner's side: the partner takes over",
+        fault: { bus: [["b", "host"], ["a"]] },
+        ...partnerServes,
+        roles: ["silent", "takenOver"],
+        healthyMs: restartMs,
+    } as Row,
+    {
+        name: "the host is off: both go on, and no command comes",
+        fault: { bus: [["a", "b"], ["host"]] },
+        roles: ["silent", "silent"],
+        served: false,
+        changes: false,
+        healthyMs: lateMs,
+    },
+    {
+        name: "all are cut: both go on, neither takes over, and no command comes",
+        fault: { bus: [["host"], ["a"], ["b"]] },
+        roles: ["silent", "silent"],
+        served: false,
+        changes: false,
+        healthyMs: lateMs,
+    },
+]
+
+function holds(row: Row, node: "a" | "b", shown: Shown): void {
+    const [own, other] = row.roles
+    const told = JSON.stringify(shown)
+    assert.equal(shown.roles, node === "a" ? `${own} ${other}` : `${other} ${own}`, told)
+    assert.equal(shown.served, row.served ? "ab" : "", told)
+    assert.equal(shown.takeovers, row.changes ? 1 : 0, told)
+    assert.ok(shown.healthyMs <= row.healthyMs, `healthy after ${shown.healthyMs} ms; ${told}`)
+    if (row.served) assert.ok(shown.slowestMs < lateMs, `an operation took ${shown.slowestMs} ms; ${told}`)
+}
+
+describe("cabinet: line and bus faults, by the table", function () {
+    this.timeout(120_000)
+    for (const [title, rows] of [
+        ["line", lineRows],
+        ["bus", busRows],
+    ] as const)
+        for (const [i, row] of rows.entries())
+            it(`${title}: ${row.name} [R31]`, async () => {
+                const seed = (title === "line" ? 4_100 : 4_200) + i
+                holds(row, "a", await showRow(seed, row.fault))
+                holds(row, "b", await showRow(seed + 50, otherNode(row.fault)))
+            })
+
+    // 15 ms: seen once or twice by a program that looks each 10 ms, which decides whether the partner lets go
+    it("line: HOLD with a glitch: the partner lets go or does not; both are served [R31]", async () => {
+        for (const [i, node] of (["a", "b"] as const).entries()) {
+            const shown = await showRow(4_300 + i, { node, line: "HOLD", way: "glitch" })
+            const told = JSON.stringify(shown)
+            assert.equal(shown.served, "ab", told)
+            assert.ok(shown.takeovers <= 1, told)
+            assert.ok(shown.healthyMs <= givebackMs, told)
+            assert.ok(shown.slowestMs < lateMs, told)
+        }
+    })
+})

@@ -14,8 +14,8 @@ function patterns(): Buffer {
     return Buffer.concat(blocks)
 }
 
-/** So much that segments, of 64 KB for each chip, are erased and written whole. */
-const largeBytes = 160 * 1024
+/** So much that a segment, of 64 KB for each chip, is erased and written whole. */
+const largeBytes = 96 * 1024
 const startMsMax = 10_000
 /** Longer than the 4 s in which a node that has just started takes over nobody. */
 const restMs = 6_000

@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { projectRoot } from "../../tools/sim/devs-cli"
+import { strapBit } from "../../tools/sim/cabinet/pins"
 import { readBoard, readNetlist, type Netlist } from "../../tools/wiring/netlist"
 import { boardIds, wiringPage } from "../../tools/wiring/wiring"
 
@@ -135,5 +136,18 @@ describe("wiring", () => {
         // of nets named in steps: such a net exists
         const { nets } = readNetlist(folder, boards[0])
         for (const [, net] of text.matchAll(/`([ab][.:][A-Z0-9_]+)`/g)) assert.ok(nets.has(net), net)
+    })
+
+    it("the straps of further pairs, as docs/WIRING.md has them, are the nodes' numbers as a cabinet's pins tell them [R13 R16]", () => {
+        const text = readFileSync(join(projectRoot, "docs", "WIRING.md"), "utf8")
+        const rows = [...text.matchAll(/^\| \w+ \| ([a-h]) \| ([01]) \| ([01]) \| ([01]) \|$/gm)]
+        assert.equal(rows.map(([, node]) => node).join(""), "abcdefgh")
+        const straps = ["NODE", "PAIR0", "PAIR1"] as const
+        for (const [, node, ...levels] of rows)
+            assert.equal(
+                straps.reduce((number, strap, i) => number + (Number(levels[i]) << strapBit(strap)!), 0),
+                node.charCodeAt(0) - 97,
+                node,
+            )
     })
 })

@@ -11,6 +11,13 @@ declare module "jacdac-ts" {
     export interface JDService {
         readonly serviceIndex: number
         readonly serviceClass: number
+        readonly device: JDDevice
+        register(code: number): JDRegister
+    }
+    export interface JDRegister {
+        readonly boolValue: boolean | undefined
+        sendGetAsync(): Promise<void>
+        sendSetBoolAsync(value: boolean): Promise<void>
     }
     export interface JDDevice {
         readonly deviceId: string

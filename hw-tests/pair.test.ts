@@ -51,7 +51,7 @@ describe("hardware: a pair on its bus", function () {
         return bench.client.controllerOf(volume ^ 1) === undefined
             ? "neither array can be read: an element goes on driving MISO, which the switches pass on to both boards. Take out the " +
                   "elements of one array, then of the other; the one without which a board reads its array is the one, or its select floats"
-            : `array ${own} cannot be read by ${own}: its supply, SCK, MOSI, MISO, or two elements at one select`
+            : `array ${own} cannot be read by ${own}: one of its elements does not answer and it was never whole, or two share a select, or its supply, SCK, MOSI or MISO`
     }
 
     it("at rest nobody takes over: each sees the other's OWN [R20 R32]", async () => {

@@ -64,6 +64,12 @@ const expected: Record<Miswiring, Expected> = {
         words: /b cannot read array a: no diode from b to array a/,
         ok: ["array a: every", "array b: every", "b takes array a by asking", "b without power: a serves"],
     },
+    "chip-silent": {
+        grep: elements,
+        named: "array b: every",
+        words: /array b cannot be read by b: one of its elements does not answer/,
+        ok: ["array a: every"],
+    },
     "chip-lies": {
         grep: `${elements}|bit patterns`,
         named: "array a: bit patterns",

@@ -82,9 +82,10 @@ describe("power of the boards", function () {
         await on.run(async () => {
             await on.healthy()
             const power = await find(on)
-            on.simulation.wire.fault.lossP = 0.4
+            // it announces itself meanwhile
+            on.simulation.wire.fault.cut = (from, to) => from === "host" && to === `relay ${second}`
+            on.host.clock.setTimeout(() => (on.simulation.wire.fault.cut = undefined), 1_100)
             await power.set(1, false)
-            on.simulation.wire.fault.lossP = 0
             assert.equal(on.simulation.cabinet.nodeState("b"), "off")
             power.close()
         })

@@ -176,6 +176,19 @@ describe("SPI-NOR chip: switched faults", () => {
         assert.equal(bench.chip.statistics.dropped, 1)
     })
 
+    it("drops an erase: the program that follows is not to blame for the bits that are still there [R24]", () => {
+        const bench = new ChipBench()
+        bench.program(0, [5])
+        bench.program(0, [9])
+        assert.equal(bench.violations.length, 1)
+        bench.chip.faults.dropsWrites = 1
+        bench.erase(0)
+        bench.chip.faults.dropsWrites = 0
+        bench.program(0, [9])
+        assert.equal(bench.violations.length, 1)
+        assert.deepEqual([...bench.read(0, 1)], [5 & 9])
+    })
+
     it("stays busy for ever [R25]", () => {
         const bench = new ChipBench()
         bench.chip.faults.staysBusy = true

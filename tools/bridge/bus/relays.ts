@@ -74,8 +74,10 @@ export class Relays {
             const bytes = Buffer.from(data)
             for (let at = 4; at + 4 <= bytes.length; at += 4)
                 if (bytes.readUInt32LE(at) === relayClass) {
-                    const announcements = (known?.announcements ?? 0) + 1
-                    this.byDevice.set(device, { ...known, device, serviceIndex: at / 4, announcements })
+                    const relay = known ?? { device, serviceIndex: 0, announcements: 0 }
+                    relay.serviceIndex = at / 4
+                    relay.announcements++
+                    this.byDevice.set(device, relay)
                     return
                 }
         } else if (known?.serviceIndex === serviceIndex && code === (getRegister | relayActive))

@@ -62,6 +62,9 @@ export class FaultPlan {
     /** Arrays of which an element was bad: it may lack what the array believes it has. */
     readonly arraysToRead = new Set<number>()
     isOver = false
+    /** Of a plan of copies that grow stale: the board that hears no host, and what is called when that begins. */
+    readonly deafNode: number
+    onDeaf?: () => void
     private readonly planned: Planned[] = []
     /** Those that wait for a request. */
     private readonly armed: FaultKind[] = []
@@ -96,6 +99,7 @@ export class FaultPlan {
             if (first.length > 0) this.planned.push({ kind, isAimed: false, isAtRequest: random.chance(0.5), atMs })
         }
         this.victims = [random.int(elements), random.int(elements)]
+        this.deafNode = random.chance(0.7) ? 0 : 1
     }
 
     /** Kinds that are in this plan. */
@@ -119,9 +123,12 @@ export class FaultPlan {
      */
     private startStale(): void {
         const { simulation } = this.session
-        const node = simulation.cabinet.nodeNames[this.random.chance(0.7) ? 0 : 1]
+        const node = simulation.cabinet.nodeNames[this.deafNode]
         const say = (what: string) => this.told.push(`${(simulation.nowNs / 1e6).toFixed(3)} ms: ${what}`)
-        this.after(500 + this.random.float() * 1_000, () => say(this.deafen(node, durationMsMax)))
+        this.after(500 + this.random.float() * 1_000, () => {
+            say(this.deafen(node, durationMsMax))
+            this.onDeaf?.()
+        })
         this.after(stalePowerMs, () => {
             simulation.power(node, false)
             this.mendIn(durationMsMax, () => simulation.power(node, true))

@@ -10,6 +10,7 @@ import { BusWatch } from "./bus-watch"
 import { FaultPlan, faultKinds, type FaultKind } from "./faults"
 import { ClientHistory } from "./history"
 import { checkLinearizable, describe } from "./linear"
+import { ForgetfulHost } from "./forgetful-host"
 import { StaleHost } from "./stale-host"
 
 /** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. */
@@ -116,15 +117,18 @@ async function history(
     await session.until("both nodes serve", () => isHealthy(session), startMsMax)
     const isStale = options.faults === undefined && result.seed % staleEvery === 5
     const clients = new ClientHistory(session, random.fork("clients"), isStale ? staleImpatientMs : undefined)
-    const plan = new FaultPlan(
+    const plan: FaultPlan = new FaultPlan(
         session,
         random.fork("faults"),
-        () => clients.hostIds,
+        () => (forgetful ? [...clients.hostIds, forgetful.id] : clients.hostIds),
         options.faults ?? faultKinds,
         isBeyond,
         isStale,
         elements,
     )
+    const forgetful: ForgetfulHost | undefined = isStale ? new ForgetfulHost(session, random.fork("forgetful"), plan.deafNode) : undefined
+    await forgetful?.begin()
+    plan.onDeaf = () => void forgetful?.ask()
     aimed.plan = plan
     result.faults = plan.told
     const endMs = session.nowMs() + plan.endMs
@@ -147,6 +151,7 @@ async function history(
     }
     await work
     if (isWell) await clients.readEverything()
+    if (isWell && forgetful) result.violations.push(...(await forgetful.judge()))
     await clients.close()
     await session.client.close()
     judge(clients, result, isBeyond)

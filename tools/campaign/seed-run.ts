@@ -126,7 +126,9 @@ async function history(
         isStale,
         elements,
     )
-    const forgetful: ForgetfulHost | undefined = isStale ? new ForgetfulHost(session, random.fork("forgetful"), plan.deafNode) : undefined
+    const forgetful: ForgetfulHost | undefined = isStale
+        ? new ForgetfulHost(session, random.fork("forgetful"), plan.deafNode)
+        : undefined
     await forgetful?.begin()
     plan.onDeaf = () => void forgetful?.ask()
     aimed.plan = plan

@@ -8,7 +8,15 @@ import { join, relative, resolve, sep } from "node:path"
 import { root } from "./setup.mjs"
 
 /** The slowest first, so that none is left alone at the end; what is not named comes after, by name. */
-const slowFirst = ["hw-tests/", "test/cabinet/", "test/store/cuts", "test/pair/", "test/store/", "test/clients/"]
+const slowFirst = [
+    "hw-tests/",
+    "test/boards/miswired",
+    "test/cabinet/",
+    "test/store/cuts",
+    "test/pair/",
+    "test/store/",
+    "test/clients/",
+]
 const jobsMax = 2
 const testTimeoutMs = 60_000
 const fileTimeoutMsUsual = 30 * 60_000

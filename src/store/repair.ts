@@ -402,12 +402,22 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     await volume.commit()
     if (isMember) await dropElement(array, position)
     const generations = log.anchors.generations
-    const generation = (generations[position] + 1) & 0xff
+    const labels = volume.labels
+    let generation = (generations[position] + 1) & 0xff
+    // a rebuild that was cut before its anchor has left a label: it must not pass for this one
+    for (let s = 0; s < slotsMax; s++)
+        if (s !== slot)
+            if (labels.positions[s] === position)
+                if (labels.generations[s] === generation)
+                    if (labels.idOf(s) === labels.arrayId) {
+                        generation = (generation + 1) & 0xff
+                        s = -1
+                    }
     await array.bank.erase(1 << slot, 0, array.segmentRows)
     await array.bank.settle(1 << slot)
-    await writeLabel(volume.labels, slot, position, generation, 0, log.epoch)
+    await writeLabel(labels, slot, position, generation, 0, log.epoch)
     generations[position] = generation
-    volume.labels.adopt(slot, position, generation)
+    labels.adopt(slot, position, generation)
     for (let s = 1; s < log.segments; s++) setAway(array, s, holdsNeeded(log, s))
     array.use(array.members, position)
     log.erased = 0

@@ -93,10 +93,15 @@ export function checkLogOrder(
         return span
     }
 
-    /** A root may have been lost since that was weak when it was written: then a page may still name its place. */
+    /**
+     * A root may have been lost since that was weak when it was written: then a page may still name its place. One whose type is damaged is
+     * not seen to be a root before it is read with the help of the others.
+     */
     function isSince(segment: number, index: number, since: number, root: number): boolean {
         if (since > index) return root < 0
         const target = index - since
-        return target === root || (target > root && pages.read(segment * S + target) === undefined)
+        if (target <= root) return target === root
+        const page = pages.read(segment * S + target)
+        return page === undefined || typeOf(page) === pageType.root
     }
 }

@@ -3,7 +3,7 @@
 // and broken promises by themselves.
 
 import assert from "node:assert/strict"
-import { otherNode, showRow, type Fault, type Shown } from "./line-row"
+import { otherNode, showRow, usualMs, type Fault, type Shown } from "./line-row"
 
 /** Mended, a pair that has not changed is well at its next beats. */
 const soonMs = 1_000
@@ -120,4 +120,27 @@ describe("cabinet: line and bus faults, by the table", function () {
             assert.ok(shown.slowestMs < lateMs, told)
         }
     })
+
+    it("a second fault: OWN stuck high, and the node loses power: its volume is away until it is back, the other is served [R31]", async () => {
+        const shown = await showRow(4_406, { node: "a", line: "OWN", way: "high" }, usualMs, "a")
+        assert.equal(shown.servedThen, "b")
+        assert.equal(shown.takeovers, 0)
+        assert.equal(shown.roles, "active active")
+    })
+
+    for (const [i, [line, way]] of (
+        [
+            ["HOLD", "low"],
+            ["HOLD", "cut"],
+            ["RESET", "high"],
+            ["RESET", "cut"],
+        ] as const
+    ).entries())
+        it(`a second fault: ${line} ${way === "cut" ? "cut" : `stuck ${way}`}, and the partner loses power: the node serves both [R31]`, async () => {
+            const shown = await showRow(4_407 + i, { node: "a", line, way }, usualMs, "b")
+            assert.equal(shown.servedThen, "ab")
+            assert.equal(shown.takeovers, 1)
+            // a partner that starts and does not see HOLD has its array back at once
+            assert.equal(shown.roles, line === "HOLD" ? "active active" : "takenOver waiting")
+        })
 })

@@ -10,7 +10,7 @@ import { pieces } from "../../tools/sim/wire"
 import { History } from "./history"
 
 /** Longer than every wait of the role logic but that for a holder that was never heard. */
-const faultMs = 9_000
+export const usualMs = 9_000
 /** Of the fault's end: when a volume was served then, it is served under this fault. */
 const lastMs = 3_000
 const healthyMsMax = 60_000
@@ -26,6 +26,8 @@ export interface Shown {
     roles: string
     /** Volumes of which commands were answered in the last third of the fault. */
     served: string
+    /** The same in the second third: while one without power, if there is one. */
+    servedThen: string
     takeovers: number
     resets: number
     /** From the end of the fault until both nodes serve their own volume and record for each other. */
@@ -36,11 +38,12 @@ export interface Shown {
 
 const roleNames = ["booting", "waiting", "active", "takingOver", "takenOver", "givingBack", "degraded", "lettingGo"]
 
-export async function showRow(seed: number, fault: Fault): Promise<Shown> {
+/** @param dies a node whose power goes off for the second third of the fault */
+export async function showRow(seed: number, fault: Fault, faultMs = usualMs, dies?: string): Promise<Shown> {
     const session = new SimSession({ seed, chip: "W25Q16JV", timeoutMs: 120_000 })
     const { simulation } = session
     const watch = new BusWatch()
-    const shown: Shown = { roles: "", served: "", takeovers: 0, resets: 0, healthyMs: 0, slowestMs: 0 }
+    const shown: Shown = { roles: "", served: "", servedThen: "", takeovers: 0, resets: 0, healthyMs: 0, slowestMs: 0 }
     simulation.trace.onEntry = ({ timeNs, kind, data }) => {
         if (kind === "frame" && typeof data !== "string") watch.frame(data, timeNs)
         if (kind === "node" && /reset$/.test(String(data))) shown.resets++
@@ -54,6 +57,7 @@ export async function showRow(seed: number, fault: Fault): Promise<Shown> {
             for (const history of histories) while (history.answered < 3) await history.step()
             let isOver = false
             const lastAnswerMs = [0, 0]
+            const servedSince = (ms: number) => ["a", "b"].filter((_, volume) => lastAnswerMs[volume] > ms).join("")
             const work = histories.map(async (history, volume) => {
                 while (!isOver) {
                     const fromMs = session.nowMs()
@@ -70,13 +74,15 @@ export async function showRow(seed: number, fault: Fault): Promise<Shown> {
             )
             await session.sleep(500)
             const mend = begin(session, fault)
-            await session.sleep(faultMs)
+            await session.sleep(faultMs / 3)
+            if (dies) session.power(dies, false)
+            await session.sleep(faultMs / 3)
+            shown.servedThen = servedSince(session.nowMs() - lastMs / 2)
+            if (dies) session.power(dies, true)
+            await session.sleep(faultMs / 3)
             const mendedMs = session.nowMs()
             shown.roles = [0, 1].map(node => nameOf(session.roleOf(node))).join(" ")
-            shown.served = [0, 1]
-                .filter(volume => lastAnswerMs[volume] > mendedMs - lastMs)
-                .map(v => "ab"[v])
-                .join("")
+            shown.served = servedSince(mendedMs - lastMs)
             mend()
             isOver = true
             await session.until("both nodes active and protected", () => isHealthy(session), healthyMsMax)

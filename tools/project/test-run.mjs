@@ -25,6 +25,8 @@ const endGraceMs = 15_000
 const killGraceMs = 5_000
 /** Of what a file with a failure printed, the end is shown. */
 const outputCharsMax = 4_000
+/** How tests tell of the power cuts they made: "112 power cuts". */
+const cutsPattern = /(\d+) power cuts/g
 const idPattern = /\[(R\d+(?:[ ,]+R\d+)*)\]/g
 
 /** The test files under `paths` (files or folders; missing folders are none), slow ones first. */
@@ -57,13 +59,14 @@ export function requirementIds(title) {
 
 /**
  * Runs `files` and prints a line for each test. `options`: grep, invert, jobs, isQuiet (only what did not pass is printed), env,
- * fileTimeoutMs, showsErrors (what a file prints to standard error is for the person, at once).
- * Never throws for a test; returns `{ tests, counts, seconds }`.
+ * fileTimeoutMs, showsErrors (what a file prints to standard error is for the person, at once), showsOutput (what files print is shown,
+ * whether they pass or not). Never throws for a test; returns `{ tests, counts, powerCuts, seconds }`.
  */
 export async function runTests(files, options = {}) {
     const started = performance.now()
     const tests = []
     const running = new Set()
+    let powerCuts = 0
     const waiting = [...files]
     const stop = signal => {
         for (const child of running) child.kill("SIGTERM")
@@ -75,10 +78,12 @@ export async function runTests(files, options = {}) {
     const lane = async () => {
         for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
             print.began(file)
-            await runFile(file, options, running, test => {
+            const printed = await runFile(file, options, running, test => {
                 tests.push(test)
                 print.test(test)
             })
+            for (const [, count] of printed.matchAll(cutsPattern)) powerCuts += Number(count)
+            if (options.showsOutput && printed) print.output(printed)
             print.ended(file)
         }
     }
@@ -89,7 +94,7 @@ export async function runTests(files, options = {}) {
     const count = state => tests.filter(test => test.state === state).length
     const counts = { passed: count("passed"), failed: count("failed"), skipped: count("skipped") }
     print.summary(tests)
-    return { tests, counts, seconds: (performance.now() - started) / 1000 }
+    return { tests, counts, powerCuts, seconds: (performance.now() - started) / 1000 }
 }
 
 function runFile(file, options, running, tell) {
@@ -142,9 +147,9 @@ function runFile(file, options, running, tell) {
                 tell(failed)
             }
             // a seed, perhaps; said once, with the last failure
-            const printed = Buffer.concat(output).toString().trimEnd().slice(-outputCharsMax)
-            if (failed && printed) failed.error += `\n\nprinted by the file:\n${printed}`
-            done()
+            const printed = Buffer.concat(output).toString().trimEnd()
+            if (failed && printed) failed.error += `\n\nprinted by the file:\n${printed.slice(-outputCharsMax)}`
+            done(printed)
         })
     })
 }
@@ -175,6 +180,9 @@ function printer(fileCount, isQuiet) {
             const took = test.durationMs >= 1000 ? ` (${(test.durationMs / 1000).toFixed(1)} s)` : ""
             const why = test.reason ? ` (${test.reason})` : ""
             line(`${word[test.state]} ${shortName(test.file)}  ${test.title}${took}${why}`)
+        },
+        output(text) {
+            line(text)
         },
         ended(file) {
             active.delete(file)

@@ -30,11 +30,15 @@ const result = await runTests(files, {
     invert: values.invert,
     jobs: values.jobs === undefined ? undefined : Math.max(1, Number(values.jobs) || 1),
     env: values.full ? { FULL: "1" } : {},
+    showsOutput: values.full,
+    // the model alone takes half an hour then
+    fileTimeoutMs: values.full ? 120 * 60_000 : undefined,
 })
 // only a whole run may speak for the requirements
 const isWhole = positionals.length === 0 && values.grep === undefined
 writeResults(isWhole ? "results.json" : "partial.json", result)
 const { passed, failed, skipped } = result.counts
 console.log(`\n${files.length} files in ${Math.round(result.seconds)} s`)
+if (result.powerCuts > 0) console.log(`${result.powerCuts} power cuts`)
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0

@@ -1,5 +1,6 @@
 /** A link over a serial port, or over any byte stream that speaks its framing. */
 import type { Duplex } from "node:stream"
+import type { SerialPort } from "serialport"
 import { TwinfilerError } from "../error"
 import type { Clock } from "./clock"
 import { jacdacFrameBytesMax } from "./jacdac-frame"
@@ -14,11 +15,22 @@ const askAgainMs = 300
 const unwrittenBytesMax = 64 * 1024
 
 export function serialLink(path: string, clock: Clock): OpenLink {
-    return async events => byteLink(await openPort(path), events, clock)
+    return async events => {
+        const port = await openPort(path)
+        return byteLink(port, events, clock, () => {
+            // `destroy` alone leaves the port open, and a read of it that never ends
+            if (port.isOpen) port.close(() => undefined)
+        })
+    }
 }
 
 /** Frames over a stream that is open. */
-export function byteLink(stream: Duplex, events: LinkEvents, clock: Clock): Link {
+export function byteLink(
+    stream: Duplex,
+    events: LinkEvents,
+    clock: Clock,
+    release: () => void = () => stream.destroy(),
+): Link {
     let heard = false
     let closed = false
     let timer: unknown
@@ -39,7 +51,7 @@ export function byteLink(stream: Duplex, events: LinkEvents, clock: Clock): Link
         if (closed) return
         closed = true
         clock.clearTimeout(timer)
-        stream.destroy()
+        release()
         events.onClose(reason)
     }
     stream.on("data", (bytes: Buffer) => unquoter.push(bytes))
@@ -54,7 +66,7 @@ export function byteLink(stream: Duplex, events: LinkEvents, clock: Clock): Link
     }
 }
 
-async function openPort(path: string): Promise<Duplex> {
+async function openPort(path: string): Promise<SerialPort> {
     const { SerialPort } = await import("serialport") // with its native part: only when a port is wanted
     return new Promise((resolve, reject) => {
         const port = new SerialPort({ path, baudRate, autoOpen: false })

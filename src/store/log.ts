@@ -73,8 +73,7 @@ export class Log {
     /** Pages from the last root to the next page; from before the segment's first page while it has no root. */
     since: number
     rootPage: number
-    /** The first row of the tail in the present segment of which an element lacks something, else -1: what is good of it, and of those after it,
-     * must be appended again. */
+    /** The first row of the tail of which an element lacks something, else -1: what is good of it, and of those after it, must be appended again. */
     weakRow: number
     /** Every row from the last root on is whole, but for the last: no power was cut since. */
     isTailWhole: boolean
@@ -308,6 +307,7 @@ export class Log {
         }
         const root = this.rootPage
         const rootSegment = (root / segmentPages) | 0
+        const between = this.between * segmentPages
         // a row whose programming was cut may read as blank: it is left alone
         this.next = end < segmentPages ? end + rowPages : end
         if (rootSegment === this.segment) {
@@ -315,7 +315,6 @@ export class Log {
             this.since = base + this.next - root
         } else {
             this.since = this.next + 1
-            const between = this.between * segmentPages
             if (last === noPage) if (between) last = await lastGood(this, between, between + this.betweenTail)
             if (last === noPage)
                 last = await lastGood(this, root, this.rootTail ? rootSegment * segmentPages + this.rootTail : root + 1)
@@ -328,14 +327,16 @@ export class Log {
         this.isTailWhole = anchors.isTailWhole
         if (this.rootPage >= base + anchors.start) if (rootSegment === this.segment) this.isTailWhole = true
         this.weakRow = -1
-        if (row >= 0) {
-            let first = row
-            // a mount was cut before it had appended a weak row again: that row is not the last any more
-            if (!this.isTailWhole) {
-                first = row - (row % this.array.segmentRows)
-                if (root >= first * rowPages) if (root < row * rowPages) first = ((root / rowPages) | 0) + 1
+        if (this.isTailWhole) {
+            if (row >= 0) await findWeak(this, row * rowPages, row * rowPages)
+        } else {
+            // a mount was cut before it had appended a weak row again: that row is not the last any more, and may be in a segment left since
+            const rootBase = rootSegment * segmentPages
+            await findWeak(this, rootBase === base ? root : base, last)
+            if (rootBase !== base) {
+                if (between) await findWeak(this, between, between + this.betweenTail - 1)
+                await findWeak(this, root, this.rootTail ? rootBase + this.rootTail - 1 : root)
             }
-            for (let r = row; r >= first; r--) if (await badIn(this.array, r, this.scratch)) this.weakRow = r
         }
         this.serial = anchors.serial + this.next - anchors.start
         this.erased = 0
@@ -352,19 +353,19 @@ export class Log {
         return await readUsage(this)
     }
 
-    /** Tells of each data page after the last root, in their order. */
+    /** Tells of each data page after the last root, in their order; of none from `weakRow` on. */
     async readTail(visit: TailVisitor): Promise<void> {
         const segmentPages = this.array.segmentPages
         const base = this.segment * segmentPages
         const rootBase = this.rootPage - (this.rootPage % segmentPages)
-        if (rootBase === base) {
-            await readPages(this, this.rootPage + 1, base + this.next, visit)
-            return
+        let page = this.rootPage + 1
+        if (rootBase !== base) {
+            if (await readPages(this, page, rootBase + this.rootTail, visit)) return
+            page = base
+            const between = this.between * segmentPages
+            if (between) if (await readPages(this, between, between + this.betweenTail, visit)) return
         }
-        await readPages(this, this.rootPage + 1, rootBase + this.rootTail, visit)
-        const between = this.between * segmentPages
-        if (between) await readPages(this, between, between + this.betweenTail, visit)
-        await readPages(this, base, base + this.next, visit)
+        await readPages(this, page, base + this.next, visit)
     }
 
     /** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
@@ -523,7 +524,8 @@ function measure(log: Log): void {
     log.usage.segments = log.segments
 }
 
-async function readPages(log: Log, page: number, end: number, visit: TailVisitor): Promise<void> {
+/** @returns whether `weakRow` ended it: what comes after is to be appended again */
+async function readPages(log: Log, page: number, end: number, visit: TailVisitor): Promise<boolean> {
     const scratch = log.scratch
     const header = log.anchors.header
     const segmentPages = log.array.segmentPages
@@ -537,7 +539,8 @@ async function readPages(log: Log, page: number, end: number, visit: TailVisitor
     if (!log.isTailWhole) whole = 0
     const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
     const weak = log.weakRow * log.array.rowPages
-    if (weak >= first) if (weak < end) end = weak
+    const isWeak = weak >= first && weak < first + segmentPages
+    if (isWeak) if (weak < end) end = weak
     if (end < whole) whole = end
     for (; page < end; page++) {
         // of a whole block the header is enough, if it is what it must be: a failover waits for this
@@ -562,6 +565,7 @@ async function readPages(log: Log, page: number, end: number, visit: TailVisitor
             if (scratch[atType] === typeData)
                 visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
     }
+    return isWeak
 }
 
 /** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
@@ -569,6 +573,14 @@ async function readBlockHeader(log: Log, page: number, since: number): Promise<b
     const header = log.anchors.header
     if (!(await readCopy(log.array, page, header, 0))) return false
     return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
+}
+
+/** Looks through the rows of pages first..last, the last one first, for one of which an element lacks something: the first such row is `weakRow`. */
+async function findWeak(log: Log, first: number, last: number): Promise<void> {
+    const rowPages = log.array.rowPages
+    first = (first / rowPages) | 0
+    for (let row = (last / rowPages) | 0; row >= first; row--)
+        if (await badIn(log.array, row, log.scratch)) log.weakRow = row
 }
 
 /** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */

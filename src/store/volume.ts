@@ -317,18 +317,26 @@ async function secure(volume: Volume): Promise<void> {
 async function appendAgain(volume: Volume, row: number): Promise<void> {
     const log = volume.log
     const scratch = volume.scratch
+    const segmentPages = volume.array.segmentPages
     let page = row * volume.array.rowPages
-    const segment = (page / volume.array.segmentPages) | 0
-    let end = (segment + 1) * volume.array.segmentPages
-    if (segment === log.segment) end += log.next - volume.array.segmentPages
-    for (; page < end; page++) {
-        if (!(await log.readPage(page, scratch))) continue
-        if (scratch[atType] !== typeData) continue
-        const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
-        if (!upload) continue
-        if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
-        await log.ensure(1)
-        await upload.appendAgain(log)
+    // where the tail lies, before anything is appended
+    const rootSegment = (log.rootPage / segmentPages) | 0
+    const segments = [rootSegment, log.between, log.segment]
+    const ends = [log.rootTail, log.betweenTail, log.next]
+    let part = rootSegment === log.segment ? 2 : 0
+    while (part < 2 && segments[part] !== ((page / segmentPages) | 0)) part++
+    for (; part <= 2; part++) {
+        const base = segments[part] * segmentPages
+        if (page < base || page >= base + segmentPages) page = base
+        for (; page < base + ends[part]; page++) {
+            if (!(await log.readPage(page, scratch))) continue
+            if (scratch[atType] !== typeData) continue
+            const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
+            if (!upload) continue
+            if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
+            await log.ensure(1)
+            await upload.appendAgain(log)
+        }
     }
 }
 

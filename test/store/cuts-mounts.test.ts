@@ -4,7 +4,7 @@ import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { PageChecks } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
-import { afterSecondCut, checkBench, differenceOf } from "../support/cut-compare"
+import { checkBench, differenceOf } from "../support/cut-compare"
 import { choicesOf, instantOf } from "../support/cut-explorer"
 import { CutHost } from "../support/cut-host"
 import { formatted, isFull, part, seed, segmentRows, titleOf } from "../support/cut-stages"
@@ -65,7 +65,7 @@ for (const elements of shapes) {
                 assert.equal(await host.commit(object, "looped"), 0)
                 bench.powerUp()
                 host.check()
-                assert.equal(differenceOf(checkBench(bench, pageChecks, afterSecondCut), host.known()), undefined, name)
+                assert.equal(differenceOf(checkBench(bench, pageChecks), host.known()), undefined, name)
                 cuts += host.cuts
             }
         })

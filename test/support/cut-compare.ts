@@ -9,12 +9,6 @@ import type { StoreBench } from "./store-bench"
 /** What a power cut may leave of a row that was being programmed. */
 const afterAnyCut: ProblemCode[] = ["row-weak"]
 
-/**
- * A cut in the mount that follows a cut: what is good of a row that was not whole was to be written again, and the row that was begun for it is
- * now the last one. The one before it stays as it is, without parity, until a scrub. STRICT=1 takes it for what it is, a fault of the store.
- */
-export const afterSecondCut: ProblemCode[] = process.env.STRICT ? [] : ["parity-bad", "copy-bad"]
-
 /** Checks what the chips of a bench hold: no fault, and nothing degraded but what is expected. */
 export function checkBench(bench: StoreBench, pageChecks: PageChecks, expected: readonly ProblemCode[] = []): Report {
     const report = checkArray(imagesOf(bench), { pageChecks })

@@ -7,7 +7,7 @@ import { takenBytes } from "../../src/store/upload"
 import assert from "node:assert/strict"
 import { PageChecks, type ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
-import { afterSecondCut, checkBench, differenceOf } from "./cut-compare"
+import { checkBench, differenceOf } from "./cut-compare"
 import { CutHost, opSnapshot, type Instant, type Known } from "./cut-host"
 import { Timeline, type Cut, type Moment } from "./flash-timeline"
 import { StoreBench } from "./store-bench"
@@ -259,7 +259,7 @@ export class Explorer {
                 this.tally.second++
                 const again = this.fork({ ...recording, bench }, second, known.silent, name)
                 assert.equal(await again.mount(), true, "mount")
-                await this.finish(again, known, { degraded: [...afterSecondCut, ...(options.degraded ?? [])] })
+                await this.finish(again, known, { degraded: options.degraded })
             })
         }
     }

@@ -344,7 +344,10 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
 
 function stepBooting(s: PairState, event: number, nowMs: number, actions: number[]): void {
     if (event === evTick) {
-        if (s.partnerHold) {
+        if (s.homeBusy) {
+            // a claim that comes now is seen when the mount has ended: a transfer may be under way, and OWN would cut it off
+            if (nowMs - s.sinceMs > changeMsMax) loseHome(s, nowMs, actions)
+        } else if (s.partnerHold) {
             if (s.stepped) {
                 actions.push(doDropHome)
                 actions.push(doOwnLow)
@@ -355,10 +358,8 @@ function stepBooting(s: PairState, event: number, nowMs: number, actions: number
             s.stepped = true
             s.sinceMs = nowMs
             actions.push(doOwnHigh)
-        } else if (s.homeBusy) {
-            if (nowMs - s.sinceMs > changeMsMax) loseHome(s, nowMs, actions)
         } else if (nowMs - s.sinceMs >= tickMs) {
-            // the second look: HOLD is still low with OWN up, so whoever claims this array from here on resets this node first
+            // the second look: HOLD is still low with OWN up, so whoever claims this array from here on sees OWN, and waits or resets this node
             s.homeBusy = true
             actions.push(doMountHome)
         }

@@ -44,6 +44,7 @@ import {
 } from "../pair/role"
 import { platform } from "../platform"
 import { badRequest, ok, vetoed } from "../store/status"
+import { clearRecorded } from "./copies"
 import { eventRole, noteState, record } from "./events"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
@@ -276,6 +277,8 @@ async function mount(control: Control, hosted: Hosted): Promise<boolean> {
 
 async function takeHome(control: Control): Promise<void> {
     const node = control.node
+    // a partner that had this volume has finished its copies and dropped them
+    clearRecorded(node.recorded)
     const mounted = node.pair.role === booting && (await mount(control, node.home))
     control.event(mounted ? evHomeMounted : evHomeFailed, 0)
     if (mounted) if (!node.pair.home) stop(control, node.home)

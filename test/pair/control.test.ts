@@ -7,7 +7,8 @@ import { Control } from "../../src/server/control"
 import { NodeServer } from "../../src/server/node"
 import { Worker } from "../../src/server/worker"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
-import { recordCommand } from "../../src/pair/journal"
+import { kindUpload, recordCommand } from "../../src/pair/journal"
+import { setRecorded } from "../../src/server/copies"
 
 const own = 1
 const hold = 2
@@ -71,36 +72,39 @@ describe("control: changes of role while the worker works", () => {
     })
     const quietly = () => (console.log = () => {})
 
-    it("HOLD rises before the mount begins: the elements are not touched [R31]", async () => {
-        const setup = controlling(role.booting)
-        let mounts = 0
-        setup.node.home.volume.mount = async () => ++mounts > 0
-        tick(setup, 0)
-        tick(setup, own)
-        assert.deepEqual(setup.control.jobs, [role.doMountHome])
-        tick(setup, own + hold)
-        await setup.control.work()
-        assert.equal(mounts, 0)
-        assert.equal(setup.pair.role, role.waiting)
-        assert.equal(setup.levels.own, false)
-    })
-
-    it("HOLD rises while the home volume mounts: it is not served, though the mount came to a good end [R31]", async () => {
-        const setup = controlling(role.booting)
-        const { node, pair } = setup
-        tick(setup, 0)
-        tick(setup, own)
-        node.home.volume.mount = async () => {
-            node.home.volume.array.bank.alive = 3
+    for (const when of ["before the mount begins", "while the home volume mounts"])
+        it(`HOLD rises ${when}: no transfer is cut off by OWN; the node lets go when it has mounted [R5] [R31]`, async () => {
+            const setup = controlling(role.booting)
+            const { node, pair, control, levels } = setup
+            let mounts = 0
+            const rises = () => tick(setup, own + hold)
+            node.home.volume.mount = async () => {
+                if (when.startsWith("while")) rises()
+                assert.ok(levels.own)
+                return ++mounts > 0
+            }
+            tick(setup, 0)
+            tick(setup, own)
+            assert.deepEqual(control.jobs, [role.doMountHome])
+            if (when.startsWith("before")) rises()
+            await control.work()
+            assert.deepEqual([mounts, pair.role, levels.own], [1, role.active, true])
             tick(setup, own + hold)
-            assert.equal(node.home.volume.array.bank.alive, 0, "what the mount still does reaches no element")
-            return true
-        }
-        await setup.control.work()
-        assert.equal(pair.role, role.waiting)
-        assert.equal(node.home.serving, false)
-        assert.equal(pair.homeBusy, false)
-        assert.equal(setup.levels.own, false)
+            assert.equal(pair.role, role.lettingGo)
+            node.home.volume.commit = async () => assert.ok(levels.own)
+            await control.work()
+            assert.deepEqual([pair.role, levels.own, node.home.serving], [role.waiting, false, false])
+        })
+
+    it("a mount of the home volume: what the partner had recorded before counts for nothing [R8] [R12]", async () => {
+        const setup = controlling(role.booting)
+        const { node, control } = setup
+        setRecorded(node.recorded, kindUpload, 7, 448)
+        node.home.volume.mount = async () => true
+        tick(setup, 0)
+        tick(setup, own)
+        await control.work()
+        assert.equal(node.recorded.get(kindUpload, 7), 0)
     })
 
     it("the partner's OWN rises while its volume mounts: it is not served [R31]", async () => {

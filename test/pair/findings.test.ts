@@ -159,7 +159,7 @@ describe("pair: findings", function () {
         },
     )
 
-    story("HOLD rises and falls while a node mounts (RESET wire broken): that mount never counts [R31]", seed => {
+    story("HOLD rises and falls while a node mounts (RESET wire broken): one drives [R31]", seed => {
         const world = pairWorld(seed)
         world.isEverIntact = false
         const [, b] = world.nodes

@@ -12,6 +12,7 @@
 // - A node serves its own array only with OWN high, and the partner's only with HOLD high.
 // - HOLD is high whenever RESET falls, and stays so until RESET is released.
 // - A node that has seen HOLD high ever since it booted does not serve its array.
+// - OWN does not fall while the node mounts its array, but when it gives that mount up.
 // - Nothing is served from a mount during which the other node could have changed the array.
 // - A takeover for silence has heard others while its partner was silent, and none of the partner's packets waits to be heard.
 //
@@ -452,8 +453,12 @@ export class PairWorld {
         const { actions } = node
         const action = actions[node.actIndex++]
         if (action === role.doOwnHigh) this.setOwn(node, true)
-        else if (action === role.doOwnLow) this.setOwn(node, false)
-        else if (action === role.doHoldHigh) this.setHold(node, true)
+        else if (action === role.doOwnLow) {
+            // one that never ends is given up
+            if (node.job === role.doMountHome && node.jobPhase > 0 && node.pair.role !== role.degraded)
+                this.fail(node, "cuts its own transfer off: OWN falls while it mounts")
+            this.setOwn(node, false)
+        } else if (action === role.doHoldHigh) this.setHold(node, true)
         else if (action === role.doHoldLow) {
             if (node.resetLow) this.fail(node, "HOLD falls while RESET is low")
             this.setHold(node, false)

@@ -105,13 +105,13 @@ const rows: Row[] = [
         [],
     ],
     [
-        "booting, mounting, HOLD rises (RESET wire broken) [R31]",
+        "booting, mounting, HOLD rises: OWN stays up, a transfer may be under way [R5] [R31]",
         r.booting,
         { stepped: true, sinceMs: now - 900, homeBusy: true },
         r.evTick,
         own + hold,
-        r.waiting,
-        [r.doDropHome, r.doOwnLow],
+        r.booting,
+        [],
     ],
     ["booting, mounted", r.booting, { stepped: true, homeBusy: true }, r.evHomeMounted, 0, r.active, []],
     [

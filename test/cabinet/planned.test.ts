@@ -1,0 +1,60 @@
+// Changes of control that people ask for, one upon the other, with clients at work: what one of them stops in the middle is finished or
+// undone in order. The simulator reports a switch that flips under a transfer, and two controllers, by itself.
+
+import assert from "node:assert/strict"
+import { isError } from "../../tools/bridge/error"
+import { Random } from "../../tools/sim/random"
+import { roles, type SimSession } from "../../tools/sim/session"
+import { underLoad } from "./under-load"
+
+/** A mount of a small array takes some 150 ms from the giveback's end. */
+const withinMountMs = 260
+const lateMs = 2_500
+
+const bothServe = (session: SimSession) => [0, 1].every(node => session.roleOf(node) === roles.active)
+
+/** A change may be refused; then its reason is told. @returns whether it is done */
+async function asked(change: Promise<unknown>): Promise<boolean> {
+    try {
+        await change
+        return true
+    } catch (error) {
+        if (!isError(error, "vetoed")) throw error
+        assert.match(error.message, /is not possible: ./)
+        return false
+    }
+}
+
+/** The other node may not have told yet that it waits. */
+async function giveBack(session: SimSession, holder: number): Promise<void> {
+    while (!(await asked(session.client.giveback(holder)))) await session.sleep(20)
+}
+
+describe("cabinet: changes that are asked for, one upon the other", function () {
+    this.timeout(300_000)
+
+    it("a takeover asked for while the partner still mounts what it was given back: no transfer is cut off [R5] [R6] [R15]", async () => {
+        for (const seed of [5_600, 5_601]) {
+            const random = new Random(`planned ${seed}`)
+            const load = await underLoad(seed, async ({ session }) => {
+                for (let round = 0; round < 25; round++) {
+                    const taker = random.int(2)
+                    await session.client.takeover(taker)
+                    await session.sleep(random.float() * 300)
+                    await giveBack(session, taker)
+                    await session.sleep(random.float() * withinMountMs)
+                    await asked(session.client.takeover(taker))
+                    await session.until("it has both or neither", () => {
+                        const role = session.roleOf(taker)
+                        return role === roles.active || role === roles.takenOver
+                    })
+                    if (session.roleOf(taker) === roles.takenOver) await giveBack(session, taker)
+                    await session.until("both serve", () => bothServe(session))
+                }
+            })
+            // a partner that has not raised OWN yet is fenced: it could do so at any moment
+            assert.ok((load.resets.get("a") ?? 0) + (load.resets.get("b") ?? 0) <= 5, JSON.stringify([...load.resets]))
+            assert.ok(load.slowestMs < lateMs, `seed ${seed}: an operation took ${load.slowestMs} ms`)
+        }
+    })
+})

@@ -96,10 +96,13 @@ export class ElementArray {
         this.writeMask = mask
     }
 
-    /** Whether enough elements are in use for everything to be readable. */
+    /** Whether enough elements are in use for everything to be readable: what joins counts when it lacks nothing any more. */
     isEnough(): boolean {
         let missing = 0
-        for (let i = 0; i < this.elements; i++) if (!(this.members & (1 << i))) if (i !== this.joining) missing++
+        let lacks = 0
+        for (let i = 0; i < this.away.length; i++) lacks |= this.away[i]
+        for (let i = 0; i < this.elements; i++)
+            if (!(this.members & (1 << i))) if (lacks || i !== this.joining) missing++
         return missing <= 1 && this.elements > 0
     }
 

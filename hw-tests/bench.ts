@@ -45,7 +45,9 @@ export class HardwareBench {
         const given = process.env.TWINFILER_HW_BUS
         const fault = process.env.TWINFILER_HW_MISWIRED
         const pace = process.env.TWINFILER_HW_PACE
+        const chip = process.env.TWINFILER_HW_CHIP
         const more = fault !== undefined ? ["--miswired", fault] : pace !== undefined ? ["--pace", pace] : []
+        if (chip !== undefined) more.push("--chip", chip)
         const isComparable = given !== undefined || (fault === undefined && pace === "real")
         const cabinet = given === undefined ? await CabinetProcess.start(...more) : undefined
         try {

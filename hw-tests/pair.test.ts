@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { isError } from "../tools/bridge/error"
 import type { ArrayFigures } from "../tools/bridge/protocol/array-figures"
 import { stream } from "../test/bridge/bench"
+import { faultOfClocks, identities, readAtSteps, rightUpTo } from "./clocks"
 import { HardwareBench, letter, mtime, nodes, sleep } from "./bench"
 import { faultOf, swappedSelects, type SeenTakeover } from "./lines"
 
@@ -40,18 +41,31 @@ describe("hardware: a pair on its bus", function () {
     for (const volume of nodes)
         it(`array ${letter(volume)}: every element answers with its label and is a member [R1 R17 R20]`, async () => {
             const served = () => bench.client.controllerOf(volume) !== undefined
-            await bench.until("", served, startMsMax).catch(() => assert.fail(unreadable(volume)))
+            await bench.until("", served, startMsMax).catch(async () => assert.fail(await unreadable(volume)))
             const array = await bench.client.array(volume)
             assert.ok(areAllMembers(array), `array ${letter(volume)}: ${slotsOf(array)}`)
             bench.report.add(`array ${letter(volume)}`, array.slots)
         })
 
-    function unreadable(volume: number): string {
+    async function unreadable(volume: number): Promise<string> {
         const own = letter(volume)
+        const { slots } = await bench.client.elements(volume, volume)
+        const found = `${own} finds ${identities(slots)}`
         return bench.client.controllerOf(volume ^ 1) === undefined
             ? "neither array can be read: an element goes on driving MISO, which the switches pass on to both boards. Take out the " +
-                  "elements of one array, then of the other; the one without which a board reads its array is the one, or its select floats"
-            : `array ${own} cannot be read by ${own}: one of its elements does not answer and it was never whole, or two share a select, or its supply, SCK, MOSI or MISO`
+                  `elements of one array, then of the other; the one without which a board reads its array is the one, or its select floats (${found})`
+            : `array ${own} cannot be read by ${own}: one of its elements does not answer and it was never whole, or two share a select, or its supply, SCK, MOSI or MISO (${found})`
+    }
+
+    for (const volume of nodes)
+        it(`array ${letter(volume)}: its home board reads every element right at each step of the SPI clock [R17 R20]`, () =>
+            clocksAreRight(volume, volume))
+
+    async function clocksAreRight(node: number, volume: number): Promise<void> {
+        const clocks = await readAtSteps(bench.client, node, volume)
+        const fault = faultOfClocks(node, volume, clocks)
+        bench.report.add(`array ${letter(volume)} by ${letter(node)}: read right up to, MHz`, rightUpTo(clocks))
+        assert.equal(fault, undefined, fault)
     }
 
     it("at rest nobody takes over: each sees the other's OWN [R20 R32]", async () => {
@@ -141,6 +155,7 @@ describe("hardware: a pair on its bus", function () {
                 assert.ok(areAllMembers(partner), `array ${x} by ${y}: ${slotsOf(partner)}`)
                 const swapped = swappedSelects(taker ^ 1, home, partner)
                 assert.equal(swapped, undefined, swapped)
+                await clocksAreRight(taker, taker ^ 1)
                 await bench.writeAndRead(taker ^ 1, "partner.bin", patterns())
                 await bench.healthy()
                 await bench.writeAndRead(taker ^ 1, "again.bin", patterns())

@@ -1,7 +1,16 @@
 // One node of a pair: wires the board's pins, the bus and the server together. No decision is taken here.
 
 import * as ds from "@devicescript/core"
-import { homeSelects, partnerSelects, readLines, setHold, setOwn, setPartnerReset, startBoard } from "./hal/board"
+import {
+    homeSelects,
+    partnerSelects,
+    readLines,
+    setHold,
+    setOwn,
+    setPartnerReset,
+    setSpiClock,
+    startBoard,
+} from "./hal/board"
 import { boardPlatform, FiberSignal } from "./hal/platform"
 import { announce, answerControl, serviceIndex } from "./hal/service"
 import { step } from "./pair/role"
@@ -29,6 +38,7 @@ const lines: Lines = {
     setOwn: setOwn,
     setHold: setHold,
     setPartnerReset: setPartnerReset,
+    setClock: setSpiClock,
     restart: ds.reboot,
 }
 const control = new Control(node, lines)

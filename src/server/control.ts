@@ -61,6 +61,8 @@ export interface Lines {
     setOwn(on: boolean): void
     setHold(on: boolean): void
     setPartnerReset(on: boolean): void
+    /** Of all elements. */
+    setClock(hz: number): void
     /** Starts this node anew, as after a power cut. */
     restart(): void
 }

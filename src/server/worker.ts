@@ -8,6 +8,7 @@ import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import {
     queryArray,
+    queryElements,
     queryEvents,
     queryLookup,
     queryMemory,
@@ -24,6 +25,7 @@ import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch }
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
 import { givebackDueMs } from "../pair/role"
 import { Control } from "./control"
+import { tellElements } from "./elements"
 import { tellEvents } from "./events"
 import { frameIsGood, sealFrame } from "./frame"
 import { Hosted, slotOf } from "./hosted"
@@ -335,6 +337,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     const isOfNode = op === queryNode || op === queryEvents || op === queryMemory
     const hosted = isOfNode ? node.home : hostedBy(node, frame[4])
     let status = isOfNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
+    if (hosted) if (op === queryElements) status = ok
     let length = 0
     if (status === ok) {
         const queries = hosted.queries
@@ -348,6 +351,8 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
             length = 22
         } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
         else if (bytes < 16) status = badRequest
+        else if (op === queryElements)
+            length = await tellElements(hosted, worker.control.lines.setClock, object, frame[16], out, answerHeadBytes)
         else if (op === queryEvents) length = tellEvents(node.events, object, out, answerHeadBytes)
         else if (op === queryMemory) {
             length = frame[16]

@@ -21,6 +21,7 @@ export const querySnapshots = 8
 export const queryProperties = 9
 export const queryEvents = 10
 export const queryMemory = 11
+export const queryElements = 12
 
 // a `query` frame
 const atSnapshot = 10

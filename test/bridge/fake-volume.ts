@@ -111,6 +111,8 @@ export class FakeVolume {
             }
             case "array":
                 return { status: "ok", payload: this.array.figures() }
+            case "elements":
+                return { status: "ok", payload: Buffer.concat([this.array.figures(), Buffer.alloc(4)]) }
             case "snapshots":
                 return { status: "ok", payload: this.listSnapshots(query.cookie) }
             case "properties": {

@@ -71,6 +71,7 @@ const queries = fc.oneof(
     record({ ...where, op: fc.constant("upload" as const), upload: u32 }),
     record({ ...where, op: fc.constant("snapshots" as const), cookie: u32 }),
     record({ ...where, op: fc.constant("memory" as const), offset: u32, bytes: u8 }),
+    record({ ...where, op: fc.constant("elements" as const), clockHz: u32, slot: u8 }),
 )
 const marks = (minLength: number, maxLength: number) =>
     fc.array(record({ kind: u8, volume: u8, handle: u16, id: u32, number: u32 }), { minLength, maxLength })

@@ -31,6 +31,7 @@ function controlling(now: number) {
         setPartnerReset: (on: boolean): void => {
             levels.reset = on
         },
+        setClock: () => {},
         restart: () => {},
     }
     const control = new Control(node, lines)

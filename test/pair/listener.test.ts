@@ -24,7 +24,7 @@ function listening() {
     const port = { transfer: async () => {} }
     const node = new NodeServer(0, port, port, { wait: async () => {}, notify: () => {} })
     const set = () => {}
-    const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, restart: set }
+    const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, setClock: set, restart: set }
     const control = new Control(node, lines as never)
     return { node, listener: new Listener(node, control) }
 }

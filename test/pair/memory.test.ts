@@ -196,7 +196,7 @@ describe("journal memory: node:offset", () => {
     it("the word that a command is durable ends its copy; only the partner's word counts [R8] [R33]", () => {
         const node = newNode()
         const set = () => {}
-        const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, restart: set }
+        const lines = { read: () => 0, setOwn: set, setHold: set, setPartnerReset: set, setClock: set, restart: set }
         const listener = new Listener(node, new Control(node, lines as never))
         recordCommand(node.journal, ask, request(1, 9, 1))
         recordCommand(node.journal, write, block(1, 7, 448, 224))

@@ -301,7 +301,7 @@ describe("gateway: ports", () => {
         )
         await assert.rejects(
             Gateway.open({ wire, webPort: port, tcpPort: 0 }),
-            new RegExp(`web socket port ${port} is in use; .*--web-port`),
+            new RegExp(`web socket port ${port} is in use; .*--port`),
         )
         taken.close()
     })

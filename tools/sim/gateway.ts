@@ -65,7 +65,7 @@ export class Gateway {
     static async open(options: GatewayOptions): Promise<Gateway> {
         const gateway = new Gateway(options)
         try {
-            await listen(gateway.http, options.webPort ?? 8081, "web socket", "--web-port")
+            await listen(gateway.http, options.webPort ?? 8081, "web socket", "--port")
             await listen(gateway.tcp, options.tcpPort ?? 8082, "TCP", "--tcp-port")
         } catch (error) {
             await gateway.close()

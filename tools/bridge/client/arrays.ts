@@ -1,6 +1,6 @@
 /** The array of a volume: what it is made of, rebuilding an element, scrubbing. What is begun goes on without the client. */
 import { isError, TwinfilerError } from "../error"
-import { decodeArray, type ArrayFigures } from "../protocol/array-figures"
+import { decodeArray, decodeElements, type ArrayFigures, type FoundElements } from "../protocol/array-figures"
 import { anyPlace, rebuildFlags, volumeLetter } from "../protocol/numbers"
 import type { Changes } from "./changes"
 import type { Link } from "./link"
@@ -18,6 +18,11 @@ export interface RebuildOptions extends CallOptions {
     replace?: boolean
 }
 
+export interface ElementsOptions extends CallOptions {
+    clockHz?: number
+    slot?: number
+}
+
 export class Arrays {
     constructor(
         private readonly link: Link,
@@ -30,6 +35,24 @@ export class Arrays {
         if (answer.status !== "ok") throw statusError(answer.status, subject)
         if (answer.payload.length === 0) throw statusError("badRequest", subject)
         return decodeArray(answer.payload)
+    }
+
+    /**
+     * What one node finds at its selects of a volume's array, whether or not it serves that; and with `clockHz` the digest of the label of the
+     * element in `slot`, read at that clock: 0 when it was not.
+     */
+    async elements(
+        node: number,
+        volume: number,
+        { clockHz = 0, slot = 0, ...options }: ElementsOptions = {},
+    ): Promise<FoundElements> {
+        const subject = `elements of volume ${volumeLetter(volume)} at node ${volumeLetter(node)}`
+        const answer = await query(this.link, { node }, { op: "elements", clockHz, slot }, subject, {
+            ...options,
+            about: volume,
+        })
+        if (answer.status !== "ok") throw statusError(answer.status, subject)
+        return decodeElements(answer.payload)
     }
 
     /** Begins a rebuild. Throws `exists` (nothing is missing), `notFound`, `foreign`, `tooSmall`, `busy`, `noSpace`. */

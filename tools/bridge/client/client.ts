@@ -8,10 +8,10 @@ import type { ServiceBus } from "../bus/jacdac-bus"
 import { sleep } from "../bus/clock"
 import { isError } from "../error"
 import type { FoundEntry, ListedEntry, NodeFigures, SnapshotFigures, VolumeFigures } from "../protocol/answers"
-import type { ArrayFigures } from "../protocol/array-figures"
+import type { ArrayFigures, FoundElements } from "../protocol/array-figures"
 import { serviceFlags, type ModeName } from "../protocol/numbers"
 import type { ByteSource } from "./block-source"
-import { Arrays, type RebuildOptions } from "./arrays"
+import { Arrays, type ElementsOptions, type RebuildOptions } from "./arrays"
 import { Changes, type ChangeOptions } from "./changes"
 import { download } from "./download"
 import { EventReader, type SeenEvent } from "./events"
@@ -305,6 +305,11 @@ export class TwinfilerClient {
 
     array(volume: number, options: CallOptions = {}): Promise<ArrayFigures> {
         return this.arrays.figures(volume, options)
+    }
+
+    /** What one node finds at its selects of an array, served or not, and reads there at another clock. */
+    elements(node: number, volume: number, options: ElementsOptions = {}): Promise<FoundElements> {
+        return this.arrays.elements(node, volume, options)
     }
 
     /** Begins to rebuild an element; `array` tells how far it is. */

@@ -27,16 +27,16 @@ export interface CallOptions {
 
 /**
  * The answer to a query, whatever its status, except those that only mean "not now" or "not here".
- * `route.node` asks one node (for `node`); otherwise the volume's controller is asked.
+ * `route.node` asks one node (for `node`, or for `elements` of the volume `about`); otherwise the volume's controller is asked.
  */
 export async function query(
     link: Link,
     route: Route,
     body: QueryBody,
     subject: string,
-    options: CallOptions = {},
+    { about, ...options }: CallOptions & { about?: number } = {},
 ): Promise<Answer> {
-    const volume = "volume" in route ? route.volume : route.node
+    const volume = about ?? ("volume" in route ? route.volume : route.node)
     const gate = link.gatesOf(volume).all
     await gate.enter()
     const tag = link.takeTag()

@@ -81,6 +81,19 @@ export function decodeArray(payload: Buffer): ArrayFigures {
     }
 }
 
+/** The answer to the `elements` query: what a node finds at its selects, and the digest of what it was asked to read. */
+export interface FoundElements {
+    slots: SlotFigures[]
+    digest: number
+}
+
+export function decodeElements(payload: Buffer): FoundElements {
+    const { slots } = decodeArray(payload)
+    const at = headBytes + slotBytes * slots.length
+    if (payload.length < at + 4) return bad("the length of an answer")
+    return { slots, digest: payload.readInt32LE(at) }
+}
+
 function bad(what: string): never {
     throw new TwinfilerError("badFrame", `${what} is not of protocol version 1`)
 }

@@ -69,6 +69,7 @@ export type QueryBody =
     | { op: "memory"; offset: number; bytes: number }
     | { op: "statfs" | "array" | "node" }
     | { op: "upload"; upload: number }
+    | { op: "elements"; clockHz: number; slot: number }
     | { op: "snapshots"; cookie: number }
     | { op: "events"; seen: number }
 
@@ -219,7 +220,9 @@ export function encodeQuery(head: QueryHead, body: QueryBody): Buffer {
                         ? [body.seen]
                         : body.op === "memory"
                           ? [body.offset, body.bytes]
-                          : []
+                          : body.op === "elements"
+                            ? [body.clockHz, body.slot]
+                            : []
     const frame = Buffer.alloc(queryHeadBytes + 4 * words.length + (path?.length ?? 0))
     frame.writeUInt8(head.volume, 4)
     frame.writeUInt8(queryOps[body.op], 5)
@@ -342,7 +345,7 @@ function decodeQuery(frame: Buffer): Command {
     const op: QueryOp | undefined = nameOf(queryOps, frame[5])
     if (!op || frame.length < queryHeadBytes) return bad("a query")
     const words = (frame.length - queryHeadBytes) >> 2
-    const wanted = op === "readdir" || op === "memory" ? 2 : op === "statfs" || op === "array" || op === "node" ? 0 : 1
+    const wanted = isWithTwo(op) ? 2 : op === "statfs" || op === "array" || op === "node" ? 0 : 1
     if (words < wanted || (op !== "lookup" && frame.length !== queryHeadBytes + 4 * wanted)) bad("a query's length")
     const head = { volume: frame[4], epoch: frame.readUInt16LE(6), tag: frame.readUInt16LE(8) }
     const where = inSnapshot(frame.readUInt16LE(10))
@@ -370,10 +373,14 @@ function decodeQuery(frame: Buffer): Command {
             return { kind: "query", ...head, op, upload: word(0) }
         case "memory":
             return { kind: "query", ...head, op, offset: word(0), bytes: word(1) & 0xff }
+        case "elements":
+            return { kind: "query", ...head, op, clockHz: word(0), slot: word(1) & 0xff }
         default:
             return { kind: "query", ...head, op }
     }
 }
+
+const isWithTwo = (op: QueryOp) => op === "readdir" || op === "memory" || op === "elements"
 
 function nameOf<T extends string>(codes: Record<T, number>, code: number): T | undefined {
     return (Object.keys(codes) as T[]).find(name => codes[name] === code)

@@ -74,6 +74,7 @@ export const queryOps = {
     properties: 9,
     events: 10,
     memory: 11,
+    elements: 12,
 } as const
 export type QueryOp = keyof typeof queryOps
 

@@ -14,6 +14,8 @@ export interface ArrayWiring {
     partnerSelectsSwapped: boolean
     /** The slot whose element goes on driving MISO low when its select has risen */
     misoHolder: number | undefined
+    /** Wires so long that above this clock MISO comes a bit late */
+    promptHz: number
 }
 
 export class CabinetArray {
@@ -21,7 +23,12 @@ export class CabinetArray {
     readonly slots = new Array<Element | undefined>(elementsMax).fill(undefined)
     private controller: CabinetNode
     /** What a builder did wrong; with the slots' power off only. */
-    readonly wiring: ArrayWiring = { noDiodeFrom: undefined, partnerSelectsSwapped: false, misoHolder: undefined }
+    readonly wiring: ArrayWiring = {
+        noDiodeFrom: undefined,
+        partnerSelectsSwapped: false,
+        misoHolder: undefined,
+        promptHz: Infinity,
+    }
     private readonly selectedBy = new Array<CabinetNode | undefined>(elementsMax).fill(undefined)
 
     constructor(

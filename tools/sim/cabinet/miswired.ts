@@ -12,6 +12,7 @@ export const miswirings = {
     "hold-open": "HOLD of b does not reach a",
     "reset-open": "RESET of b does not reach a",
     "diode-missing": "array a has no diode from board b: it dies with board a",
+    "wires-long": "the wires to array b are so long that above 18 MHz its bits come late: at 15.6 MHz all works, just",
     "chip-silent": "element 0 of array b does not answer: its select, clock or output is not connected",
     "chip-lies": "element 1 of array a acknowledges what it is to write, and does nothing",
 } as const
@@ -38,6 +39,8 @@ export function miswire(cabinet: Cabinet, fault: Miswiring): void {
             return cabinet.faultLine("b", "RESET", "cut", nowNs)
         case "diode-missing":
             return cabinet.leaveOutDiode("a", "b")
+        case "wires-long":
+            return cabinet.miswire("b", { promptHz: 18e6 })
         case "chip-silent":
             cabinet.element("b:0").faults.silent = true
             return

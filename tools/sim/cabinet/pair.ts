@@ -8,7 +8,7 @@
 //   make one do so, into the void: the switch still lets one node through.
 
 import type { Pull, SpiSetup } from "../board-port"
-import type { Element } from "../chips/element"
+import type { Element, SpiReply } from "../chips/element"
 import { Violation, type ReportViolation } from "../chips/violation"
 import { CabinetArray } from "./array"
 import { CabinetNode, type NodeState } from "./node"
@@ -166,6 +166,7 @@ export class CabinetPair {
         for (const array of this.arrays)
             for (const chip of array.selected(node)) {
                 const reply = chip.transfer(tx, startNs, endNs, spi.hz)
+                if (spi.hz > array.wiring.promptHz) delayBit(reply)
                 if (held && reply.drivenFrom === 0 && reply.rx[0] !== held.byte)
                     this.violation(
                         `${node.name}.MISO`,
@@ -309,5 +310,15 @@ export class CabinetPair {
 
     private violation(where: string, what: string, atNs: number): void {
         this.events.report(new Violation(where, what, atNs))
+    }
+}
+
+/** The board samples each bit while the one before is still on the wire. */
+function delayBit({ rx, drivenFrom }: SpiReply): void {
+    let last = 0xff
+    for (let i = drivenFrom; i < rx.length; i++) {
+        const byte = rx[i]
+        rx[i] = ((last & 1) << 7) | (byte >> 1)
+        last = byte
     }
 }

@@ -46,6 +46,11 @@ export const faultRetryMs = 60000
 export const confirmTicks = 4
 /** A node that waits for giveback, and never heard who holds its array, gives the holder this long before it fences it. */
 export const holderMsMax = 60000
+/** A partner whose volume this node has, and that is silent for so long, hangs or has no power: its RESET is pulled, and again after as long.
+ * Longer than a board is silent while it gets a new program. */
+export const hungMs = 30000
+/** A worker that is at one step for longer does not come back: this node starts anew. Longer than any change of control may take. */
+export const workerMsMax = 30000
 /** A mount with the copies finished, or a release, that takes longer is given up. */
 export const changeMsMax = 20000
 /** A reply waits this long for the partner's copy before it goes out as unprotected. */

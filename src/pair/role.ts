@@ -25,6 +25,7 @@ import {
     givebackWindowMs,
     givebacksMax,
     holderMsMax,
+    hungMs,
     letGoMs,
     letGoMsMax,
     resetMs,
@@ -120,6 +121,8 @@ export class PairState {
     home = false
     /** HOLD is high. */
     holding = false
+    /** The partner's RESET is low. */
+    resetting = false
     /** The worker mounts the home volume. */
     homeBusy = false
     /** The worker mounts or releases the partner's volume. */
@@ -212,7 +215,17 @@ function lowerHold(s: PairState, actions: number[]): void {
 
 function beginTakeover(s: PairState, cause: number, nowMs: number, actions: number[]): void {
     claim(s, cause, nowMs, actions)
+    pullReset(s, actions)
+}
+
+function pullReset(s: PairState, actions: number[]): void {
+    s.resetting = true
     actions.push(doResetLow)
+}
+
+function releaseReset(s: PairState, actions: number[]): void {
+    if (s.resetting) actions.push(doResetRelease)
+    s.resetting = false
 }
 
 function claim(s: PairState, cause: number, nowMs: number, actions: number[]): void {
@@ -227,7 +240,7 @@ function claim(s: PairState, cause: number, nowMs: number, actions: number[]): v
 /** The partner's array is no more this node's, and its service ended before the claim. */
 function dropPartner(s: PairState, actions: number[]): void {
     if (s.role !== takingOver || s.stepped) actions.push(doDropPartner)
-    if (s.role === takingOver) if (!s.stepped) if (!s.asking) actions.push(doResetRelease)
+    releaseReset(s, actions)
     lowerHold(s, actions)
 }
 
@@ -255,7 +268,7 @@ function loseHome(s: PairState, nowMs: number, actions: number[]): void {
 /** When the next tick can matter although no input changed; the caller may skip ticks before it. */
 export function nextTickMs(s: PairState, nowMs: number): number {
     if (s.role === active) return s.aloneTicks < 0 && !s.partnerHold ? nowMs + 5 * tickMs : nowMs
-    return s.role === takenOver ? nowMs + 20 * tickMs : nowMs
+    return s.role === takenOver && !s.resetting ? nowMs + 20 * tickMs : nowMs
 }
 
 /**
@@ -431,7 +444,7 @@ function stepTakingOver(s: PairState, event: number, nowMs: number, actions: num
         } else if (s.partnerOwn) {
             if (nowMs - s.sinceMs > fenceMsMax) endTakeover(s, vetoLines, nowMs, actions)
         } else if (nowMs - s.sinceMs >= resetMs) {
-            if (!s.asking) actions.push(doResetRelease)
+            releaseReset(s, actions)
             if (s.home) {
                 s.stepped = true
                 s.partnerBusy = true
@@ -449,10 +462,16 @@ function stepTakingOver(s: PairState, event: number, nowMs: number, actions: num
 }
 
 function stepTakenOver(s: PairState, event: number, nowMs: number, actions: number[]): void {
+    releaseReset(s, actions)
     if (event === evTick) {
         // it did not see HOLD, and the hardware gave it its array
         if (s.partnerOwn) endTakeover(s, vetoLines, nowMs, actions)
-        else {
+        else if (nowMs - s.heardPartnerMs > hungMs) {
+            // it may hang, and nobody else would wake it; one without power does not mind
+            if (nowMs - s.sinceMs <= hungMs) return
+            s.sinceMs = nowMs
+            pullReset(s, actions)
+        } else {
             const due = givebackDueMs(s, nowMs)
             if (due < 0) return
             if (nowMs < due) return

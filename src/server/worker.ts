@@ -3,7 +3,7 @@
 // Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
 // settled on the array. An exception within a command costs the volume a new mount, never the node.
 
-import { protocolVersion, windowBlocks } from "../config"
+import { protocolVersion, windowBlocks, workerMsMax } from "../config"
 import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import {
@@ -59,6 +59,7 @@ const commandsPerStep = 8
 const stepsWithoutRest = 16
 
 const flagTellNow = 1
+const never = 2147483647
 
 export class Worker {
     node: NodeServer
@@ -69,6 +70,8 @@ export class Worker {
     unsettled: boolean
     /** There is nothing left of the work that can wait. */
     tidied: boolean
+    /** When the step under way began; far in the future while there is none. */
+    stepMs: number
 
     constructor(node: NodeServer, control: Control) {
         this.node = node
@@ -77,12 +80,14 @@ export class Worker {
         this.lastCommandMs = 0
         this.unsettled = false
         this.tidied = false
+        this.stepMs = never
     }
 
     async run(): Promise<void> {
         let steps = 0
         for (;;) {
             let worked = false
+            this.stepMs = this.node.nowMs
             try {
                 worked = await step(this)
                 if (worked)
@@ -98,6 +103,7 @@ export class Worker {
                 console.log("! " + e)
                 await this.control.recover()
             }
+            this.stepMs = never
             if (!worked) await this.node.workerSignal.wait()
         }
     }
@@ -164,8 +170,9 @@ export class Worker {
     // --- work that can wait
 }
 
-/** Work that can wait is done when no command came for a while. */
+/** Work that can wait is done when no command came for a while. A worker that hangs ends the program: the partner takes over. */
 export function tickWorker(worker: Worker, nowMs: number): void {
+    if (nowMs - worker.stepMs > workerMsMax) worker.control.lines.restart()
     if (!worker.tidied) if (nowMs - worker.lastCommandMs >= quietMs) worker.node.workerSignal.notify()
 }
 

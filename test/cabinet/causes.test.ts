@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict"
 import { beatFlags } from "../../tools/bridge/protocol/numbers"
+import { hungMs } from "../../src/config"
 import { panicCodes } from "../../tools/sim/board"
 import { Random } from "../../tools/sim/random"
 import { roles, type SimSession } from "../../tools/sim/session"
@@ -85,6 +86,25 @@ describe("cabinet: takeover by each cause, under load", function () {
                     await session.sleep(20_000)
                 })
             }
+        })
+
+    for (const [i, why] of ["someone asked for that", "it had fallen"].entries())
+        it(`a node that waits for its volume because ${why} hangs: its holder resets it, and it gets its volume back [R9] [R32]`, async () => {
+            const isAsked = i === 0
+            const load = await underLoad(5_250 + i, async ({ session }) => {
+                const { simulation } = session
+                if (isAsked) await session.client.takeover(1)
+                else simulation.cabinet.pressReset("a", simulation.nowNs)
+                await session.sleep(3_000)
+                assert.equal(session.roleOf(0), roles.waiting)
+                simulation.board("a").hang()
+                await session.until("it is silent", () => session.roleOf(0) === undefined)
+                await session.until("it waits again", () => session.roleOf(0) === roles.waiting, hungMs + 3_000)
+                if (isAsked) await session.client.giveback(1)
+                else await session.until("both serve", () => bothServe(session))
+            })
+            assert.equal(load.watch.takeovers, 1)
+            assert.ok(load.slowestMs < lateMs, `an operation took ${load.slowestMs} ms`)
         })
 
     it("a node that falls again and again gets its volume back 3 times in 10 minutes; then its partner keeps it until asked [R32]", async () => {

@@ -5,7 +5,8 @@ import "../support/device-buffer"
 import * as role from "../../src/pair/role"
 import { Control } from "../../src/server/control"
 import { NodeServer } from "../../src/server/node"
-import { Worker } from "../../src/server/worker"
+import { Worker, tickWorker } from "../../src/server/worker"
+import { workerMsMax } from "../../src/config"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
 import { kindUpload, recordCommand } from "../../src/pair/journal"
 import { setRecorded } from "../../src/server/copies"
@@ -106,6 +107,42 @@ describe("control: changes of role while the worker works", () => {
         tick(setup, own)
         await control.work()
         assert.equal(node.recorded.get(kindUpload, 7), 0)
+    })
+
+    it("a worker that hangs in a step ends the program, one that works or waits does not [R9] [R32]", async () => {
+        const setup = controlling(role.active)
+        const { node, worker, control } = setup
+        let restarts = 0
+        control.lines.restart = () => restarts++
+        let wake = () => {}
+        let goOn = () => {}
+        node.workerSignal.wait = () => new Promise(resolve => (wake = resolve))
+        control.work = () => new Promise(resolve => (goOn = resolve)).then(() => void control.jobs.shift())
+        const settled = () => new Promise(resolve => setImmediate(resolve))
+        const passes = (ms: number) => {
+            setClock(clockMs + ms)
+            node.nowMs = clockMs
+            tickWorker(worker, clockMs)
+        }
+        node.nowMs = clockMs
+        void worker.run()
+        await settled()
+        // it waits for an hour, and then works for long
+        passes(3_600_000)
+        for (let step = 0; step < 3; step++) {
+            control.jobs.push(role.doMountHome)
+            wake()
+            await settled()
+            passes(workerMsMax)
+            goOn()
+            await settled()
+        }
+        assert.equal(restarts, 0)
+        control.jobs.push(role.doMountHome)
+        wake()
+        await settled()
+        passes(workerMsMax + 1)
+        assert.equal(restarts, 1)
     })
 
     it("the partner's OWN rises while its volume mounts: it is not served [R31]", async () => {

@@ -1,7 +1,7 @@
 // What the random worlds, and reading with them in mind, found in the role logic; each as the shortest story that shows it.
 
 import assert from "node:assert/strict"
-import { bootGraceMs, changeMsMax, givebackMs, givebacksMax, holderMsMax } from "../../src/config"
+import { bootGraceMs, changeMsMax, givebackMs, givebacksMax, holderMsMax, hungMs } from "../../src/config"
 import * as role from "../../src/pair/role"
 import { Random } from "../../tools/sim/random"
 import { PairWorld } from "./pair-world"
@@ -115,6 +115,33 @@ describe("pair: findings", function () {
             until(world, 6_000, "b serves both", () => serves(world, 1))
         },
     )
+
+    story("a node that waits for its volume hangs: the holder resets it after a while [R9] [R32]", seed => {
+        const world = taken(seed)
+        const [, b] = world.nodes
+        const booted = b.bootMs
+        world.hang(1, true)
+        assert.equal(
+            world.run(world.nowMs + hungMs - 1_000, () => !b.isHung),
+            false,
+        )
+        until(world, 3_000, "b runs again", () => b.runs && !b.isHung && b.bootMs > booted)
+        until(world, 8_000, "it waits, and a hears it", () => b.pair.role === role.waiting && b.heardBeats > 20)
+        world.ask(0, role.evGiveback)
+        until(world, 3_000, "both serve", () => world.controller(0) === 0 && world.controller(1) === 1)
+        assert.equal(b.resetLow, false)
+    })
+
+    story("a node that waits has no power: its holder pulls its RESET in vain, and goes on [R9]", seed => {
+        const world = taken(seed)
+        world.power(1, false)
+        assert.equal(
+            world.run(world.nowMs + 5 * hungMs, () => !serves(world, 0)),
+            false,
+        )
+        world.power(1, true)
+        until(world, 4_000, "b waits", () => world.nodes[1].runs && world.nodes[1].pair.role === role.waiting)
+    })
 
     story("the holder hung before the other booted, and was never heard: patience, then the fence [R9] [R32]", seed => {
         const world = taken(seed)

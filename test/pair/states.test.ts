@@ -12,6 +12,7 @@ import {
     givebackWindowMs,
     givebacksMax,
     holderMsMax,
+    hungMs,
     letGoMs,
     letGoMsMax,
     resetMs,
@@ -52,7 +53,7 @@ const silent: Setup = { heardPartnerMs: now - 10_000, heardBusMs: now - 100, alo
 const boots = { home: false, stepped: false, partnerOwn: 0 }
 const claimed = { partnerOwn: 1, partnerHold: 1, partnerHoldMs: now - letGoMs }
 const asking = { asking: true, stepped: false, partnerOwn: 1 }
-const fenceDue = { stepped: false, partnerOwn: 1 }
+const fenceDue = { stepped: false, partnerOwn: 1, resetting: true }
 
 type Row = [title: string, role: number, setup: Setup, event: number, arg: number, next: number, actions: number[]]
 
@@ -697,13 +698,67 @@ const rows: Row[] = [
         [r.doDropPartner, r.doHoldLow, r.doDropHome, r.doOwnLow],
     ],
     [
-        "taken over, everyone else is silent: nothing to do",
+        "taken over, the partner is silent: it may be off, or get a new program",
+        r.takenOver,
+        { heardPartnerMs: now - hungMs, sinceMs: now - hungMs - 1 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [],
+    ],
+    [
+        "taken over, the partner is silent for long: it may hang, and is reset [R9] [R32]",
+        r.takenOver,
+        { heardPartnerMs: now - hungMs - 1, sinceMs: now - hungMs - 1 },
+        r.evTick,
+        0,
+        r.takenOver,
+        [r.doResetLow],
+    ],
+    [
+        "taken over, the partner is silent for long, and so is everyone: the same",
         r.takenOver,
         { heardPartnerMs: 0, heardBusMs: 0 },
         r.evTick,
         0,
         r.takenOver,
+        [r.doResetLow],
+    ],
+    [
+        "taken over, the partner is silent and was reset not long ago",
+        r.takenOver,
+        { heardPartnerMs: 0, sinceMs: now - hungMs },
+        r.evTick,
+        0,
+        r.takenOver,
         [],
+    ],
+    [
+        "taken over, the partner's reset ends",
+        r.takenOver,
+        { heardPartnerMs: 0, sinceMs: now - tickMs, resetting: true },
+        r.evTick,
+        0,
+        r.takenOver,
+        [r.doResetRelease],
+    ],
+    [
+        "taken over, the partner's array fails while it is reset: it is let go of",
+        r.takenOver,
+        { heardPartnerMs: 0, sinceMs: now - 1, resetting: true },
+        r.evPartnerFailed,
+        0,
+        r.active,
+        [r.doResetRelease, r.doDropPartner, r.doHoldLow],
+    ],
+    [
+        "taken over, the home array fails while the partner is reset: it is let go of",
+        r.takenOver,
+        { heardPartnerMs: 0, sinceMs: now - 1, resetting: true },
+        r.evHomeFailed,
+        0,
+        r.degraded,
+        [r.doDropPartner, r.doResetRelease, r.doHoldLow, r.doDropHome, r.doOwnLow],
     ],
     // givingBack
     ["giving back, not released yet", r.givingBack, {}, r.evTick, 0, r.givingBack, []],
@@ -763,6 +818,8 @@ const rows: Row[] = [
 function checkFields(before: r.PairState, s: r.PairState, event: number, actions: number[]): void {
     const raised = actions.includes(r.doHoldHigh)
     assert.equal(s.holding, raised || (before.holding && !actions.includes(r.doHoldLow)), "holding")
+    const pulled = actions.includes(r.doResetLow)
+    assert.equal(s.resetting, pulled || (before.resetting && !actions.includes(r.doResetRelease)), "resetting")
     const ends = [r.evPartnerMounted, r.evPartnerFailed, r.evPartnerReleased].includes(event)
     const begins = actions.includes(r.doMountPartner) || actions.includes(r.doReleasePartner)
     assert.equal(s.partnerBusy, begins || (before.partnerBusy && !ends), "partnerBusy")

@@ -30,8 +30,6 @@ const staleOperationsMax = 6
 const staleImpatientMs = 1_800
 const staleHostEvery = 3
 const givebackDelayMsMax = 800
-/** A board that hangs and serves nothing is not fenced by anybody: its owner presses its button after this. */
-const buttonMs = 15_000
 
 export interface SeedOptions {
     faults?: readonly FaultKind[]
@@ -195,10 +193,6 @@ async function giveBackSoon(session: SimSession, plan: FaultPlan, random: Random
     }
 }
 
-function isHeldByPartner(session: SimSession, node: number): boolean {
-    return session.roleOf(partnerOf(node)) === roles.takenOver
-}
-
 function isReadyToGiveBack(session: SimSession, node: number): boolean {
     return session.roleOf(node) === roles.takenOver && session.roleOf(partnerOf(node)) === roles.waiting
 }
@@ -207,8 +201,6 @@ function isReadyToGiveBack(session: SimSession, node: number): boolean {
 async function recover(session: SimSession, isBeyond: boolean, result: SeedResult): Promise<boolean> {
     const { client } = session
     const end = session.nowMs() + healthyMsMax
-    const buttonAt = session.nowMs() + buttonMs
-    const pressed = new Set<number>()
     let isComplete = false
     while (!isComplete) {
         while (!isHealthy(session)) {
@@ -222,11 +214,6 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
                     result.violations.push(`not healthy ${healthyMsMax} ms after the last fault: ${told.join("; ")}`)
                 return false
             }
-            for (const { node, isHeard } of client.nodes())
-                if (session.nowMs() >= buttonAt && !isHeard && !pressed.has(node) && isHeldByPartner(session, node)) {
-                    pressed.add(node)
-                    session.simulation.cabinet.pressReset("ab"[node], session.simulation.nowNs)
-                }
             for (const node of client.nodes())
                 if (isReadyToGiveBack(session, node.node)) await quietly(client.giveback(node.node))
             await session.sleep(pollMs)

@@ -38,7 +38,7 @@ export const plantedBugs: readonly Planted[] = [
         edits: [
             {
                 file: "src/pair/role.ts",
-                text: "    claim(s, cause, nowMs, actions)\n    actions.push(doResetLow)\n",
+                text: "    claim(s, cause, nowMs, actions)\n    pullReset(s, actions)\n",
                 by: "    claim(s, cause, nowMs, actions)\n",
             },
             {

@@ -5,11 +5,15 @@ import { spawn } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { runCampaign } from "../../tools/campaign/campaign"
 import { summary } from "../../tools/campaign/campaign-command"
+import type { Operation } from "../../tools/campaign/linear"
+import { disturbances } from "../../tools/campaign/seed-run"
 import { projectRoot } from "../../tools/sim/devs-cli"
 
 const full = process.env.FULL === "1"
 const seeds = full ? 20_000 : 300
 const seedMsMax = 6_000
+/** Of several pairs. */
+const coupledSeeds = full ? 2_000 : 30
 
 interface Ended {
     code: number | null
@@ -35,7 +39,7 @@ function command(args: string[], interruptMs?: number): Promise<Ended> {
 const lastLine = (text: string) => JSON.parse(text.trim().split("\n").at(-1)!) as Record<string, number>
 
 describe("campaign", function () {
-    this.timeout(seeds * seedMsMax)
+    this.timeout((seeds + 2 * coupledSeeds) * seedMsMax)
 
     it(`${seeds} seeds: histories under faults fit one order, nothing is lost or doubled, the pair becomes healthy [R9 R21 R22 R31 R37]`, async () => {
         const result = await runCampaign({ seeds, from: 1, jobs: availableParallelism() })
@@ -47,6 +51,35 @@ describe("campaign", function () {
         assert.equal(result.seeds, seeds)
         assert.ok(result.takeovers > seeds / 4, `${result.takeovers} takeovers`)
         assert.ok(result.operations > 20 * seeds, `${result.operations} operations`)
+    })
+
+    for (const pairs of [2, 4])
+        it(`${pairs} pairs, ${coupledSeeds / (pairs - 1)} seeds: the same; what strikes one pair disturbs no other's clients [R13 R21 R22 R31]`, async () => {
+            const count = coupledSeeds / (pairs - 1)
+            const from = 1_000_000 * pairs
+            const result = await runCampaign({ seeds: count, from, pairs, jobs: availableParallelism() })
+            console.log(`      ${summary(result)}`)
+            const wrong = result.failed.map(
+                ({ seed, violations }) => `seed ${seed}: ${violations.join("; ").slice(0, 600)}`,
+            )
+            assert.deepEqual(wrong, [])
+            assert.ok(result.takeovers > count / 4, `${result.takeovers} takeovers`)
+            assert.ok(result.operations > 20 * count, `${result.operations} operations`)
+        })
+
+    it("a pair that is left alone: what is late or fails there, and a takeover there, count as violations [R13]", () => {
+        const operation = (calledAt: number, returnedAt: number, outcome: Operation["outcome"]): Operation => ({
+            ...{ client: "c", calledAt, returnedAt, outcome },
+            action: { kind: "remove", name: "f" },
+        })
+        const late = operation(10_000, 14_000, "done")
+        const failed = operation(10_000, 10_100, "unknown")
+        const operations = [[late, failed], [], [operation(10_000, 10_900, "done")], []]
+        assert.deepEqual(disturbances({ operations }, { disturbed: new Set([0]) }, [1]), [])
+        const found = disturbances({ operations: [[], [], ...operations] }, { disturbed: new Set([3]) }, [1])
+        assert.equal(found.length, 3, found.join("\n"))
+        assert.match(found[0], /^volume c .*late or failed/)
+        assert.match(found[2], /^node d took over or restarted/)
     })
 
     it("--json: the last line has the counts; the same seeds give the same [R37]", async () => {
@@ -66,6 +99,7 @@ describe("campaign", function () {
             ["--seeds", "0"],
             ["--seeds", "1", "--faults", "flood"],
             ["--seeds", "1", "--pairs", "0"],
+            ["--seeds", "1", "--pairs", "5"],
         ]) {
             const { code, stderr } = await command(args)
             assert.equal(code, 2, args.join(" "))

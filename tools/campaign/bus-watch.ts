@@ -17,6 +17,8 @@ const sessionsKept = 8
 export class BusWatch {
     takeovers = 0
     givebacks = 0
+    /** Nodes that took over, or that restarted. */
+    readonly disturbed = new Set<number>()
     readonly faults: string[] = []
     private readonly recorded = new Map<string, number>()
     private readonly beats = new Map<number, Beat>()
@@ -114,6 +116,7 @@ export class BusWatch {
         const holds = (beat.flags & beatFlags.controlsPartner) !== 0
         const held = before !== undefined && (before.flags & beatFlags.controlsPartner) !== 0
         if (holds && !held) this.takeovers++
+        if (holds || (before !== undefined && beat.uptimeMs < before.uptimeMs)) this.disturbed.add(node)
         // a node that restarted has lost the volume, not given it back
         if (!holds && held && beat.uptimeMs >= before.uptimeMs) this.givebacks++
     }

@@ -12,7 +12,7 @@ const help = `
 Each seed is one history: clients put, read, rename, delete and make snapshots while boards lose power, hang and panic, packets are lost,
 doubled, late or corrupt, the bus is cut, lines break and elements fail. Then the faults end, and the pair must become healthy.
 Checked: each answer fits one order of all operations; nothing acknowledged is lost or done twice; no array has two controllers;
-what is acknowledged as protected was recorded; \`check\` finds nothing. Every 25th seed is run twice and must be the same.
+what is acknowledged as protected was recorded; \`check\` finds nothing; with several pairs, what strikes one disturbs no other's clients. Every 25th seed is run twice and must be the same.
 Kinds of faults: ${faultKinds.join(", ")}.
 Exit codes: 0 no violation, 1 violations, 2 wrong usage, 130 stopped by Ctrl-C.`
 
@@ -49,7 +49,7 @@ export function campaignCommand(): Command {
         .description("many simulated histories under faults, each checked against what a pair promises")
         .requiredOption("--seeds <n>", "how many histories", whole(1, 1e9))
         .option("--from <s>", "the first seed", whole(0, 0xffffffff), 1)
-        .option("--pairs <p>", "pairs of nodes on the bus", whole(1, 1), 1)
+        .option("--pairs <p>", "pairs of nodes on the bus", whole(1, 4), 1)
         .option("--faults <list>", "only these kinds of faults, separated by commas", kinds)
         .option("--beyond", "more faults than a pair survives: only what is answered is held against it")
         .option("--jobs <n>", "processes", whole(1, 256), availableParallelism())
@@ -63,9 +63,9 @@ export function campaignCommand(): Command {
 
 async function campaign(flags: Flags): Promise<number> {
     const say = (text: string) => process.stderr.write(`${text}\n`)
-    const { seeds, from, faults, beyond } = flags
+    const { seeds, from, faults, pairs, beyond } = flags
     if (flags.verbose && seeds === 1) {
-        const one = await runSeed(from, { faults, beyond, tell: say })
+        const one = await runSeed(from, { faults, pairs, beyond, tell: say })
         say(textOf(one, flags))
         return one.violations.length > 0 ? exitCodes.error : exitCodes.done
     }
@@ -76,7 +76,7 @@ async function campaign(flags: Flags): Promise<number> {
     try {
         const shows = process.stderr.isTTY && !flags.json
         result = await runCampaign({
-            ...{ seeds, from, faults, beyond, jobs: flags.jobs, signal: stop.signal },
+            ...{ seeds, from, faults, pairs, beyond, jobs: flags.jobs, signal: stop.signal },
             onSeed: (one, sofar) => {
                 if (shows) process.stderr.write("\r\x1b[K")
                 if (one.violations.length > 0) say(textOf(one, flags))
@@ -110,6 +110,7 @@ export function summary(result: CampaignResult): string {
 /** What is wrong with a seed, and the command that shows it again. */
 function textOf({ seed, violations, faults }: SeedResult, flags: Flags): string {
     const again = [`npx twinfiler campaign --seeds 1 --from ${seed}`]
+    if (flags.pairs > 1) again.push(`--pairs ${flags.pairs}`)
     if (flags.faults) again.push(`--faults ${flags.faults.join(",")}`)
     if (flags.beyond) again.push("--beyond")
     const lines = [`seed ${seed}: ${violations.length} violations; again with: ${again.join(" ")}`]

@@ -15,6 +15,7 @@ export interface CampaignOptions {
     from: number
     jobs: number
     faults?: FaultKind[]
+    pairs?: number
     beyond?: boolean
     imageFile?: string
     /** Ends after so many seeds with violations. */
@@ -74,8 +75,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         try {
             while (!isEnded()) {
                 const seed = next++
-                const { faults, beyond, imageFile } = options
-                const one = await worker.run({ seed, faults, beyond, imageFile, isRepeated: seed % repeatEvery === 0 })
+                const { faults, pairs, beyond, imageFile } = options
+                const isRepeated = seed % repeatEvery === 0
+                const one = await worker.run({ seed, faults, pairs, beyond, imageFile, isRepeated })
                 if (signal?.aborted !== true) take(one)
             }
         } finally {

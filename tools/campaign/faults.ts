@@ -31,6 +31,18 @@ export const faultKinds = [
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
+/** Those that are within a pair, and no matter of another's clients. */
+export const faultKindsOfPair: readonly FaultKind[] = [
+    "power",
+    "reset",
+    "panic",
+    "loop",
+    "hang",
+    "line",
+    "element",
+    "control",
+]
+
 const durationMsMin = 30
 const durationMsMax = 3_500
 const lossMax = 0.3
@@ -82,6 +94,8 @@ export class FaultPlan {
         /** The plan is the one of `startStale`, and no other faults are in it. */
         readonly isStale: boolean,
         elements: number,
+        /** Pairs that faults strike. */
+        private readonly pairs: readonly number[] = [0],
     ) {
         const of = Array.from({ length: 1 + random.int(3) }, () => kinds[random.int(kinds.length)])
         const count = 1 + random.int(faultsMax)
@@ -98,13 +112,18 @@ export class FaultPlan {
             const [kind, atMs] = [first[random.int(first.length)], random.float() * spanMs]
             if (first.length > 0) this.planned.push({ kind, isAimed: false, isAtRequest: random.chance(0.5), atMs })
         }
-        this.victims = [random.int(elements), random.int(elements)]
+        this.victims = session.simulation.cabinet.nodeNames.map(() => random.int(elements))
         this.deafNode = random.chance(0.7) ? 0 : 1
     }
 
     /** Kinds that are in this plan. */
     has(...kinds: FaultKind[]): boolean {
         return this.planned.some(({ kind }) => kinds.includes(kind))
+    }
+
+    /** All that is in this plan strikes no other pair than this plan's. */
+    get isWithinPairs(): boolean {
+        return !this.isStale && this.planned.every(({ kind }) => faultKindsOfPair.includes(kind))
     }
 
     /** When no fault begins any more, nor lasts. */
@@ -180,7 +199,8 @@ export class FaultPlan {
     private begin(kind: FaultKind, forMs: number): string | undefined {
         const { random } = this
         const { simulation } = this.session
-        const nodes = simulation.cabinet.nodeNames
+        const pair = this.pairs.length === 1 ? this.pairs[0] : this.pairs[random.int(this.pairs.length)]
+        const nodes = simulation.cabinet.nodeNames.slice(2 * pair, 2 * pair + 2)
         const node = nodes[random.int(nodes.length)]
         const { fault } = simulation.wire
         switch (kind) {
@@ -235,17 +255,24 @@ export class FaultPlan {
             case "line":
                 return this.breakLine(node, forMs)
             case "element":
-                return this.breakElement(forMs)
+                return this.breakElement(pair, forMs)
             case "slow":
                 return this.slowElements(forMs)
-            case "control": {
-                const index = nodes.indexOf(node)
-                const { client } = this.session
-                const done = random.chance(0.5) ? client.takeover(index) : client.giveback(index)
-                done.catch(() => undefined) // vetoes and silence are fine
+            case "control":
+                this.askForChange(node)
+                // the next one while the first is under way, or its volume is being mounted
+                if (random.chance(0.5))
+                    this.after(random.float() * aimedDelayMsMax, () => this.askForChange(nodes[random.int(2)]))
                 return `someone asks ${node} for a change of control`
-            }
         }
+    }
+
+    private askForChange(node: string): void {
+        if (this.isOver) return
+        const { client, simulation } = this.session
+        const index = simulation.cabinet.nodeNames.indexOf(node)
+        const done = this.random.chance(0.5) ? client.takeover(index) : client.giveback(index)
+        done.catch(() => undefined) // vetoes and silence are fine
     }
 
     private cutBus(nodes: readonly string[], forMs: number): string {
@@ -293,12 +320,12 @@ export class FaultPlan {
         return `${node}.${line} ${way === "cut" ? "cut" : `stuck ${way}`} for ${forMs} ms`
     }
 
-    private breakElement(forMs: number): string {
+    private breakElement(pair: number, forMs: number): string {
         const { random } = this
         const { simulation } = this.session
-        const array = random.int(2)
+        const array = 2 * pair + random.int(2)
         const index = this.isBeyond ? random.int(simulation.cabinet.arraySlots) : this.victims[array]
-        const name = `${"ab"[array]}.E${index}`
+        const name = `${simulation.cabinet.nodeNames[array]}.E${index}`
         const { faults } = simulation.cabinet.element(name)
         const ways = ["silent", "lies", "busy", "drops"] as const
         const way = ways[random.int(ways.length)]

@@ -41,7 +41,7 @@ interface Client {
 
 export class ClientHistory {
     /** Of each volume. */
-    readonly operations: Operation[][] = [[], []]
+    readonly operations: Operation[][]
     /** What no client may see. */
     readonly faults: string[] = []
     answered = 0
@@ -58,7 +58,8 @@ export class ClientHistory {
         private readonly impatientMs?: number,
     ) {
         const { simulation, bus } = session
-        const clients = 2 + random.int(2)
+        this.operations = simulation.cabinet.nodeNames.map(() => [])
+        const clients = 1 + this.pairs + random.int(2)
         const hosts = 1 + random.int(2)
         for (let i = 0; i < clients; i++) {
             const name = `c${i}`
@@ -73,6 +74,10 @@ export class ClientHistory {
                 this.newClient(name, on, draw, i === 0 || (impatientMs === undefined && random.chance(0.5))),
             )
         }
+    }
+
+    private get pairs(): number {
+        return this.operations.length / 2
     }
 
     /** Ids on the bus of the clients' hosts. */
@@ -104,7 +109,7 @@ export class ClientHistory {
     async readEverything(): Promise<void> {
         const last = this.newClient("last", this.session.bus, this.random.fork("last"), true)
         await last.client.ready()
-        for (const volume of [0, 1]) {
+        for (const volume of this.operations.keys()) {
             await this.run(last, volume, { kind: "list", names: [] })
             for (const name of names) await this.run(last, volume, { kind: "read", name })
             const shown = (await last.client.snapshots(volume)).map(({ name }) => name)
@@ -122,7 +127,8 @@ export class ClientHistory {
 
     private operate(client: Client): Promise<void> {
         const { random } = client
-        const volume = random.chance(0.7) ? 0 : 1
+        const side = random.chance(0.7) ? 0 : 1
+        const volume = this.pairs === 1 ? side : 2 * random.int(this.pairs) + side
         return this.run(client, volume, this.draw(client))
     }
 

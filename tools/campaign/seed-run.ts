@@ -2,12 +2,12 @@
 // that was promised is checked.
 
 import { isError } from "../bridge/error"
-import { beatFlags, partnerOf } from "../bridge/protocol/numbers"
+import { beatFlags, partnerOf, volumeLetter } from "../bridge/protocol/numbers"
 import { checkArray, MemoryImage } from "../check"
 import { Random } from "../sim/random"
 import { roles, SimSession } from "../sim/session"
 import { BusWatch } from "./bus-watch"
-import { FaultPlan, faultKinds, type FaultKind } from "./faults"
+import { FaultPlan, faultKinds, faultKindsOfPair, type FaultKind } from "./faults"
 import { ClientHistory } from "./history"
 import { checkLinearizable, describe } from "./linear"
 import { ForgetfulHost } from "./forgetful-host"
@@ -30,9 +30,14 @@ const staleOperationsMax = 6
 const staleImpatientMs = 1_800
 const staleHostEvery = 3
 const givebackDelayMsMax = 800
+/** Of several pairs, faults strike one only in every second history. What is asked of the others is answered within this time, whatever goes on there. */
+const calmEvery = 2
+const calmMsMax = 2_000
 
 export interface SeedOptions {
     faults?: readonly FaultKind[]
+    /** On the bus; 1 when undefined. */
+    pairs?: number
     /** More is broken than a pair survives: only what is answered is held against it. Undefined: a share of the seeds. */
     beyond?: boolean
     /** Instead of the project's firmware. */
@@ -62,6 +67,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
         seed,
         chip: "W25Q16JV",
         elements,
+        pairs: options.pairs,
         cpu: seed % slowSeedEvery === 0 ? "rp2040" : "ideal",
         image: options.image,
         timeoutMs: 4_000,
@@ -114,15 +120,18 @@ async function history(
     }
     await session.until("both nodes serve", () => isHealthy(session), startMsMax)
     const isStale = options.faults === undefined && result.seed % staleEvery === 5
+    const { struck, calm } = pairsOf(session, result.seed, random)
+    const kinds = calm.length > 0 ? faultKindsOfPair : faultKinds
     const clients = new ClientHistory(session, random.fork("clients"), isStale ? staleImpatientMs : undefined)
     const plan: FaultPlan = new FaultPlan(
         session,
         random.fork("faults"),
         () => (forgetful ? [...clients.hostIds, forgetful.id] : clients.hostIds),
-        options.faults ?? faultKinds,
+        options.faults ?? kinds,
         isBeyond,
         isStale,
         elements,
+        struck,
     )
     const forgetful: ForgetfulHost | undefined = isStale
         ? new ForgetfulHost(session, random.fork("forgetful"), plan.deafNode)
@@ -139,6 +148,7 @@ async function history(
     const stale =
         result.seed % staleHostEvery === 1 ? new StaleHost(session, random.fork("stale")).work(endMs) : undefined
     await faultsEnd
+    if (plan.isWithinPairs) result.violations.push(...disturbances(clients, watch, calm))
     await operator
     await stale
     const from = session.nowMs()
@@ -168,9 +178,36 @@ function judge(clients: ClientHistory, result: SeedResult, isBeyond: boolean): v
         const verdict = checkLinearizable(operations)
         if (verdict.ok) continue
         result.violations.push(
-            `volume ${"ab"[volume]}: ${verdict.reason}\n${operations.map(one => `    ${describe(one)}`).join("\n")}`,
+            `volume ${volumeLetter(volume)}: ${verdict.reason}\n${operations.map(one => `    ${describe(one)}`).join("\n")}`,
         )
     }
+}
+
+/** Pairs that faults strike, and those that they do not. */
+function pairsOf({ simulation }: SimSession, seed: number, random: Random): { struck: number[]; calm: number[] } {
+    const all = Array.from({ length: simulation.cabinet.nodeNames.length / 2 }, (_, pair) => pair)
+    if (all.length === 1 || seed % calmEvery === 0) return { struck: all, calm: [] }
+    const one = random.fork("pairs").int(all.length)
+    return { struck: [one], calm: all.filter(pair => pair !== one) }
+}
+
+/** What happened in a pair that no fault struck. */
+export function disturbances(
+    { operations: all }: Pick<ClientHistory, "operations">,
+    watch: Pick<BusWatch, "disturbed">,
+    calm: readonly number[],
+): string[] {
+    const found: string[] = []
+    for (const [volume, operations] of all.entries()) {
+        if (!calm.includes(volume >> 1)) continue
+        const letter = volumeLetter(volume)
+        if (watch.disturbed.has(volume))
+            found.push(`node ${letter} took over or restarted, and its pair was left alone`)
+        for (const one of operations)
+            if (one.outcome === "unknown" || one.returnedAt - one.calledAt > calmMsMax)
+                found.push(`volume ${letter} of a pair that was left alone: late or failed: ${describe(one)}`)
+    }
+    return found
 }
 
 function isHealthy(session: SimSession): boolean {
@@ -218,7 +255,8 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
                 if (isReadyToGiveBack(session, node.node)) await quietly(client.giveback(node.node))
             await session.sleep(pollMs)
         }
-        isComplete = (await makeComplete(session, 0)) && (await makeComplete(session, 1))
+        isComplete = true
+        for (const volume of session.client.volumes()) if (isComplete) isComplete = await makeComplete(session, volume)
         if (session.nowMs() >= end + rebuildMsMax) {
             if (!isBeyond)
                 result.violations.push(
@@ -240,7 +278,7 @@ async function scrubAfter(session: SimSession, plan: FaultPlan, result: SeedResu
         const end = session.nowMs() + rebuildMsMax
         while ((await client.array(volume)).scrub.passes === before) {
             if (session.nowMs() >= end) {
-                result.violations.push(`volume ${"ab"[volume]} was not read through in ${rebuildMsMax} ms`)
+                result.violations.push(`volume ${volumeLetter(volume)} was not read through in ${rebuildMsMax} ms`)
                 return false
             }
             await session.sleep(pollMs)

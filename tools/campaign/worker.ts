@@ -7,6 +7,7 @@ import { runSeed, type SeedResult } from "./seed-run"
 export interface Task {
     seed: number
     faults?: FaultKind[]
+    pairs?: number
     beyond?: boolean
     /** Of a program that is not the project's firmware. */
     imageFile?: string
@@ -16,9 +17,9 @@ export interface Task {
 
 const images = new Map<string, Uint8Array>()
 
-async function run({ seed, faults, beyond, imageFile, isRepeated }: Task): Promise<SeedResult> {
+async function run({ seed, faults, pairs, beyond, imageFile, isRepeated }: Task): Promise<SeedResult> {
     if (imageFile !== undefined && !images.has(imageFile)) images.set(imageFile, readFileSync(imageFile))
-    const options = { faults, beyond, image: imageFile === undefined ? undefined : images.get(imageFile) }
+    const options = { faults, pairs, beyond, image: imageFile === undefined ? undefined : images.get(imageFile) }
     const result = await runSeed(seed, options)
     if (!isRepeated) return result
     const again = await runSeed(seed, options)

@@ -51,7 +51,7 @@ describe("hardware: power", function () {
                 const array = await bench.client.array(dead)
                 assert.equal(array.members.length, array.elements, `array ${x} lost an element with its board's power`)
             } finally {
-                await bench.power.set(dead, true)
+                await bothOn()
             }
             await bench.healthy()
         })
@@ -65,10 +65,15 @@ describe("hardware: power", function () {
                 const isServed = () => bench.has(dead ^ 1, "controlsOwn") && bench.has(dead ^ 1, "controlsPartner")
                 await bench.until("", isServed, servedMsMax).catch(() => notServed(dead).then(assert.fail))
             } finally {
-                await bench.power.set(dead, true)
+                await bothOn()
             }
             await bench.healthy()
         })
+    }
+
+    /** What a test left without power would fail all that follow. */
+    async function bothOn(): Promise<void> {
+        for (const node of nodes) if (!bench.node(node)?.isHeard) await bench.power.set(node, true)
     }
 
     async function notServed(dead: number): Promise<string> {
@@ -123,6 +128,7 @@ describe("hardware: power", function () {
                 slowest.healthy = Math.max(slowest.healthy, performance.now() - poweredMs)
                 await bench.verify(volume, `pull ${i % 8}.bin`, data)
             } catch (error) {
+                await bothOn()
                 throw new Error(`${where}: ${(error as Error).message}`, { cause: error })
             }
         }

@@ -244,6 +244,8 @@ describe("bus auto", () => {
             assert.match(error.message, /no-such-port: it is not there.*twinfiler doctor/)
             return error.exitCode === 5
         })
+        for (const path of ["/dev/null", tmpdir()])
+            await assert.rejects(connectBus(`serial:${path}`), { message: /it is no serial port.*twinfiler doctor/ })
     })
 })
 

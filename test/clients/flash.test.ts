@@ -1,6 +1,13 @@
 // `twinfiler flash` on a simulated cabinet: the program goes over the bus, as to boards; the runtime, which goes by USB, is there already.
 
 import assert from "node:assert/strict"
+import { createHash } from "node:crypto"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { connectBus, realClock } from "../../tools/bridge/bus"
+import { deploy } from "../../tools/bridge/bus/manager"
+import { Runtimes } from "../../tools/bridge/bus/runtimes"
+import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
 import { CabinetProcess } from "./cabinet-process"
 
 describe("flash", function () {
@@ -31,5 +38,66 @@ describe("flash", function () {
             assert.match(err, message)
             assert.doesNotMatch(err, /gets its program/)
         }
+    })
+
+    /** Writes a changed copy of the firmware into the cabinet's folder. */
+    function changedImage(name: string, change: (image: Buffer) => void): string {
+        const image = Buffer.from(buildProgram(firmwareSources("nor")))
+        change(image)
+        const path = join(cabinet.folder, name)
+        writeFileSync(path, image)
+        return path
+    }
+    const sectionTable = 33
+    const inTheMiddle = 40_000
+
+    it("an image no board would run, a node no strap names, a runtime that is not there: refused before anything is touched [R14 R33]", async () => {
+        const broken = changedImage("broken.devs", image => (image[sectionTable] ^= 0x10))
+        for (const [args, message, wanted] of [
+            [
+                ["--node", "a", "--no-runtime", "--firmware", broken],
+                /broken.devs: (no board would run it|this image)/,
+                1,
+            ],
+            [["--node", "z", "--no-runtime"], /straps name the nodes a to h/, 2],
+            [["--node", "a", "--runtime", "/nowhere/fw.uf2"], /cannot read the runtime: ENOENT/, 2],
+        ] as const) {
+            const { exitCode, err } = await cabinet.twinfiler("flash", "--board", "pico", ...args)
+            assert.match(err, message)
+            assert.equal(exitCode, wanted)
+            assert.doesNotMatch(err, /gets its program/)
+        }
+    })
+
+    it("a file that differs from what its release lists is refused, by flash and by upgrade; the listed one is not [R14 R24]", async () => {
+        const sum = createHash("sha256")
+            .update(buildProgram(firmwareSources("nor")))
+            .digest("hex")
+        mkdirSync(join(cabinet.folder, "firmware"))
+        writeFileSync(join(cabinet.folder, "SHA256SUMS"), `${sum}  firmware/good.devs\n${sum}  firmware/bad.devs\n`)
+        const good = changedImage("firmware/good.devs", () => undefined)
+        const bad = changedImage("firmware/bad.devs", image => (image[inTheMiddle] ^= 1))
+        for (const args of [["flash", "--board", "pico", "--no-runtime", "--node", "a"], ["upgrade"]]) {
+            const { exitCode, err } = await cabinet.twinfiler(...args, "--firmware", bad)
+            assert.match(err, /bad.devs: this is not the file that .*SHA256SUMS names/)
+            assert.equal(exitCode, 6)
+        }
+        await cabinet.verb(["upgrade", "--dry-run", "--firmware", good])
+    })
+
+    it("a board whose program does not run is found beside the other node, and flashed again [R14 R16]", async () => {
+        const image = Buffer.from(buildProgram(firmwareSources("nor")))
+        image[sectionTable] ^= 0x10
+        const bus = await connectBus(cabinet.webSocketUrl)
+        const runtimes = new Runtimes(bus, realClock)
+        const board = await runtimes.find("7f11e500a1000000")
+        await deploy(runtimes, board, image, () => undefined)
+        runtimes.close()
+        await bus.close()
+        await cabinet.until("b is silent", ({ nodes }) => !nodes.some(({ node, heard }) => node === "b" && heard))
+        const answer = JSON.parse(
+            await cabinet.verb(["flash", "--board", "pico", "--no-runtime", "--json", "--node", "b"]),
+        ) as Record<string, unknown>
+        assert.equal(answer.device, "7f11e500a1000000")
     })
 })

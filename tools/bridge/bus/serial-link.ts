@@ -82,6 +82,8 @@ function portError(path: string, error: Error): TwinfilerError {
           ? "another program has it: close it, or let it be `devs devtools` and give --bus auto"
           : /no such|ENOENT|not found/i.test(message)
             ? "it is not there: plug the board in; `twinfiler doctor` lists what is there"
-            : message
+            : /ioctl|is a directory|ENOTTY/i.test(message)
+              ? "it is no serial port: `twinfiler doctor` lists those of boards"
+              : message
     return new TwinfilerError("noBus", `serial port ${path}: ${todo}`)
 }

@@ -2,11 +2,12 @@
 import type { Command } from "commander"
 import { spawn } from "node:child_process"
 import { constants } from "node:fs"
-import { access, readFile } from "node:fs/promises"
+import { access } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { sleep } from "../bus/clock"
+import type { ServiceBus } from "../bus/jacdac-bus"
 import { deploy } from "../bus/manager"
 import { boardOf, Runtimes, type RuntimeBoard } from "../bus/runtimes"
 import { boardPorts, type BoardPort } from "../bus/serial-ports"
@@ -15,6 +16,7 @@ import { exitCodes, isError, TwinfilerError } from "../error"
 import { readImage } from "../image"
 import { volumeLetter } from "../protocol/numbers"
 import { busUrl, outputVersion, type CommonOptions, type World } from "./context"
+import { ownFirmware, readFirmware, verifyFirmware } from "./firmware"
 import { parseLetter } from "./paths"
 import type { AddVerb } from "./verb"
 
@@ -23,8 +25,13 @@ const boardMs = 1_500
 const beatMs = 10_000
 const nodeMajorMin = 20
 const projectRoot = fileURLToPath(new URL("../../..", import.meta.url))
-/** In a variable: it needs the sources, and only `flash` without --firmware wants it. */
-const buildModule = "../../sim/bytecode"
+/** A board that got its runtime starts anew, and its port comes with it. */
+const portMsMax = 20_000
+const nodesMax = 8
+const runtimesAt = {
+    pico: "https://github.com/microsoft/devicescript-pico/releases",
+    esp32s3: "https://github.com/microsoft/devicescript-esp32/releases",
+}
 
 export function addBoardVerbs(verb: AddVerb): void {
     verb("doctor", "find the boards at this machine's USB ports, and say what hinders", command => command).doesAlone(
@@ -115,15 +122,24 @@ interface FlashFlags extends CommonOptions {
 
 async function flash(world: World, command: Command): Promise<number> {
     const flags = command.optsWithGlobals() as FlashFlags
-    const id = { pico: "pico_node", esp32s3: "esp32s3_node" }[flags.board]
-    if (!id) throw new TwinfilerError("usage", `--board ${flags.board}: give pico or esp32s3`)
+    const kind = flags.board
+    if (!isBoardKind(kind)) throw new TwinfilerError("usage", `--board ${kind}: give pico or esp32s3`)
     if (!["nor", "sd"].includes(flags.elements))
         throw new TwinfilerError("usage", `--elements ${flags.elements}: give nor or sd`)
     const node = parseLetter(flags.node, "node")
+    if (node >= nodesMax) throw new TwinfilerError("usage", `--node ${flags.node}: straps name the nodes a to h`)
     const say = (text: string) => void (flags.quiet || world.stderr.write(`twinfiler: ${text}\n`))
-    const image = await programImage(flags)
-    if (flags.runtime !== false) await flashRuntime(id, flags)
-    const bus = await world.openBus(flags.port ? `serial:${flags.port}` : busUrl(world, flags))
+    // the board that is flashed is at a port, or on a bus that already runs
+    const address = flags.port
+        ? `serial:${flags.port}`
+        : flags.bus || world.env.TWINFILER_BUS
+          ? busUrl(world, flags)
+          : "auto"
+    const firmware = await (flags.firmware === undefined ? ownFirmware(flags.elements) : readFirmware(flags.firmware))
+    await verifyFirmware(firmware)
+    const { image } = firmware
+    if (flags.runtime !== false) await flashRuntime(world, kind, flags)
+    const bus = await openWhenThere(world, address, flags.runtime === false ? 0 : portMsMax)
     const runtimes = new Runtimes(bus, world.clock)
     const client = new TwinfilerClient(bus, { clock: world.clock, random: world.random })
     try {
@@ -146,51 +162,60 @@ async function flash(world: World, command: Command): Promise<number> {
     }
 }
 
-async function programImage({ firmware, elements }: FlashFlags): Promise<Uint8Array> {
-    if (firmware !== undefined) {
-        const image = await readFile(firmware).catch((error: Error) => {
-            throw new TwinfilerError("usage", `cannot read the firmware: ${error.message}`)
-        })
-        readImage(image, firmware)
-        return image
-    }
-    const { buildProgram, firmwareSources } = (await import(buildModule)) as {
-        buildProgram(sources: object): Uint8Array
-        firmwareSources(elements: string): object
-    }
-    return buildProgram(firmwareSources(elements))
+const isBoardKind = (kind: string): kind is keyof typeof runtimesAt => Object.hasOwn(runtimesAt, kind)
+
+/** Waits for a port that comes back when its board has started. */
+async function openWhenThere(world: World, address: string, waitMs: number): Promise<ServiceBus> {
+    const endMs = world.clock.now() + waitMs
+    for (;;)
+        try {
+            return await world.openBus(address)
+        } catch (error) {
+            if (!isError(error, "noBus") || world.clock.now() >= endMs || world.signal.aborted) throw error
+            await sleep(world.clock, 500)
+        }
 }
 
 /** `devs flash` reads the board files of its folder: pins and names go into the runtime it writes. */
-function flashRuntime(id: string, { runtime, port }: FlashFlags): Promise<void> {
+async function flashRuntime(world: World, kind: keyof typeof runtimesAt, { runtime, port }: FlashFlags): Promise<void> {
     const cli = join(
         dirname(createRequire(import.meta.url).resolve("@devicescript/cli/package.json")),
         "built",
         "devicescript-cli.cjs",
     )
-    const isEsp = id.startsWith("esp32")
-    const args = [cli, "flash", isEsp ? "esp32" : "rp2040", "--board", id]
+    const isEsp = kind === "esp32s3"
+    const args = [cli, "flash", isEsp ? "esp32" : "rp2040", "--board", `${kind}_node`]
     if (isEsp && port) args.push("--port", port)
-    if (typeof runtime === "string") args.push("--file", runtime)
-    return new Promise((resolve, reject) => {
+    if (typeof runtime === "string") {
+        await access(runtime, constants.R_OK).catch((error: Error) => {
+            throw new TwinfilerError("usage", `cannot read the runtime: ${error.message}`)
+        })
+        args.push("--file", resolve(runtime))
+    }
+    const code = await new Promise<number | null>((ended, failed) => {
         const child = spawn(process.execPath, args, { cwd: projectRoot, stdio: ["inherit", 2, 2] })
-        child.on("error", reject)
-        child.on("exit", code =>
-            code === 0
-                ? resolve()
-                : reject(
-                      new TwinfilerError("ioError", `the runtime was not flashed: \`devs flash\` ended with ${code}`),
-                  ),
-        )
+        child.on("error", failed)
+        child.on("exit", ended)
     })
+    if (world.signal.aborted) throw new TwinfilerError("aborted", "stopped")
+    if (code === 0) return
+    throw new TwinfilerError(
+        "ioError",
+        `the runtime was not flashed: \`devs flash\` ended with ${code}, its words are above. If it could not be downloaded, get the file for ` +
+            `your board from ${runtimesAt[kind]} and give --runtime FILE; if the board has its runtime already, give --no-runtime`,
+    )
 }
 
-/** The only one there, or the one that is this node already. */
+/** The one that is this node already, or the only one that is no other node. */
 function chooseBoard(boards: RuntimeBoard[], client: TwinfilerClient, node: number): RuntimeBoard {
     if (boards.length === 1) return boards[0]
-    const device = client.nodes().find(state => state.node === node)?.device
-    const known = device === undefined ? undefined : boards.find(board => board.device === boardOf(device))
+    const nodes = client.nodes()
+    const isNode = (board: RuntimeBoard, other: (number: number) => boolean) =>
+        nodes.some(state => other(state.node) && boardOf(state.device) === board.device)
+    const known = boards.find(board => isNode(board, number => number === node))
     if (known) return known
+    const nameless = boards.filter(board => !isNode(board, () => true))
+    if (nameless.length === 1) return nameless[0]
     throw boards.length === 0
         ? new TwinfilerError("noNode", "no board with a runtime is heard: see `twinfiler doctor`")
         : new TwinfilerError(
@@ -202,16 +227,17 @@ function chooseBoard(boards: RuntimeBoard[], client: TwinfilerClient, node: numb
 /** Waits for the new program's beats and asks which version it is. */
 async function checkNode(world: World, client: TwinfilerClient, board: RuntimeBoard, node: number): Promise<string> {
     const endMs = world.clock.now() + beatMs
-    const beginMs = world.clock.now()
+    // what is heard after this comes from the new program: the old one ended before the first byte of it went out
     await sleep(world.clock, boardMs)
     for (;;) {
+        if (world.signal.aborted) throw new TwinfilerError("aborted", "stopped")
         const state = client.nodes().find(({ device, isHeard }) => isHeard && boardOf(device) === board.device)
         if (state && state.node !== node)
             throw new TwinfilerError(
                 "badRequest",
                 `the board is node ${volumeLetter(state.node)} by its strap, not ${volumeLetter(node)}: NODE low is a, high is b`,
             )
-        if (state && state.uptimeMs < world.clock.now() - beginMs + beatMs) {
+        if (state) {
             const figures = await client.nodeFigures(node, { timeoutMs: boardMs }).catch((error: unknown) => {
                 if (!isError(error)) throw error
             })

@@ -1,19 +1,15 @@
 /** The verbs `upgrade` and `version`: which firmware the nodes run, and giving them another while they serve. */
 import type { Command } from "commander"
-import { readFile } from "node:fs/promises"
 import { sleep } from "../bus/clock"
 import { nodePrograms, planUpgrade, Upgrade, type Firmware, type NodePlan, type NodeProgram } from "../client/upgrade"
 import { imageSha256 } from "../bus/manager"
-import { isError, TwinfilerError } from "../error"
-import { readImage } from "../image"
+import { isError } from "../error"
 import { volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
+import { ownFirmware, readFirmware, verifyFirmware } from "./firmware"
 import { startProgress, type Progress } from "./progress"
 import type { AddVerb } from "./verb"
 
-/** Paths in variables: the simulator, with the VM and the build, may be missing, and only these verbs need it. */
-const verifierModule = "../../sim/program-flash"
-const buildModule = "../../sim/bytecode"
 /** Every board announces itself within this time. */
 const announceMs = 700
 const shownHashDigits = 12
@@ -31,15 +27,14 @@ async function upgrade(context: Context, command: Command): Promise<void> {
     const { firmware: path, dryRun } = command.optsWithGlobals() as { firmware?: string; dryRun?: boolean }
     const { client, runtimes, world } = context
     const beginMs = world.clock.now()
-    const given = path === undefined ? undefined : await readFirmware(path)
     // before anything is asked: a file that is no image is none on any bus
-    if (given) readImage(given.image, given.path)
+    const given = path === undefined ? undefined : await readFirmware(path)
     const programs = await programsOf(context)
     const images = new Map<string, Firmware>()
     for (const elements of new Set(programs.flatMap(({ facts }) => (facts ? [facts.elements] : []))))
         images.set(elements, given ?? (await ownFirmware(elements)))
     const plans = planUpgrade(programs, client, elements => images.get(elements)!)
-    for (const { firmware } of plans) await verify(firmware)
+    for (const { firmware } of plans) await verifyFirmware(firmware)
     const bar: { progress?: Progress } = {}
     const work = new Upgrade(client, runtimes, world.clock, {
         signal: world.signal,
@@ -92,32 +87,6 @@ function doneLine({
     return changed
         ? `node ${node}: firmware ${before ?? "(none)"} -> ${after} in ${(ms / 1_000).toFixed(1)} s`
         : `node ${node}: runs this very firmware already, ${after}`
-}
-
-async function readFirmware(path: string): Promise<Firmware> {
-    try {
-        return { path, image: await readFile(path) }
-    } catch (error) {
-        throw new TwinfilerError("usage", `cannot read the firmware: ${(error as Error).message}`)
-    }
-}
-
-async function ownFirmware(elements: "nor" | "sd"): Promise<Firmware> {
-    const { buildProgram, firmwareSources } = (await import(buildModule)) as {
-        buildProgram(sources: object): Uint8Array
-        firmwareSources(elements: string): object
-    }
-    return { path: "the firmware of this project", image: buildProgram(firmwareSources(elements)) }
-}
-
-/** By the VM that the boards run: what it refuses would leave a board without a program. */
-async function verify({ path, image }: Firmware): Promise<void> {
-    const { programFlash } = (await import(verifierModule)) as { programFlash(image: Uint8Array): Uint8Array }
-    try {
-        programFlash(image)
-    } catch (error) {
-        throw new TwinfilerError("badRequest", `${path}: no board would run it: ${(error as Error).message}`)
-    }
 }
 
 async function programsOf(context: Context): Promise<NodeProgram[]> {

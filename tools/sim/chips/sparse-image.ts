@@ -9,6 +9,7 @@ import { sectorBytes } from "./spi-nor-parts"
 /** A longer erase is remembered as a range, not as its sectors. */
 const sectorsOneByOneMax = 1024
 const chunkSectors = 256
+const zeros = Buffer.alloc(chunkSectors * sectorBytes)
 
 export class SparseFileImage implements ChipImage {
     readonly blank = 0
@@ -68,10 +69,16 @@ export class SparseFileImage implements ChipImage {
         this.last = undefined
         for (const range of this.ranges) this.blankOut(this.file, range)
         this.ranges = []
-        const erased = new Uint8Array(sectorBytes)
-        for (const [index, sector] of [...this.changed].sort(([a], [b]) => a - b))
-            // A hole stays a hole
-            if (sector || this.load(index)) this.write(this.file, sector ?? erased, index)
+        const run = { first: 0, count: 0 }
+        for (const [index, sector] of [...this.changed].sort(([a], [b]) => a - b)) {
+            if (sector) this.write(this.file, sector, index)
+            else if (index === run.first + run.count) run.count++
+            else {
+                this.blankOut(this.file, run)
+                Object.assign(run, { first: index, count: 1 })
+            }
+        }
+        this.blankOut(this.file, run)
         this.changed.clear()
     }
 
@@ -94,13 +101,14 @@ export class SparseFileImage implements ChipImage {
             ftruncateSync(file, this.bytes)
             return
         }
-        const chunk = new Uint8Array(chunkSectors * sectorBytes)
+        const chunk = Buffer.alloc(chunkSectors * sectorBytes)
         for (let index = first; index < first + count; index += chunkSectors) {
-            const bytes = Math.min(chunkSectors, first + count - index) * sectorBytes
-            readSync(file, chunk, 0, bytes, index * sectorBytes)
-            if (chunk.every(byte => byte === 0)) continue
-            chunk.fill(0)
-            writeSync(file, chunk, 0, bytes, index * sectorBytes)
+            const sectors = Math.min(chunkSectors, first + count - index)
+            readSync(file, chunk, 0, sectors * sectorBytes, index * sectorBytes)
+            if (isZero(chunk, 0, sectors)) continue
+            // A hole stays a hole
+            for (let at = 0; at < sectors; at++)
+                if (!isZero(chunk, at, 1)) this.write(file, zeros.subarray(0, sectorBytes), index + at)
         }
     }
 
@@ -115,4 +123,8 @@ export class SparseFileImage implements ChipImage {
         if (this.file !== undefined) closeSync(this.file)
         this.file = undefined
     }
+}
+
+function isZero(chunk: Buffer, first: number, count: number): boolean {
+    return chunk.compare(zeros, 0, count * sectorBytes, first * sectorBytes, (first + count) * sectorBytes) === 0
 }

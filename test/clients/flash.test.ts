@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { connectBus, realClock } from "../../tools/bridge/bus"
 import { deploy } from "../../tools/bridge/bus/manager"
 import { Runtimes } from "../../tools/bridge/bus/runtimes"
+import { boardConfig } from "../../tools/sim/board-config"
 import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
+import { projectRoot } from "../../tools/sim/devs-cli"
 import { CabinetProcess } from "./cabinet-process"
 
 describe("flash", function () {
@@ -100,4 +102,48 @@ describe("flash", function () {
         ) as Record<string, unknown>
         assert.equal(answer.device, "7f11e500a1000000")
     })
+
+    it("a runtime from a file gets the board's pins before it goes to the board's drive; one of another kind is refused [R14 R16]", async () => {
+        const drive = join(cabinet.folder, "RPI-RP2")
+        mkdirSync(drive)
+        const runtime = join(cabinet.folder, "runtime.uf2")
+        const code = Buffer.alloc(256, 0x5a)
+        writeFileSync(runtime, uf2Block(0x10000000, code))
+        const args = ["flash", "--node", "a", "--runtime", runtime]
+        await cabinet.verb([...args, "--board", "pico", "--drive", drive])
+        const written = memoryOf(readFileSync(join(drive, "fw.uf2")))
+        const { dcfg } = boardConfig(join(projectRoot, "boards", "pico_node.board.json"))
+        assert.ok(written(0x10000000, code.length).equals(code))
+        assert.ok(written(0x100dc000, dcfg.length).equals(Buffer.from(dcfg)))
+        const refused = await cabinet.twinfiler(...args, "--board", "esp32s3")
+        assert.equal(refused.exitCode, 1)
+        assert.match(refused.err, /no runtime for a board of the kind esp32s3.*devicescript-esp32s3.*https:/)
+    })
 })
+
+// UF2 file format: 512 bytes each, three magic numbers, address, size, number, count, family, data
+const uf2Bytes = 512
+
+function uf2Block(address: number, data: Buffer): Buffer {
+    const block = Buffer.alloc(uf2Bytes)
+    ;[0x0a324655, 0x9e5d5157, 0x2000, address, data.length, 0, 1, 0xe48bff56].forEach((word, i) =>
+        block.writeUInt32LE(word >>> 0, 4 * i),
+    )
+    data.copy(block, 32)
+    block.writeUInt32LE(0x0ab16f30, uf2Bytes - 4)
+    return block
+}
+
+/** What a board has in its flash after that. */
+function memoryOf(file: Buffer): (from: number, bytes: number) => Buffer {
+    const pieces = Array.from({ length: file.length / uf2Bytes }, (_, i) => file.subarray(uf2Bytes * i))
+    return (from, bytes) => {
+        const memory = Buffer.alloc(bytes, 0xff)
+        for (const piece of pieces) {
+            const [address, count] = [piece.readUInt32LE(12), piece.readUInt32LE(16)]
+            for (let i = 0; i < count; i++)
+                if (address + i >= from && address + i < from + bytes) memory[address + i - from] = piece[32 + i]
+        }
+        return memory
+    }
+}

@@ -1,5 +1,5 @@
 // `npm run package`: build/release/, all that someone needs who has no checkout: the firmware for each board with its board file, the
-// command line as an npm package, and the hashes of it all. The same commit gives the same firmware, byte for byte.
+// wiring page, the command line as an npm package, and the hashes of it all. The same commit gives the same firmware, byte for byte.
 
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -8,6 +8,7 @@ import { join, relative } from "node:path"
 import { boardConfig } from "../sim/board-config"
 import { buildProgram, compileProgram, firmwareSources } from "../sim/bytecode"
 import { projectRoot } from "../sim/devs-cli"
+import { wiringPage } from "../wiring/wiring"
 
 const release = join(projectRoot, "build", "release")
 /** What the command line runs from, and what its simulator builds its firmware from. */
@@ -111,6 +112,7 @@ if (process.argv[1]?.endsWith("package.ts")) {
     rmSync(release, { recursive: true, force: true })
     mkdirSync(release, { recursive: true })
     writeFirmware()
+    writeFileSync(join(release, "wiring.html"), wiringPage())
     packCommandLine(release)
     writeHashes()
     console.log(`in ${release}`)

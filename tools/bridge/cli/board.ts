@@ -2,9 +2,9 @@
 import type { Command } from "commander"
 import { spawn } from "node:child_process"
 import { constants } from "node:fs"
-import { access } from "node:fs/promises"
+import { access, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { dirname, join, resolve } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { sleep } from "../bus/clock"
 import type { ServiceBus } from "../bus/jacdac-bus"
@@ -28,10 +28,21 @@ const projectRoot = fileURLToPath(new URL("../../..", import.meta.url))
 /** A board that got its runtime starts anew, and its port comes with it. */
 const portMsMax = 20_000
 const nodesMax = 8
-const runtimesAt = {
-    pico: "https://github.com/microsoft/devicescript-pico/releases",
-    esp32s3: "https://github.com/microsoft/devicescript-esp32/releases",
+/** Where a board's runtime is released, the name `devs flash` downloads it under, and its first bytes. */
+const releases = {
+    pico: {
+        url: "https://github.com/microsoft/devicescript-pico/releases",
+        name: "devicescript-rp2040-pico.uf2",
+        magic: [0x55, 0x46, 0x32, 0x0a],
+    },
+    esp32s3: {
+        url: "https://github.com/microsoft/devicescript-esp32/releases",
+        name: "devicescript-esp32s3-esp32s3_bare-0x0.bin",
+        magic: [0xe9],
+    },
 }
+const runtimeCache = join(projectRoot, ".devicescript", "cache")
+type BoardKind = keyof typeof releases
 
 export function addBoardVerbs(verb: AddVerb): void {
     verb("doctor", "find the boards at this machine's USB ports, and say what hinders", command => command).doesAlone(
@@ -43,6 +54,7 @@ export function addBoardVerbs(verb: AddVerb): void {
             .requiredOption("--node <letter>", "which node it is to be; its NODE strap must say the same")
             .option("--port <path>", "its serial port; without it, the bus says where it is")
             .option("--runtime <file>", "this runtime (.uf2 or .bin) instead of the released one, which is downloaded")
+            .option("--drive <folder>", "the Pico's boot drive, where it is not found by itself")
             .option("--no-runtime", "the board has its runtime already: only the program")
             .option("--firmware <file>", "this program instead of the one built from this project's sources")
             .option("--elements <kind>", "nor or sd: what the arrays are made of", "nor"),
@@ -116,6 +128,7 @@ interface FlashFlags extends CommonOptions {
     node: string
     port?: string
     runtime: boolean | string
+    drive?: string
     firmware?: string
     elements: string
 }
@@ -162,7 +175,7 @@ async function flash(world: World, command: Command): Promise<number> {
     }
 }
 
-const isBoardKind = (kind: string): kind is keyof typeof runtimesAt => Object.hasOwn(runtimesAt, kind)
+const isBoardKind = (kind: string): kind is BoardKind => Object.hasOwn(releases, kind)
 
 /** Waits for a port that comes back when its board has started. */
 async function openWhenThere(world: World, address: string, waitMs: number): Promise<ServiceBus> {
@@ -177,7 +190,7 @@ async function openWhenThere(world: World, address: string, waitMs: number): Pro
 }
 
 /** `devs flash` reads the board files of its folder: pins and names go into the runtime it writes. */
-async function flashRuntime(world: World, kind: keyof typeof runtimesAt, { runtime, port }: FlashFlags): Promise<void> {
+async function flashRuntime(world: World, kind: BoardKind, { runtime, port, drive }: FlashFlags): Promise<void> {
     const cli = join(
         dirname(createRequire(import.meta.url).resolve("@devicescript/cli/package.json")),
         "built",
@@ -186,24 +199,50 @@ async function flashRuntime(world: World, kind: keyof typeof runtimesAt, { runti
     const isEsp = kind === "esp32s3"
     const args = [cli, "flash", isEsp ? "esp32" : "rp2040", "--board", `${kind}_node`]
     if (isEsp && port) args.push("--port", port)
-    if (typeof runtime === "string") {
-        await access(runtime, constants.R_OK).catch((error: Error) => {
-            throw new TwinfilerError("usage", `cannot read the runtime: ${error.message}`)
-        })
-        args.push("--file", resolve(runtime))
-    }
+    // it makes the file then, and leaves the rest to us
+    const isOwnDrive = !isEsp && drive !== undefined
+    if (isOwnDrive) args.push("--remote")
+    const given = typeof runtime === "string" ? await keepRuntime(kind, runtime) : undefined
     const code = await new Promise<number | null>((ended, failed) => {
         const child = spawn(process.execPath, args, { cwd: projectRoot, stdio: ["inherit", 2, 2] })
         child.on("error", failed)
         child.on("exit", ended)
     })
+    if (given) await rm(given, { force: true })
     if (world.signal.aborted) throw new TwinfilerError("aborted", "stopped")
+    if (code === 0 && isOwnDrive)
+        await copyFile(join(runtimeCache, `devicescript-rp2040-${kind}_node.uf2`), join(drive, "fw.uf2")).catch(
+            (error: Error) => {
+                throw new TwinfilerError("ioError", `the runtime was not copied to ${drive}: ${error.message}`)
+            },
+        )
     if (code === 0) return
+    const instead = `get ${releases[kind].name} from ${releases[kind].url} and give --runtime FILE`
     throw new TwinfilerError(
         "ioError",
-        `the runtime was not flashed: \`devs flash\` ended with ${code}, its words are above. If it could not be downloaded, get the file for ` +
-            `your board from ${runtimesAt[kind]} and give --runtime FILE; if the board has its runtime already, give --no-runtime`,
+        `the runtime was not flashed: \`devs flash\` ended with ${code}, its words are above` +
+            `${given ? "" : `. If it could not be downloaded, ${instead}`}; if the board has its runtime already, give --no-runtime`,
     )
+}
+
+/**
+ * Puts a runtime where `devs flash` looks before it downloads one: what it is given by --file it writes as it is, without the board's pins.
+ * @returns where
+ */
+async function keepRuntime(kind: BoardKind, path: string): Promise<string> {
+    const { name, magic, url } = releases[kind]
+    const bytes = await readFile(path).catch((error: Error) => {
+        throw new TwinfilerError("usage", `cannot read the runtime: ${error.message}`)
+    })
+    if (!magic.every((byte, i) => bytes[i] === byte))
+        throw new TwinfilerError(
+            "badRequest",
+            `${path}: this is no runtime for a board of the kind ${kind}: its first bytes are others. It is released as ${name} at ${url}`,
+        )
+    const kept = join(runtimeCache, name)
+    await mkdir(runtimeCache, { recursive: true })
+    await writeFile(kept, bytes)
+    return kept
 }
 
 /** The one that is this node already, or the only one that is no other node. */

@@ -73,6 +73,8 @@ export class FaultPlan {
     readonly told: string[] = []
     /** Arrays of which an element was bad: it may lack what the array believes it has. */
     readonly arraysToRead = new Set<number>()
+    /** Beyond the budget: arrays of which more than one was bad. What one did not write the other may have lost. */
+    readonly arraysLost = new Set<number>()
     isOver = false
     /** Of a plan of copies that grow stale: the board that hears no host, and what is called when that begins. */
     readonly deafNode: number
@@ -82,6 +84,7 @@ export class FaultPlan {
     private readonly armed: FaultKind[] = []
     private readonly mends = new Set<() => void>()
     private readonly victims: number[]
+    private readonly wereBad = new Map<number, number>()
     private isLineBroken = false
     private hangsForGood: string | undefined
 
@@ -334,6 +337,8 @@ export class FaultPlan {
         else if (way === "lies") faults.lies = random.float()
         else faults.dropsWrites = random.float()
         this.arraysToRead.add(array)
+        if ((this.wereBad.get(array) ?? index) !== index) this.arraysLost.add(array)
+        this.wereBad.set(array, index)
         this.mendIn(forMs, () => Object.assign(simulation.cabinet.element(name).faults, noFaults()))
         return `${name} ${way} for ${forMs} ms`
     }

@@ -4,7 +4,7 @@
  */
 import { rivalsText, type NodeState } from "../client"
 import type { NodeFigures, VolumeFigures } from "../protocol/answers"
-import { beatFlags, partnerOf, roleNames, volumeLetter } from "../protocol/numbers"
+import { beatFlags, modeNames, partnerOf, roleNames, volumeLetter } from "../protocol/numbers"
 
 export interface NodeReport extends NodeState {
     figures?: NodeFigures
@@ -20,6 +20,8 @@ export interface Problem {
 }
 /** Free space below this share is worth a word. */
 const nearlyFullShare = 0.05
+
+const activeStandby = modeNames.indexOf("active-standby")
 
 export const roleName = (role: number): string => roleNames[role] ?? `role ${role}`
 
@@ -59,7 +61,10 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                 `nobody controls volume ${letter}; node ${letter} is ${roleName(node.role)}`,
                 `wait some seconds; if it stays so, \`twinfiler takeover ${partner} --dry-run\` says what hinders`,
             )
-        else if (controller !== number && nodes.some(state => state.node === partnerOf(number) && state.isHeard))
+        else if (
+            controller !== number &&
+            nodes.some(state => state.node === partnerOf(number) && state.isHeard && state.mode !== activeStandby)
+        )
             say(
                 `node ${letter} is up but node ${partner} still controls its volume`,
                 `\`twinfiler giveback ${partner}\` hands it back (or wait, when giveback is automatic)`,

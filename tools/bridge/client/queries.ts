@@ -6,6 +6,8 @@ import {
     dryRunFlag,
     forceFlag,
     modeNames,
+    partnerOf,
+    roleNames,
     vetoAlready,
     vetoReasons,
     vetoUnderWay,
@@ -23,6 +25,13 @@ export interface CallOptions {
     signal?: AbortSignal
     /** `busy` is an answer, not a reason to try again. */
     isBusyFinal?: boolean
+}
+
+/** Roles that do not pass by themselves: why a node in one cannot do what it is asked. */
+const settledRoles: Partial<Record<string, (node: string, partner: string) => string>> = {
+    waiting: (node, partner) =>
+        `node ${node} serves nothing, as its partner has both volumes: \`twinfiler giveback ${partner}\` hands its own back`,
+    degraded: node => `node ${node} cannot read its own array: \`twinfiler array show ${node}\` may tell more`,
 }
 
 /**
@@ -118,7 +127,7 @@ export async function control(
                 }
             },
         })
-        link.outcomes.set(tag, outcome => settle(exchange, outcome, verb, subject, dryRun))
+        link.outcomes.set(tag, outcome => settle(exchange, outcome, verb, node, dryRun))
         await exchange.promise
         return { verb, node, dryRun }
     } finally {
@@ -127,15 +136,19 @@ export async function control(
     }
 }
 
-function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, subject: string, dryRun: boolean): void {
+function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, node: number, dryRun: boolean): void {
     if (outcome.verb !== verb) return
     const { status, reason } = outcome
+    const subject = `${verb} ${volumeLetter(node)}`
+    const settled = settledRoles[roleNames[outcome.role]]?.(volumeLetter(node), volumeLetter(partnerOf(node)))
     const reasons = (outcome.reasons.length ? outcome.reasons : [reason]).map(
-        each => vetoReasons[each] ?? `reason ${each}`,
+        each => (each === vetoUnderWay ? settled : undefined) ?? vetoReasons[each] ?? `reason ${each}`,
     )
     const isRepeated = !dryRun && exchange.sentCount > 1
-    if (status === "ok" || (status === "vetoed" && isRepeated && reason === vetoAlready)) exchange.complete()
-    else if (status === "vetoed" && isRepeated && reason === vetoUnderWay) exchange.notController()
+    // a mode that is so in fact can be made to stay
+    const isSo = status === "vetoed" && reason === vetoAlready && (isRepeated || verb === "mode")
+    if (status === "ok" || isSo) exchange.complete()
+    else if (status === "vetoed" && isRepeated && reason === vetoUnderWay && !settled) exchange.notController()
     else if (status === "busy") exchange.busy()
     else
         exchange.fail(

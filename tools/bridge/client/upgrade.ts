@@ -11,6 +11,7 @@ import { isError, TwinfilerError } from "../error"
 import { isProgramName, parseVersion, readImage, type ImageFacts } from "../image"
 import {
     beatFlags,
+    modeNames,
     partnerOf,
     protocolVersion,
     roleNames,
@@ -74,6 +75,7 @@ const startMs = 20_000
 const passing = new Set<unknown>([vetoAlready, vetoUnderWay])
 
 type Role = (typeof roleNames)[number]
+const activeStandby = modeNames.indexOf("active-standby")
 
 /** Waits with a bound, and for a stop. */
 async function until(clock: Clock, what: string, met: () => boolean, signal?: AbortSignal, ms = waitMs): Promise<void> {
@@ -207,8 +209,26 @@ export class Upgrade {
     /** Carries a plan out. What it throws says how the pair stands; another upgrade goes on from there. */
     async run(plans: readonly NodePlan[]): Promise<NodeUpgrade[]> {
         const done: NodeUpgrade[] = []
-        for (const plan of plans) done.push(await this.one(plan))
+        const standbys = this.client
+            .nodes()
+            .filter(state => state.isHeard && state.mode === activeStandby && has(state))
+        for (const [index, plan] of plans.entries()) {
+            done.push(await this.one(plan))
+            // its giveback made the pair active/active
+            if (index + 1 < plans.length && pairOf(plans[index + 1]) === pairOf(plan)) continue
+            for (const { node } of standbys) if (pairOf({ node }) === pairOf(plan)) await this.standBy(node)
+        }
         return done
+    }
+
+    /** The node serves both volumes of its pair, and keeps them, as before. */
+    private async standBy(node: number): Promise<void> {
+        const isSo = () => this.role(node) === "taken-over" && this.state(node)?.mode === activeStandby
+        await this.insist(
+            `node ${volumeLetter(node)} does not serve both volumes again`,
+            isSo,
+            async () => void (await this.client.mode(node, "active-standby", this.brief)),
+        )
     }
 
     /** Says whether the first node's partner could take over now; throws `vetoed` when it could not. */

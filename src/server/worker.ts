@@ -23,7 +23,7 @@ import {
 import { opCommit, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
-import { givebackDueMs } from "../pair/role"
+import { evTick, givebackDueMs } from "../pair/role"
 import { Control } from "./control"
 import { tellElements } from "./elements"
 import { tellEvents } from "./events"
@@ -227,8 +227,14 @@ async function readOn(worker: Worker): Promise<boolean> {
     if (node.reads.active === 0) return false
     if (node.outbox.frames.length >= framesMax) return false
     const frame = await nextData(node.reads, replyFlags(node))
-    if (frame) queue(node.outbox, node.outbox.frames, frame)
+    if (frame) if (frame[6] !== ioError || isServed(worker, frame[4])) queue(node.outbox, node.outbox.frames, frame)
     return true
+}
+
+/** Whether it is this node whose array cannot be read: one that hangs on the partner's port by now reads as nothing. */
+function isServed(worker: Worker, volume: number): boolean {
+    worker.control.event(evTick, worker.control.lines.read())
+    return hostedBy(worker.node, volume).serving
 }
 
 async function dispatch(worker: Worker, command: number, frame: Buffer, bytes: number): Promise<void> {
@@ -321,7 +327,8 @@ async function execute(worker: Worker, hosted: Hosted, frame: Buffer, bytes: num
     } catch (e) {
         console.log("! request " + e)
         await worker.control.recover()
-        return ioError
+        // who serves it from here on answers when it is asked again
+        return hosted.serving ? ioError : silent
     }
 }
 
@@ -372,6 +379,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
                 length = 4
             } else status = noUpload
         } else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
+        if (status === ioError) if (!isServed(worker, frame[4])) return
         if (length === 0) length = queries.bytes
         if (status !== ok) if (op !== queryLookup) length = 0
     } else if (status === notController) {

@@ -3,7 +3,10 @@
 // and broken promises by themselves.
 
 import assert from "node:assert/strict"
+import { Random } from "../../tools/sim/random"
+import { roles } from "../../tools/sim/session"
 import { otherNode, showRow, usualMs, type Fault, type Shown } from "./line-row"
+import { underLoad } from "./under-load"
 
 /** Mended, a pair that has not changed is well at its next beats. */
 const soonMs = 1_000
@@ -143,4 +146,24 @@ describe("cabinet: line and bus faults, by the table", function () {
             // a partner that starts and does not see HOLD has its array back at once
             assert.equal(shown.roles, line === "HOLD" ? "active active" : "takenOver waiting")
         })
+
+    it("a second fault: HOLD cut, and the partner loses power again and again: its array leaves the node in mid-transfer, and no operation fails [R5 R9 R31]", async () => {
+        for (const seed of [4_420, 4_421, 4_422]) {
+            const random = new Random(`leaves ${seed}`)
+            const { watch } = await underLoad(seed, async ({ session }) => {
+                const { simulation } = session
+                simulation.cabinet.faultLine("a", "HOLD", "cut", simulation.nowNs)
+                for (let fall = 0; fall < 8; fall++) {
+                    session.power("b", false)
+                    await session.sleep(300 + 1_000 * random.float())
+                    session.power("b", true)
+                    await session.until("b serves its own again", () => session.roleOf(1) === roles.active)
+                    await session.sleep(500 * random.float())
+                }
+                simulation.cabinet.faultLine("a", "HOLD", undefined, simulation.nowNs)
+                await session.sleep(12_000)
+            })
+            assert.ok(watch.takeovers >= 4, `${watch.takeovers} takeovers`)
+        }
+    })
 })

@@ -115,7 +115,13 @@ describe("wiring", () => {
                 name,
             )
         }
-        assert.equal(page.match(/<svg/g)?.length, 7)
+        assert.equal(page.match(/<svg/g)?.length, 9)
+        // and on the sheets of the boards, both of each kind, beside the name of its net
+        const written = (text: string) => page.split(`>${text}</text>`).length - 1
+        for (const { id, gpios } of boards)
+            for (const [name, gpio] of gpios)
+                assert.equal(written(`${name} ${id === "pico_node" ? "GP" : "IO"}${gpio}`), 2, `${id} ${name}`)
+        for (const value of ["1 µF", "10 µF"]) assert.equal(written(`Ca1  ${value}`), 1)
         for (const [id, gpio] of boards.flatMap(board => [...board.gpios.values()].map(gpio => [board.id, gpio])))
             assert.ok(page.includes(`GPIO ${gpio}, `), `${id} ${gpio}`)
     })

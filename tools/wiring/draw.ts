@@ -1,7 +1,7 @@
 // Draws a sheet of the netlist as SVG: chips as boxes, small parts as symbols, every pin with the name of its net in a colour of its own.
 // Pins with the same name are joined.
 
-import { headerOf, type Board, type Part, type Purchase, type Sheet } from "./netlist"
+import { edgePin, headerOf, type Board, type Part, type Purchase, type Sheet } from "./netlist"
 
 const pitch = 24
 const stub = 26
@@ -45,10 +45,7 @@ function drawBox(part: Part, purchase: Purchase, board: Board): Drawn {
     const rows = Math.max(left.length, right.length)
     const boxX = labelWidth + stub
     const boxHeight = rows * pitch + 12
-    const title =
-        part.part === "board"
-            ? board.name.replace("Twinfiler node on an ", "").replace("Twinfiler node on a ", "")
-            : purchase.name
+    const title = part.part === "board" ? board.name.replace(/^Twinfiler node on an? /, "") : purchase.name
     const lines = [
         text(boxX + boxWidth / 2, 12, `${part.ref}  ${part.what}`, "middle", "bold"),
         text(boxX + boxWidth / 2, 27, title.split(",")[0], "middle"),
@@ -60,15 +57,22 @@ function drawBox(part: Part, purchase: Purchase, board: Board): Drawn {
         const number = purchase.pinNumbers?.[pin]
         return number ? `${number} ${pin}` : pin
     }
+    /** Where a board's pin comes out, small above its wire, as schematics have it. */
+    const edge = (pin: string, x: number, y: number) => {
+        const at = part.part === "board" ? edgePin(board, pin) : undefined
+        return at === undefined ? "" : `<g font-size="9">${text(x, y - 3, String(at), "middle")}</g>`
+    }
     left.forEach((pin, i) => {
         const y = 34 + 6 + pitch * (i + 0.5)
         lines.push(wire(boxX - stub, y, boxX, y), label(boxX - stub, y, part.pins.get(pin)!, "end"))
+        lines.push(edge(pin, boxX - stub / 2, y))
         lines.push(text(boxX + 6, y + 4, pinNote(pin), "start"))
     })
     right.forEach((pin, i) => {
         const y = 34 + 6 + pitch * (i + 0.5)
         const x = boxX + boxWidth
         lines.push(wire(x, y, x + stub, y), label(x + stub, y, part.pins.get(pin)!, "start"))
+        lines.push(edge(pin, x + stub / 2, y))
         lines.push(text(x - 6, y + 4, pinNote(pin), "end"))
     })
     return { svg: lines.join(""), height: 34 + boxHeight + 22 }

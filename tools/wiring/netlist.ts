@@ -19,6 +19,8 @@ export interface Sheet {
 }
 export interface Purchase {
     name: string
+    /** Where another value is wanted, by the board's file. */
+    nameOn?: Record<string, string>
     number: string
     euro: number
     pinNumbers?: Record<string, number>
@@ -79,7 +81,10 @@ export function readNetlist(folder: string, board: Board): Netlist {
             }
         }),
     )
-    const netlist = { sheets, purchases: new Map(Object.entries(raw.parts)), nets: netsOf(sheets) }
+    const purchases = Object.entries(raw.parts).map(
+        ([key, part]) => [key, { ...part, name: part.nameOn?.[board.id] ?? part.name }] as const,
+    )
+    const netlist = { sheets, purchases: new Map(purchases), nets: netsOf(sheets) }
     check(netlist)
     return netlist
 }
@@ -114,6 +119,15 @@ export function headerOf(boardId: string, gpio: number): string {
     return gpio === 43 ? "TX" : "not on a header"
 }
 
+/** The number of a pin on the board's edge; undefined where the board is printed with names instead, or has no such pin. */
+export function edgePin(board: Board, pin: string): number | undefined {
+    if (!board.id.startsWith("pico")) return undefined
+    const gpio = board.gpios.get(pin)
+    return gpio === undefined ? picoPowerPins[pin] : picoPins[gpio]
+}
+
+/** Of the eight grounds the one beside 3V3. */
+const picoPowerPins: Record<string, number> = { GND: 38, "3V3": 36, RUN: 30 }
 /** Pico datasheet, figure 2. */
 const picoPins: Record<number, number> = Object.fromEntries([
     ...[1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17, 19, 20, 21, 22, 24, 25, 26, 27, 29].map((pin, io) => [

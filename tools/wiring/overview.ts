@@ -40,8 +40,8 @@ export function drawOverview(): string {
         text(784, 235, "SCK MOSI MISO, E0–E5", "end"),
         arrow("M250 190L648 288", blue, 3),
         arrow("M650 190L252 288", amber, 3),
-        text(450, 266, "the same SCK MOSI MISO,", "middle"),
-        text(450, 282, "with F0–F5", "middle"),
+        text(450, 316, "crossed: the same SCK MOSI MISO,", "middle"),
+        text(450, 334, "with F0–F5 in place of E0–E5", "middle"),
         // arrays
         box(60, 440, 210, 70, "#d9f2d9", ["array a", "2 to 6 chips or cards"]),
         box(630, 440, 210, 70, "#d9f2d9", ["array b", "2 to 6 chips or cards"]),

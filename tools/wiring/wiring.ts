@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { projectRoot } from "../sim/devs-cli"
 import { drawSheet, pinRows } from "./draw"
 import { htmlOf } from "./markdown"
-import { readBoard, readNetlist, type Netlist } from "./netlist"
+import { readBoard, readNetlist, type Board, type Netlist, type Sheet } from "./netlist"
 import { drawOverview } from "./overview"
 
 const folder = join(projectRoot, "boards")
@@ -13,12 +13,15 @@ export const boardIds = ["pico_node", "esp32s3_node"]
 
 export function wiringPage(): string {
     const boards = boardIds.map(id => readBoard(folder, id))
-    const [pico] = boards
+    const [pico, esp] = boards
     const netlist = readNetlist(folder, pico)
+    const espNetlist = readNetlist(folder, esp)
     const inserts: Record<string, string> = {
         overview: figure(drawOverview(), "One pair: who is wired to whom"),
-        schematic: netlist.sheets
-            .map(sheet => `<h3>${sheet.title}</h3>${figure(drawSheet(sheet, netlist.purchases, pico), sheet.title)}`)
+        schematic: netlist.sheets.map(sheet => drawn(sheet, netlist, pico)).join("\n"),
+        esp32s3: espNetlist.sheets
+            .filter(({ parts }) => parts.some(({ part }) => part === "board"))
+            .map(sheet => drawn({ ...sheet, title: `${sheet.title}, an ESP32-S3` }, espNetlist, esp))
             .join("\n"),
         pins: pinTable(boards),
         parts: partsTable(netlist),
@@ -35,6 +38,8 @@ const style = `body{font:16px/1.45 sans-serif;max-width:1150px;margin:2em auto;p
 table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #bbb;padding:3px 9px;text-align:left;vertical-align:top}th{background:#f1f1f1}
 figure{margin:1em 0;overflow-x:auto}svg{max-width:100%;height:auto}code{background:#f3f3f3;padding:0 3px}`
 
+const drawn = (sheet: Sheet, { purchases }: Netlist, board: Board) =>
+    `<h3>${sheet.title}</h3>${figure(drawSheet(sheet, purchases, board), sheet.title)}`
 const figure = (svg: string, name: string) => `<figure aria-label="${name}">${svg}</figure>`
 const cells = (row: (string | number)[], tag = "td") =>
     `<tr>${row.map(cell => `<${tag}>${cell}</${tag}>`).join("")}</tr>`

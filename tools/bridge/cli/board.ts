@@ -159,7 +159,10 @@ async function flash(world: World, command: Command): Promise<number> {
         await sleep(world.clock, boardMs)
         const board = chooseBoard(runtimes.boards(), client, node)
         say(`board ${board.device} gets its program, ${image.length} bytes`)
-        await deploy(runtimes, board, image, () => undefined, { signal: world.signal })
+        await deploy(runtimes, board, image, () => undefined, { signal: world.signal }).catch((error: unknown) => {
+            if (isError(error, "aborted")) say(`the board ${board.device} has no program now: flash it again`)
+            throw error
+        })
         const wanted = readImage(image, "the program").version
         const version = await checkNode(world, client, board, node)
         if (version !== wanted)

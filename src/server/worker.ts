@@ -37,7 +37,8 @@ import { beatFlags, replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
 import { firmwareVersion } from "../version"
 import { eraseAhead } from "../store/log"
-import { describeArray, repairStep } from "../store/repair"
+import { describeArray } from "../store/array-figures"
+import { repairStep } from "../store/repair"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -362,7 +363,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
             status = statfs(queries, out, answerHeadBytes)
             out[answerHeadBytes + 20] = node.number
             out[answerHeadBytes + 21] = replyFlags(node)
-            length = 22
+            length = 24
         } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
         else if (bytes < 16) status = badRequest
         else if (op === queryElements)

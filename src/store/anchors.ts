@@ -124,13 +124,16 @@ export class Anchors {
                 if (!isAnchor(this, this.scratch, first)) this.sectorIsOpen = false
     }
 
-    /** Whether the element in a slot, which has no label, holds an anchor of this array: then it is no new one. */
+    /**
+     * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
+     * neither a new one nor one that was replaced.
+     */
     async isOn(slot: number): Promise<boolean> {
         const buffer = this.scratch
         const end = ringSectors(this) * sectorPages
         for (let page = sectorPages; page < end; page++) {
             await this.array.bank.read(slot, page, buffer)
-            if (isAnchor(this, buffer, page)) return true
+            if (isAnchor(this, buffer, page)) if (buffer[atBody + 28 + slot] === this.generations[slot]) return true
         }
         return false
     }

@@ -183,6 +183,7 @@ export function statfs(queries: Queries, out: Buffer, at: number): number {
     out[at + 11] = dead
     out.setAt(at + 12, "u32", log.epoch)
     out.setAt(at + 16, "u32", log.commitNumber())
+    out.setAt(at + 22, "u16", volume.repair.damaged)
     queries.bytes = 20
     return ok
 }

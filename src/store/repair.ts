@@ -6,10 +6,12 @@
 // - What a cut breaks off goes on after the next mount from the last anchor, at most `segmentsPerAnchor` segments back.
 // - A segment is erased on one element only when all of it can be made from the others; else what is in use of it is moved.
 // - A segment that an element does not hold even when written again is emptied and retired.
+// - What is copied is read back before it counts. An element that does not hold what is written to it is not rebuilt onto: it has failed.
 //
 // Crash orders: docs/FORMAT.md, "Rebuild" and "Repair".
 
 import { ElementArray, isWritten, setAway, holdsRow, pageAt, makePage, dropElement, deadIn } from "../array/array"
+import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import {
@@ -23,22 +25,20 @@ import {
     lookAt,
     writeLabel,
 } from "./label"
-import { pageIsBlank, pageIsGood } from "./page"
+import { atCheck, pageIsBlank, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
-import { badRequest, busy, exists, foreign, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
+import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
 import { Volume } from "./volume"
 import { changeSegment, holdsNeeded } from "./log"
 
 /** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
 const segmentsPerAnchor = 8
+const badPagesMax = 255
 /** Rows a second of a scrub that nobody asked for. */
 const scrubRate = 100
 export const flagForce = 1
 export const flagReplace = 2
-const describedBytes = 32 + slotsMax * 12
-const kindMirror = 1
-const kindParity = 2
 
 export class Repair {
     volume: Volume
@@ -48,10 +48,15 @@ export class Repair {
     badPages: Buffer
     found: number
     repaired: number
+    /** Segments in which pages were found bad that are not repaired yet; and how many there were before the scrub that runs. */
+    damaged: number
+    damagedBefore: number
     /** Segment being copied to the joining element, or looked at; 0 = none. And the row in it to go on with. */
     segment: number
     row: number
     copied: number
+    /** Slot of the living element that is replaced, while it is there: it holds all that is still to be copied; else -1. */
+    donor: number
     /** Positions, as bits, found bad in the segment looked at. */
     bad: number
     /** The segment repaired last, to be looked at again. */
@@ -71,6 +76,8 @@ export class Repair {
         this.badPages = Buffer.alloc(slotsMax)
         this.found = 0
         this.repaired = 0
+        this.damaged = 0
+        this.damagedBefore = 0
         this.passes = 0
         this.rate = 0
         this.dueMs = 0
@@ -83,6 +90,7 @@ export class Repair {
         this.segment = 0
         this.row = 0
         this.copied = 0
+        this.donor = -1
         this.bad = 0
         this.again = 0
         this.retiring = 0
@@ -110,6 +118,9 @@ function nextScrubbed(repair: Repair): number {
     repair.passes++
     repair.next = 1
     repair.rate = 0
+    // those that are bad still were found again
+    repair.damaged -= repair.damagedBefore
+    if (repair.damaged < 0) repair.damaged = 0
     return 0
 }
 
@@ -129,9 +140,13 @@ async function lookStep(repair: Repair): Promise<void> {
     const isAgain = repair.again === segment
     repair.again = 0
     if (repair.bad === 0) {
-        if (isAgain) repair.repaired++
+        if (isAgain) {
+            repair.repaired++
+            repair.damaged--
+        }
         return
     }
+    if (!isAgain) repair.damaged++
     if (isAgain || repair.bad & (repair.bad - 1)) repair.retiring = segment
     else await rewrite(repair, segment)
     // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
@@ -149,9 +164,12 @@ async function noteBad(repair: Repair, row: number, bad: number): Promise<void> 
             if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) continue
         repair.bad |= 1 << position
         repair.found++
-        const slot = array.slots[position]
-        if (repair.badPages[slot] < 255) repair.badPages[slot] = repair.badPages[slot] + 1
+        countBad(repair, array.slots[position])
     }
+}
+
+function countBad(repair: Repair, slot: number): void {
+    if (repair.badPages[slot] < badPagesMax) repair.badPages[slot] = repair.badPages[slot] + 1
 }
 
 /** Has the segment written again on the one element that is bad in it. */
@@ -182,6 +200,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
         return true
     }
     repair.retiring = 0
+    repair.damaged--
     if (repair.again !== segment) {
         usage.retire(segment)
         await volume.commit()
@@ -193,65 +212,106 @@ async function retireStep(repair: Repair): Promise<boolean> {
 async function copyStep(repair: Repair): Promise<void> {
     const array = repair.array
     const log = repair.volume.log
+    // what breaks this step off leaves the segment to be copied anew
+    let segment = repair.segment
+    repair.segment = 0
     await array.settle()
     // a silent element reads as blank: what was copied since the last step is believed only if all answer still
     for (let i = 0; i < array.elements; i++)
-        if (array.members & (1 << i)) {
+        for (let tries = 2; tries && isWritten(array, array.slots[i]);) {
             await array.bank.read(array.slots[i], 0, repair.buffer)
-            if (!pageIsGood(repair.buffer, 0)) await dropElement(array, i)
+            if (pageIsGood(repair.buffer, 0)) break
+            if (--tries === 0) await dropElement(array, i)
         }
-    if (repair.segment)
+    if (array.joining < 0) return
+    if (segment)
         if (repair.row >= array.segmentRows) {
-            setAway(array, repair.segment, false)
+            setAway(array, segment, false)
             if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
         }
-    if (repair.segment === 0 || !array.isAway(repair.segment)) {
-        repair.segment = 0
-        for (let s = 1; s < log.segments && repair.segment === 0; s++) {
+    if (segment === 0 || !array.isAway(segment)) {
+        segment = 0
+        for (let s = 1; s < log.segments && segment === 0; s++) {
             if (!array.isAway(s)) continue
             // free: it is erased when it is entered
-            if (holdsNeeded(log, s)) repair.segment = s
+            if (holdsNeeded(log, s)) segment = s
             else setAway(array, s, false)
         }
-        if (repair.segment === 0) return await finishCopy(repair)
+        if (segment === 0) return await finishCopy(repair)
+        await array.bank.erase(1 << array.slots[array.joining], segment * array.segmentRows, array.segmentRows)
         repair.row = 0
-        await array.bank.erase(1 << array.slots[array.joining], repair.segment * array.segmentRows, array.segmentRows)
-        return
+    } else {
+        const end = repair.row + rowsPerStep
+        while (repair.row < end) {
+            await copyRow(repair, segment * array.segmentRows + repair.row)
+            repair.row++
+        }
+        await array.finish()
     }
-    const end = repair.row + rowsPerStep
-    while (repair.row < end && array.joining >= 0) {
-        await copyRow(repair, repair.segment * array.segmentRows + repair.row)
-        repair.row++
-    }
-    await array.finish()
+    if (array.joining >= 0) repair.segment = segment
 }
 
 async function copyRow(repair: Repair, row: number): Promise<void> {
     const array = repair.array
     const buffer = repair.buffer
-    const position = array.joining
-    const page = pageAt(array, position, row)
-    // twice: an element may have read wrong. What is not good then was never acknowledged, or is lost: there is nothing to copy
-    for (let i = 0; i < 2; i++) {
-        if (!(await makePage(array, position, row, buffer))) return
-        if (pageIsBlank(buffer)) return
-        if (page < 0 || pageIsGood(buffer, page)) {
-            await array.bank.program(1 << array.slots[position], row, buffer)
-            return
+    const bank = array.bank
+    const slot = array.slots[array.joining]
+    const page = pageAt(array, array.joining, row)
+    const from = page < 0 ? emptySum(array.parity) : buffer
+    let isGood = false
+    let check = 1
+    // an element may read wrong once: of a page its check tells, of a parity that it is the same again
+    for (let tries = 3; tries && !isGood; tries--)
+        if (page < 0) {
+            isGood = (await badIn(array, row, buffer)) === 0 && from.getAt(atCheck, "i32") === check
+            check = from.getAt(atCheck, "i32")
+        } else if (await makePage(array, array.joining, row, buffer)) isGood = pageIsGood(buffer, page)
+    if (!isGood)
+        if (repair.donor >= 0) {
+            // what another one does not hold any more
+            await bank.read(repair.donor, row, from)
+            isGood = pageIsGood(from, page)
         }
+    // a page that is not good now was never acknowledged, or is lost: there is nothing to copy. A parity that holds it keeps the row's others
+    if (page < 0) isGood = !pageIsBlank(from)
+    check = from.getAt(atCheck, "i32")
+    if (isGood) await bank.program(1 << slot, row, from)
+    for (let tries = 2; tries; tries--) {
+        await bank.read(slot, row, buffer)
+        if (page < 0) {
+            addPage(from, buffer)
+            if (pageIsBlank(from)) return
+            addPage(from, buffer)
+        } else if (isGood) {
+            if (pageIsGood(buffer, page)) if (buffer.getAt(atCheck, "i32") === check) return
+        } else if (pageIsBlank(buffer)) return
     }
+    countBad(repair, slot)
+    // written again in a repair: it is looked at again, and retired
+    if (repair.again === 0) refuse(repair, slot)
+}
+
+/** An element that does not hold what is written to it: no more is asked of it. */
+function refuse(repair: Repair, slot: number): void {
+    repair.badPages[slot] = badPagesMax
+    repair.volume.labels.states[slot] = slotFailed
+    repair.array.bank.alive &= ~(1 << slot)
 }
 
 async function finishCopy(repair: Repair): Promise<void> {
     const array = repair.array
     const position = array.joining
     repair.copied = 0
+    repair.donor = -1
     array.use(array.members | (1 << position), -1)
     await repair.volume.log.writeAnchor()
     repair.volume.labels.states[array.slots[position]] = slotMember
     if (repair.again) lookThrough(repair, repair.again)
     // after a rebuild all is looked through: the others may have read wrong
-    else if (repair.rate === 0) repair.rate = scrubRate
+    else if (repair.rate === 0) {
+        repair.rate = scrubRate
+        repair.damagedBefore = repair.damaged
+    }
 }
 
 /** Elements may have come and gone since the mount. */
@@ -267,7 +327,7 @@ async function lookAtSlots(repair: Repair): Promise<void> {
 function chooseSlot(repair: Repair, position: number): number {
     for (let i = 0; i < slotsMax; i++) {
         const slot = (position + i) % slotsMax
-        if (mayTake(repair, slot)) return slot
+        if (repair.badPages[slot] < badPagesMax) if (mayTake(repair, slot)) return slot
     }
     return -1
 }
@@ -288,51 +348,6 @@ function judge(repair: Repair, slot: number, flags: number, isSame: boolean): nu
     if (array.bank.pages[slot] < array.rows) return tooSmall
     if (!isSame) if (!(flags & flagForce)) if (!mayTake(repair, slot)) return state === slotEmpty ? notFound : foreign
     return ok
-}
-
-/** Writes what there is to know of the array, docs/PROTOCOL.md, query `array`. @returns bytes */
-export function describeArray(repair: Repair, out: Buffer, at: number): number {
-    const array = repair.array
-    const log = repair.volume.log
-    const labels = repair.volume.labels
-    const usage = log.usage
-    const bank = array.bank
-    out.fillAt(at, describedBytes, 0)
-    for (let s = 1; s < log.segments; s++) if (array.isAway(s)) out[at + 14]++
-    out[at] = array.elements
-    out[at + 1] = array.rowPages === 1 ? kindMirror : kindParity
-    out[at + 2] = array.members
-    out[at + 3] = array.joining & 0xff
-    out.setAt(at + 4, "u16", array.segmentRows)
-    out.setAt(at + 6, "u16", log.segments)
-    out.setAt(at + 8, "u32", array.rows)
-    out.setAt(at + 12, "u16", usage.retiredCount)
-    if (repair.rate) {
-        out[at + 16] = 1
-        out.setAt(at + 18, "u16", repair.next)
-    }
-    out.setAt(at + 20, "u16", repair.passes)
-    out.setAt(at + 22, "u16", repair.found)
-    out.setAt(at + 24, "u16", repair.repaired)
-    out[at + 26] = slotsMax
-    out.setAt(at + 28, "u32", usage.wearBase)
-    at += 32
-    for (let slot = 0; slot < slotsMax; slot++) {
-        const pages = bank.pages[slot]
-        const position = labels.positions[slot]
-        let state = labels.states[slot]
-        if (pages && !(bank.alive & (1 << slot))) state = slotFailed
-        else if (isWritten(array, slot)) state = position === array.joining ? slotJoining : slotMember
-        else if (state === slotMember) state = slotStale
-        out[at] = state
-        out[at + 1] = position
-        if (pages) out[at + 2] = bank.strideBytes >> 8
-        out[at + 3] = repair.badPages[slot]
-        out.setAt(at + 4, "u32", bank.ids[slot])
-        out.setAt(at + 8, "u32", pages)
-        at += 12
-    }
-    return describedBytes
 }
 
 /** One bounded step, if there is anything to do now. @returns false when there is not */
@@ -368,6 +383,7 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
             await volume.commit()
             await changeSegment(volume.log)
             repair.dueMs = platform.now()
+            repair.damagedBefore = repair.damaged
         }
     repair.rate = rowsPerSecond
     return ok
@@ -400,7 +416,11 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     if (status !== ok) return status
     if (log.usage.available() === 0) return noSpace
     await volume.commit()
-    if (isMember) await dropElement(array, position)
+    let donor = -1
+    if (isMember)
+        if (slot === array.slots[position]) await dropElement(array, position)
+        else donor = array.slots[position]
+    repair.badPages[slot] = 0
     const generations = log.anchors.generations
     const labels = volume.labels
     let generation = (generations[position] + 1) & 0xff
@@ -416,6 +436,12 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     await array.bank.erase(1 << slot, 0, array.segmentRows)
     await array.bank.settle(1 << slot)
     await writeLabel(labels, slot, position, generation, 0, log.epoch)
+    await lookAt(labels, slot)
+    if (labels.positions[slot] !== position || labels.generations[slot] !== generation) {
+        refuse(repair, slot)
+        return ioError
+    }
+    if (donor >= 0) await dropElement(array, position)
     generations[position] = generation
     labels.adopt(slot, position, generation)
     for (let s = 1; s < log.segments; s++) setAway(array, s, holdsNeeded(log, s))
@@ -423,6 +449,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     log.erased = 0
     log.anchors.sectorIsOpen = false
     repair.begin()
+    repair.donor = donor
     // its anchor makes it so; the segment entered is erased on the new element too
     await changeSegment(log)
     return ok

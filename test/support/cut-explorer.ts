@@ -132,7 +132,7 @@ export class Explorer {
                 if (!replay?.second && !options.isSecondOnly)
                     await this.afterCut(recording, cut, known, label, {
                         ...options,
-                        afterwards: isChosen(options.afterwardsEvery ?? 1) ? options.afterwards : undefined,
+                        afterwards: replay || isChosen(options.afterwardsEvery ?? 1) ? options.afterwards : undefined,
                         checkedBeforeEvery: replay || isChosen(options.checkedBeforeEvery) ? 1 : undefined,
                     })
                 if (options.second || replay?.second)

@@ -278,6 +278,41 @@ function rebuildStage(elements: number): Stage {
     }
 }
 
+/** Another element takes the place of one that lives, into a slot of its own or into the same. */
+function replaceStage(elements: number, slot: number): Stage {
+    const flags = 2
+    return {
+        name: `${slot === 1 ? "exchange" : "replace"}: a living element by a blank one in ${slot === 1 ? "its own slot" : "another slot"}, with writes meanwhile`,
+        degraded: ["element-joining", "element-missing", "element-out", "label-bad", "element-unknown"],
+        notFor: slot > 5 ? [elements] : [],
+        async setup(h) {
+            if (slot !== 1) h.bench.insert(slot)
+            await put(h, "d/before", bytes(700), 1)
+        },
+        async run(h) {
+            await h.work(async () => assert.equal(await rebuildElement(h.bench.volume.repair, 1, slot, flags), ok))
+            await repairAll(h, async step => {
+                if (step === 2) await put(h, "d/meanwhile", bytes(300), 1)
+                if (step === 9) await h.mount()
+                if (step === 14) assert.equal(await h.remove("d/meanwhile"), ok)
+            })
+            assert.equal(deadIn(h.bench.volume.array), 0)
+        },
+        degradedAfterwards: ["element-out"],
+        async afterwards(h) {
+            const { repair, array } = h.bench.volume
+            if (array.joining < 0 && (deadIn(array) || array.slots[1] !== slot))
+                assert.equal(await rebuildElement(repair, 1, slot, flags), ok)
+            await repairAll(h)
+            assert.equal(deadIn(h.bench.volume.array), 0, "replaced")
+            const lost = h.bench.operations % elements
+            h.bench.silent = 1 << h.bench.volume.array.slots[lost]
+            await h.mount()
+            h.bench.silent = 0
+        },
+    }
+}
+
 /** Damages pages of one element that hold something. */
 function damage(bench: StoreBench, slot: number, random: Random, count: number): void {
     const held: number[] = []
@@ -322,6 +357,8 @@ export function repairStages(elements: number): Stage[] {
             },
         },
         rebuildStage(elements),
+        replaceStage(elements, elements),
+        replaceStage(elements, 1),
         {
             name: "scrub: damaged segments are found and written again",
             degraded: ["copy-bad", "parity-bad", "element-joining"],

@@ -53,15 +53,31 @@ export function labelOf(image: Image, checks: PageChecks): Label | undefined {
     return page && readLabel(page)
 }
 
-/** The array id in the anchors of an image without a label. */
-export function arrayOfAnchors(image: Image, checks: PageChecks): number | undefined {
+/** The good anchors of an image without a label, whose stride nobody tells. */
+function* anchorsOf(image: Image, checks: PageChecks): Generator<Anchor> {
     for (const stride of [256, 512])
         for (let slot = 16; slot < 256; slot++) {
             const page = goodPage(image, slot, stride, checks)
             const anchor = page && readAnchor(page)
-            if (anchor) return anchor.arrayId
+            if (anchor) yield anchor
         }
+}
+
+/** The array id in the anchors of an image without a label. */
+export function arrayOfAnchors(image: Image, checks: PageChecks): number | undefined {
+    for (const anchor of anchorsOf(image, checks)) return anchor.arrayId
     return undefined
+}
+
+/** The generation an element has: its label's; without one `wanted`, if one of its anchors is from that time. */
+function generationOf({ image, label, position }: Element, wanted: number, checks: PageChecks): number | undefined {
+    if (label) return label.generation
+    let last: number | undefined
+    for (const { generations } of anchorsOf(image, checks)) {
+        last = generations[position]
+        if (last === wanted) break
+    }
+    return last
 }
 
 /** Why a label makes no sense; undefined when it does. */
@@ -132,7 +148,7 @@ export function findMembers(
     }
     const { anchor } = newest
     settleDoubles(candidates, geometry, findings, checks)
-    const elements = byPosition(candidates, anchor, geometry, findings)
+    const elements = byPosition(candidates, anchor, geometry, findings, checks)
     const isMember = (position: number) => (anchor.members & (1 << position)) !== 0
     const counts = (position: number, segment: number) =>
         elements[position] !== undefined &&
@@ -295,6 +311,7 @@ function byPosition(
     anchor: Anchor,
     geometry: Geometry,
     findings: Findings,
+    checks: PageChecks,
 ): (Element | undefined)[] {
     const elements = new Array<Element | undefined>(geometry.n).fill(undefined)
     const whyNot = new Array<string>(geometry.n).fill("")
@@ -302,12 +319,9 @@ function byPosition(
         const { image, label, position } = element
         const place = { image: image.name, page: 0, offset: 0, position }
         const wanted = anchor.generations[position]
-        if (label && label.generation !== wanted)
-            findings.add(
-                "element-stale",
-                `generation ${label.generation}; at position ${position} belongs ${wanted}`,
-                place,
-            )
+        const generation = generationOf(element, wanted, checks)
+        if (generation !== wanted)
+            findings.add("element-stale", `generation ${generation}; at position ${position} belongs ${wanted}`, place)
         else if (label?.state === 1) whyNot[position] = `${image.name} fell behind and is not to be read`
         else if (elements[position])
             findings.add(

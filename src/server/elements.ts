@@ -4,7 +4,7 @@
 
 import { slotsMax } from "../flash/bank"
 import { spiHz } from "../config"
-import { describeArray } from "../store/repair"
+import { describeArray } from "../store/array-figures"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
 

@@ -6,7 +6,7 @@ import { CabinetProcess } from "../test/clients/cabinet-process"
 import { connectBus, realClock, realRandom, type JacdacBus } from "../tools/bridge/bus"
 import { TwinfilerClient } from "../tools/bridge/client"
 import { isError } from "../tools/bridge/error"
-import { findPower, type BoardPower } from "../tools/bridge/power"
+import { findPower, isSimulator, type BoardPower } from "../tools/bridge/power"
 import { decodeNotice, type Beat } from "../tools/bridge/protocol/notices"
 import { beatFlags, noticeKinds, volumeLetter } from "../tools/bridge/protocol/numbers"
 import { stream } from "../test/bridge/bench"
@@ -48,7 +48,8 @@ export class HardwareBench {
         const chip = process.env.TWINFILER_HW_CHIP
         const more = fault !== undefined ? ["--miswired", fault] : pace !== undefined ? ["--pace", pace] : []
         if (chip !== undefined) more.push("--chip", chip)
-        const isComparable = given !== undefined || (fault === undefined && pace === "real")
+        // of a simulator that someone else started nobody knows the pace
+        const isComparable = given !== undefined ? !(await isSimulator(given)) : fault === undefined && pace === "real"
         const cabinet = given === undefined ? await CabinetProcess.start(...more) : undefined
         try {
             const address = given ?? cabinet!.webSocketUrl

@@ -20,16 +20,21 @@ export interface ReadClocks {
     wrong: number[]
 }
 
-/** Asks `node`, which serves the volume, for each element that answers. */
+/** Asks `node` for each element that answers. Throws when it does not serve the volume, or not to the end. */
 export async function readAtSteps(client: TwinfilerClient, node: number, volume: number): Promise<ReadClocks[]> {
     const found: ReadClocks[] = []
     const { slots } = await client.elements(node, volume)
     for (const { slot, kind } of slots.filter(({ pages }) => pages > 0)) {
-        const digestAt = async (clockHz: number) => (await client.elements(node, volume, { clockHz, slot })).digest
+        const digestAt = async (clockHz: number) => {
+            const { digest } = await client.elements(node, volume, { clockHz, slot })
+            if (digest === 0)
+                throw new Error(`${letter(node)} does not serve array ${letter(volume)}, so it reads nothing`)
+            return digest
+        }
         const usual = await digestAt(spiHz)
         const clocks: ReadClocks = { slot, right: [], wrong: [] }
         for (const stepHz of stepsHz.filter(hz => kind !== "sd" || hz <= cardHzMax)) {
-            let isRight = usual !== 0
+            let isRight = true
             for (let i = 0; i < readsOfStep; i++) isRight = (await digestAt(stepHz)) === usual && isRight
             ;(isRight ? clocks.right : clocks.wrong).push(stepHz)
         }

@@ -60,10 +60,6 @@ describe("hardware: a pair on its bus", function () {
             : `array ${own} cannot be read by ${own}: one of its elements does not answer and it was never whole, or two share a select, or its supply, SCK, MOSI or MISO (${found})`
     }
 
-    for (const volume of nodes)
-        it(`array ${letter(volume)}: its home board reads every element right at each step of the SPI clock [R17 R20]`, () =>
-            clocksAreRight(volume, volume))
-
     async function clocksAreRight(node: number, volume: number): Promise<void> {
         const clocks = await readAtSteps(bench.client, node, volume)
         const fault = faultOfClocks(node, volume, clocks)
@@ -88,6 +84,12 @@ describe("hardware: a pair on its bus", function () {
             "a board started anew",
         )
     })
+
+    for (const volume of nodes)
+        it(`array ${letter(volume)}: its home board reads every element right at each step of the SPI clock [R17 R20]`, async () => {
+            await bench.until(`${letter(volume)} serves its own array`, () => isActive(volume))
+            await clocksAreRight(volume, volume)
+        })
 
     for (const volume of nodes)
         it(`array ${letter(volume)}: bit patterns, erase, program and read by its home board; a scrub reads every element [R17 R20 R24]`, async function () {

@@ -158,6 +158,13 @@ async function isSeen(
     }
 }
 
+/** Whether a simulator is at a bus's address. */
+export async function isSimulator(address: string): Promise<boolean> {
+    const control = await openControl(address)
+    control?.close()
+    return control !== undefined
+}
+
 /** The simulator's: the bus's web socket address with the path /control. Undefined when that is no simulator. */
 function openControl(address: string): Promise<WebSocket | undefined> {
     const bus = parseBusAddress(address)

@@ -19,7 +19,6 @@ import {
     slotBlank,
     slotEmpty,
     slotFailed,
-    slotJoining,
     slotMember,
     slotStale,
     lookAt,

@@ -26,6 +26,9 @@ export class FakeArray {
     scrubSegment = 0
     passes = 0
     badPages = 0
+    /** Segments with bad pages that are not repaired; a whole scrub leaves `unrepairable` of them. */
+    damagedSegments = 0
+    unrepairable = 0
     readonly slots: Slot[] = [
         { state: "member", position: 0, kind: 1, badPages: 0, id: 77, pages: 16_384 },
         { state: "member", position: 1, kind: 1, badPages: 3, id: 77, pages: 16_384 },
@@ -36,6 +39,9 @@ export class FakeArray {
     rebuild(position: number, slotNumber: number, flags: number): Result {
         const fail = (status: Result["status"]): Result => ({ status, value: 0 })
         if (this.joining !== none) return fail("busy")
+        const taken = slotNumber === none ? undefined : this.slots[slotNumber]
+        if (slotNumber !== none && slotNumber >= this.slots.length) return fail("badRequest")
+        if (taken?.state === "member" && taken.position !== position) return fail("badRequest")
         if (flags & rebuildFlags.replace)
             for (const slot of this.slots) if (slot.position === position) Object.assign(slot, { state: "stale" })
         const members = this.slots.filter(({ state }) => state === "member").map(slot => slot.position)
@@ -98,5 +104,6 @@ export class FakeArray {
         this.scrubSegment = 0
         this.passes++
         this.badPages += 2
+        this.damagedSegments = this.unrepairable
     }
 }

@@ -94,7 +94,8 @@ export class FakeVolume {
             case "readdir":
                 return this.readdir(query.directory, query.cookie)
             case "statfs": {
-                const payload = Buffer.alloc(22)
+                const payload = Buffer.alloc(24)
+                payload.writeUInt16LE(this.array.damagedSegments, 22)
                 payload.writeUInt16LE(236, 8)
                 payload.writeUInt32LE(8_000_000, 0)
                 payload.writeUInt32LE(this.bytesFree, 4)

@@ -189,6 +189,75 @@ describe("command line: snapshots, properties, arrays", () => {
         assert.equal(done.exitCode, 0, done.err)
     })
 
+    it("bad pages that are not repaired: status, array show and --json say so, until a scrub leaves none [R25] [R36]", async () => {
+        const { array } = bench.cabinet.volumes[0]
+        assert.match((await bench.run("status")).out, /all is well/)
+        array.damagedSegments = 3
+        const told = await bench.run("status")
+        assert.equal(told.exitCode, 4)
+        assert.match(told.out, /! array a has bad pages in 3 segments, found and not repaired yet/)
+        assert.match(told.out, /`twinfiler scrub a --wait` reads all again and repairs/)
+        assert.doesNotMatch(told.out, /all is well/)
+        const report = json((await bench.run("status", "--json")).out)
+        assert.equal((report.volumes as { damagedSegments: number }[])[0].damagedSegments, 3)
+        assert.equal((report.problems as unknown[]).length, 1)
+        assert.equal(report.ok, false)
+        assert.match((await bench.run("array", "show", "a")).out, /! bad pages in 3 segments are not repaired/)
+        array.unrepairable = 1
+        assert.equal((await bench.run("scrub", "a", "--wait")).exitCode, 0)
+        assert.match((await bench.run("status")).out, /bad pages in 1 segment, found/)
+        const refused = await bench.run("array", "replace", "a", "1", "--slot", "2")
+        assert.match(refused.err, /bad pages in 1 segments could not be repaired.*nothing was replaced/)
+        assert.equal(array.slots[1].state, "member")
+        array.unrepairable = 0
+        array.scrubRate = 0
+        assert.equal((await bench.run("scrub", "a", "--wait")).exitCode, 0)
+        assert.match((await bench.run("status")).out, /all is well/)
+    })
+
+    it("array replace onto a slot that is in use, or is none: what is wrong, and which to name [R25] [R36]", async () => {
+        const { array } = bench.cabinet.volumes[0]
+        const taken = await bench.run("array", "replace", "a", "1", "--slot", "0")
+        assert.equal(taken.exitCode, 2)
+        assert.match(
+            taken.err,
+            /the element in slot 0 is in use, as position 0 of the array: name another with --slot \(2\)/,
+        )
+        assert.equal(array.slots[1].state, "member")
+        assert.match(
+            (await bench.run("array", "replace", "a", "1", "--slot", "9")).err,
+            /there is no slot 9, they are 0 to 3/,
+        )
+        array.slots[2].state = "empty"
+        const full = await bench.run("array", "replace", "a", "1", "--slot", "0")
+        assert.match(full.err, /in use, as position 0 of the array: put an element into an empty slot/)
+        array.slots[1].state = "failed"
+        const rebuilt = await bench.run("array", "rebuild", "a", "1", "--slot", "0")
+        assert.match(rebuilt.err, /in use, as position 0/)
+        for (const { err } of [taken, full, rebuilt]) assert.doesNotMatch(err, /version|all of the array is read/)
+    })
+
+    it("an element that does not hold what is written to it: the rebuild says so, and array show [R25] [R36]", async () => {
+        const { array } = bench.cabinet.volumes[0]
+        array.slots[1].state = "failed"
+        array.step = 8
+        bench.cabinet.executed = command => {
+            if (command.kind === "request" && command.op === "rebuild")
+                bench.clock.setTimeout(() => {
+                    array.joining = 0xff
+                    Object.assign(array.slots[2], { state: "failed", badPages: 255 })
+                }, 2_500)
+        }
+        array.slots[1].badPages = 0
+        const ended = await bench.run("array", "rebuild", "a", "--slot", "2", "--wait")
+        assert.notEqual(ended.exitCode, 0)
+        assert.match(ended.err, /the element in slot 2 does not hold what is written to it and is not used any more/)
+        assert.match(
+            (await bench.run("array", "show", "a")).out,
+            /slot 2: failed: it does not hold what is written to it/,
+        )
+    })
+
     it("scrub runs, is stopped, and tells what it found [R25] [R36]", async () => {
         const { array } = bench.cabinet.volumes[0]
         assert.match((await bench.run("scrub", "a", "--rate", "7")).out, /scrub of a runs/)

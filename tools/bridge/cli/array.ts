@@ -6,6 +6,7 @@ import type { Command } from "commander"
 import { sleep } from "../bus/clock"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import type { ArrayFigures, SlotFigures } from "../protocol/array-figures"
+import { refuseTaken } from "../client/arrays"
 import { volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
 import { parseVolume } from "./paths"
@@ -73,18 +74,21 @@ async function show(context: Context, command: Command): Promise<void> {
     const [text] = command.processedArgs as [string | undefined]
     if (text === undefined) await context.settle()
     const volumes = text === undefined ? context.client.volumes() : [await volumeOf(context, command)]
-    const arrays: ({ volume: string } & ArrayFigures)[] = []
-    for (const volume of volumes)
-        arrays.push({ volume: volumeLetter(volume), ...(await context.client.array(volume, context.call)) })
+    const arrays: ({ volume: string; damagedSegments: number } & ArrayFigures)[] = []
+    for (const volume of volumes) {
+        const { damagedSegments } = await context.client.statfs(volume, context.call)
+        const array = await context.client.array(volume, context.call)
+        arrays.push({ volume: volumeLetter(volume), damagedSegments, ...array })
+    }
     if (arrays.some(isIncomplete)) context.exitCode = exitCodes.degraded
-    context.show({ arrays }, () => arrays.flatMap(array => lines(array.volume, array)))
+    context.show({ arrays }, () => arrays.flatMap(array => lines(array.volume, array, array.damagedSegments)))
 }
 
 function isIncomplete({ elements, members }: ArrayFigures): boolean {
     return members.length < elements
 }
 
-function lines(letter: string, array: ArrayFigures): string[] {
+function lines(letter: string, array: ArrayFigures, damaged: number): string[] {
     const { elements, kind, members, joining, scrub, segments } = array
     const state = isIncomplete(array) ? `${elements - members.length} of ${elements} missing` : "complete"
     const out = [`array ${letter}: ${kind} of ${elements}, ${state}`]
@@ -92,6 +96,10 @@ function lines(letter: string, array: ArrayFigures): string[] {
     if (joining !== undefined)
         out.push(`  rebuilding position ${joining}: ${array.segmentsLeft} of ${segments} segments left`)
     else if (isIncomplete(array)) out.push(`! \`twinfiler array rebuild ${letter}\` rebuilds what is missing`)
+    if (damaged)
+        out.push(
+            `! bad pages in ${damaged} segments are not repaired: \`twinfiler scrub ${letter} --wait\` reads all again and repairs`,
+        )
     out.push(
         `  scrub: ${scrub.running ? `running, at segment ${scrub.segment} of ${segments}` : "off"}, ` +
             `${scrub.passes} passes, ${scrub.badPages} bad pages found, ${scrub.repaired} segments repaired`,
@@ -112,6 +120,7 @@ const stateTexts: Record<SlotFigures["state"], string> = {
 
 function slotText({ state, position, kind, badPages, pages }: SlotFigures): string {
     if (state === "empty") return stateTexts.empty
+    if (state === "failed" && badPages) return `${stateTexts.failed}: it does not hold what is written to it`
     return [
         position === undefined ? undefined : `position ${position}`,
         kind === "none" ? undefined : kind.toUpperCase(),
@@ -131,7 +140,7 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
     const text = command.processedArgs[1] as string | undefined
     const position = text === undefined ? undefined : parseNumber(text, "position", positionMax)
     const { slot, force, wait } = command.optsWithGlobals() as RebuildCliOptions
-    if (replace) await readAllFirst(context, volume, position!)
+    if (replace) await readAllFirst(context, volume, position!, slot, force)
     try {
         await context.client.rebuild(volume, { ...context.call, position, slot, force, replace })
     } catch (error) {
@@ -151,6 +160,13 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
         array.joining === undefined ? undefined : array.segments - array.segmentsLeft,
     )
     const isDone = position === undefined ? !isIncomplete(array) : array.members.includes(position)
+    const liar = array.slots.find(({ state, badPages }) => state === "failed" && badPages > 0)
+    if (!isDone && liar)
+        throw new TwinfilerError(
+            "ioError",
+            `volume ${letter}: the element in slot ${liar.slot} does not hold what is written to it and is not used any more: ` +
+                `put another one in, and \`twinfiler array rebuild ${letter} --slot ${liar.slot}\``,
+        )
     if (!isDone)
         throw new TwinfilerError(
             "ioError",
@@ -160,8 +176,16 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
 }
 
 /** What only the element to be replaced still holds right would go with it: all is read, and repaired from it, before. */
-async function readAllFirst(context: Context, volume: number, position: number): Promise<void> {
+async function readAllFirst(
+    context: Context,
+    volume: number,
+    position: number,
+    slot: number | undefined,
+    force = false,
+): Promise<void> {
     const before = await context.client.array(volume, context.call)
+    // not after all of that reading
+    if (slot !== undefined) refuseTaken(volume, before, slot, position)
     if (!before.members.includes(position) || before.joining !== undefined) return
     if (!context.options.quiet)
         context.world.stderr.write("first all of the array is read, and repaired where need be\n")
@@ -172,6 +196,13 @@ async function readAllFirst(context: Context, volume: number, position: number):
     )
     if (after.scrub.passes === before.scrub.passes)
         throw new TwinfilerError("ioError", "the scrub was stopped before all was read; nothing was replaced")
+    const { damagedSegments } = await context.client.statfs(volume, context.call)
+    if (damagedSegments && !force)
+        throw new TwinfilerError(
+            "ioError",
+            `bad pages in ${damagedSegments} segments could not be repaired, and what is right of them may be on the element that ` +
+                `is to go; nothing was replaced. \`twinfiler status\` says more; --force replaces it all the same`,
+        )
 }
 
 // --- scrub

@@ -25,6 +25,8 @@ const activeStandby = modeNames.indexOf("active-standby")
 
 export const roleName = (role: number): string => roleNames[role] ?? `role ${role}`
 
+const segments = (count: number): string => (count === 1 ? "1 segment" : `${count} segments`)
+
 export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeReport[]): Problem[] {
     const problems: Problem[] = []
     const say = (what: string, todo: string) => problems.push({ what, todo })
@@ -102,6 +104,13 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                     `but another loss would lose it`,
                 `\`twinfiler array show ${letter}\` says which; with an empty one in a free slot, ` +
                     `\`twinfiler array rebuild ${letter}\` makes the array whole again`,
+            )
+        if (figures.damagedSegments)
+            say(
+                `array ${letter} has bad pages in ${segments(figures.damagedSegments)}, found and not repaired yet` +
+                    (figures.deadElements ? `: they cannot be before the array is whole again` : ``),
+                `\`twinfiler scrub ${letter} --wait\` reads all again and repairs; \`twinfiler array show ${letter}\` says on ` +
+                    `which element they are: if it comes again and again, \`twinfiler array replace ${letter} POSITION\` exchanges it`,
             )
         if (figures.bytesFree < nearlyFullShare * figures.bytesTotal)
             say(

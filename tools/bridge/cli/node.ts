@@ -141,6 +141,7 @@ function shownVolume({ volume, controller, figures }: VolumeReport) {
         bytesFree: figures?.bytesFree ?? null,
         elements: figures?.elements ?? null,
         deadElements: figures?.deadElements ?? null,
+        damagedSegments: figures?.damagedSegments ?? null,
     }
 }
 

@@ -55,11 +55,12 @@ export class Arrays {
         return decodeElements(answer.payload)
     }
 
-    /** Begins a rebuild. Throws `exists` (nothing is missing), `notFound`, `foreign`, `tooSmall`, `busy`, `noSpace`. */
+    /** Begins a rebuild. Throws `exists` (nothing is missing), `notFound`, `foreign`, `tooSmall`, `busy`, `noSpace`, `vetoed`, `ioError`, `usage` (a slot in use). */
     async rebuild(volume: number, options: RebuildOptions = {}): Promise<void> {
         const { position, slot, force, replace } = options
         const subject = `array of volume ${volumeLetter(volume)}`
         const flags = (force ? rebuildFlags.force : 0) | (replace ? rebuildFlags.replace : 0)
+        if (slot !== undefined) refuseTaken(volume, await this.figures(volume, options), slot, position)
         const body = { op: "rebuild", position: position ?? anyPlace, slot: slot ?? anyPlace, flags } as const
         try {
             await this.changes.run(volume, body, subject, { ...options, isBusyFinal: true }, async () => {
@@ -75,6 +76,18 @@ export class Arrays {
         const subject = `scrub of volume ${volumeLetter(volume)}`
         await this.changes.run(volume, { op: "scrub", rowsPerSecond }, subject, options, async () => false)
     }
+}
+
+/** Throws when the element in a slot is in use, but for another position than `position`, or there is no such slot. */
+export function refuseTaken(volume: number, { slots }: ArrayFigures, slot: number, position: number | undefined): void {
+    const letter = volumeLetter(volume)
+    const found = slots.find(one => one.slot === slot)
+    const free = slots.filter(({ state }) => state === "blank" || state === "stale").map(one => one.slot)
+    const other = free.length ? `name another with --slot (${free.join(", ")})` : "put an element into an empty slot"
+    const say = (text: string) => new TwinfilerError("usage", `volume ${letter}: ${text}: ${other}`)
+    if (!found) throw say(`there is no slot ${slot}, they are 0 to ${slots.length - 1}`)
+    if (found.state !== "member" || found.position === position) return
+    throw say(`the element in slot ${slot} is in use, as position ${found.position} of the array`)
 }
 
 function explained(error: unknown, volume: number): unknown {
@@ -95,6 +108,17 @@ function explained(error: unknown, volume: number): unknown {
         return say(
             "foreign",
             "the element holds another array, or was left out of this one: give --force to overwrite what is on it",
+        )
+    if (isError(error, "vetoed"))
+        return say(
+            "vetoed",
+            "another element is missing too: rebuild that one first, there is nothing to make this one from",
+        )
+    if (isError(error, "ioError"))
+        return say(
+            "ioError",
+            "the element does not hold what is written to it, or the array cannot be written; " +
+                `\`twinfiler array show ${letter}\` says whether the slot has failed: then use another element`,
         )
     if (isError(error, "tooSmall"))
         return say("tooSmall", "the element is smaller than the array's: use one at least as large")

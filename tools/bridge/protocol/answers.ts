@@ -49,6 +49,8 @@ export interface VolumeFigures {
     commit: number
     controller: number
     flags: number
+    /** Segments in which bad pages were found that are not repaired yet. */
+    damagedSegments: number
 }
 export interface NodeFigures {
     protocol: number
@@ -147,6 +149,8 @@ export function decodeStatfs(payload: Buffer): VolumeFigures {
         commit: payload.readUInt32LE(16),
         controller: payload[20],
         flags: payload[21],
+        // older firmware says nothing of it
+        damagedSegments: payload.length < 24 ? 0 : payload.readUInt16LE(22),
     }
 }
 

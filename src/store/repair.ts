@@ -14,16 +14,7 @@ import { ElementArray, isWritten, setAway, holdsRow, pageAt, makePage, dropEleme
 import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import {
-    noPosition,
-    slotBlank,
-    slotEmpty,
-    slotFailed,
-    slotMember,
-    slotStale,
-    lookAt,
-    writeLabel,
-} from "./label"
+import { noPosition, slotBlank, slotEmpty, slotFailed, slotMember, slotStale, lookAt, writeLabel } from "./label"
 import { atCheck, pageIsBlank, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"

@@ -6,6 +6,7 @@ import { isError } from "../../tools/bridge/error"
 import { Random } from "../../tools/sim/random"
 import { roles, type SimSession } from "../../tools/sim/session"
 import { underLoad } from "./under-load"
+import { UpgradeBench } from "./upgrade-bench"
 
 /** A mount of a small array takes some 150 ms from the giveback's end. */
 const withinMountMs = 260
@@ -55,6 +56,44 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
             // a partner that has not raised OWN yet is fenced: it could do so at any moment
             assert.ok((load.resets.get("a") ?? 0) + (load.resets.get("b") ?? 0) <= 5, JSON.stringify([...load.resets]))
             assert.ok(load.slowestMs < lateMs, `seed ${seed}: an operation took ${load.slowestMs} ms`)
+        }
+    })
+
+    it("what cannot be done says what to do, at once, also when the node was reset meanwhile; a dry run of a mode is as the mode [R10 R15]", async () => {
+        const bench = new UpgradeBench({ seed: 5_610 })
+        const { session } = bench
+        const told = async (...args: string[]) => {
+            const from = session.nowMs()
+            const { exitCode, out, err } = await bench.command(args)
+            assert.ok(session.nowMs() - from < lateMs, `${args.join(" ")} took ${session.nowMs() - from} ms`)
+            return `${exitCode} ${out}${err}`
+        }
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                const standby = /^1 twinfiler: \w+ a is not possible: node a serves nothing, .*`twinfiler giveback b`/
+                assert.match(await told("mode", "b", "active-standby", "--dry-run"), /^0 active-standby is possible/)
+                assert.match(await told("mode", "b", "active-standby"), /^0 /)
+                await session.until("a waits", () => session.roleOf(0) === roles.waiting)
+                assert.match(await told("mode", "b", "active-standby", "--dry-run"), /^0 /)
+                assert.match(await told("mode", "a", "active-standby", "--dry-run"), standby)
+                assert.match(await told("takeover", "a"), standby)
+                assert.match(await told("giveback", "a", "--dry-run"), standby)
+                const status = await told("status")
+                assert.match(status, /active-standby: it keeps what it serves/)
+                assert.match(status, /all is well/)
+                assert.match(await told("mode", "b", "active-active"), /^0 /)
+                await session.healthy()
+                const [one, other] = await Promise.all([
+                    bench.commandAt("one", ["takeover", "b"]),
+                    bench.commandAt("two", ["takeover", "a", "--force"]),
+                ])
+                assert.ok([one, other].some(({ exitCode }) => exitCode === 0))
+                for (const { exitCode, err } of [one, other])
+                    if (exitCode !== 0) assert.match(err, /is not possible: ./)
+            })
+        } finally {
+            await bench.close()
         }
     })
 })

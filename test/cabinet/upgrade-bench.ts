@@ -10,6 +10,7 @@ import type { World } from "../../tools/bridge/cli/context"
 import { run } from "../../tools/bridge/cli/program"
 import { buildProgram, firmwareSources } from "../../tools/sim/bytecode"
 import { SimSession, sha256, source, type SimSessionOptions } from "../../tools/sim/session"
+import { VirtualHost } from "../../tools/sim/virtual-host"
 
 const mtime = 1_700_000_000
 const fileBytes = 3_000
@@ -119,8 +120,18 @@ export class UpgradeBench {
         }
     }
 
+    /** The command line at a host of its own. */
+    async commandAt(host: string, args: string[]): Promise<CommandEnd> {
+        return this.command(args, undefined, undefined, host)
+    }
+
     /** The command line on the same wire, as another program on the host; `noted` hears each of its notes when it is made. */
-    async command(args: string[], noted?: (note: string) => void, stop = new AbortController()): Promise<CommandEnd> {
+    async command(
+        args: string[],
+        noted?: (note: string) => void,
+        stop = new AbortController(),
+        host?: string,
+    ): Promise<CommandEnd> {
         const { session } = this
         const stdout = new PassThrough()
         let err = ""
@@ -143,7 +154,9 @@ export class UpgradeBench {
             now: () => mtime,
             openBus: async () =>
                 new JacdacBus(
-                    besides(session, frame => this.onWay(frame)),
+                    host === undefined
+                        ? besides(session, frame => this.onWay(frame))
+                        : new VirtualHost(session.simulation, host),
                     given,
                 ),
             signal: stop.signal,

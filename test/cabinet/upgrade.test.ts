@@ -256,6 +256,39 @@ describe("upgrade", function () {
             await runsEverywhere(bench, nextImage(), nextVersion)
         }))
 
+    for (const [i, laterMs] of [0, 700, 2_000].entries())
+        it(`two upgrades from two hosts, ${laterMs} ms apart: one waits for the other, both end well [R34 R9]`, () =>
+            withPair(82 + i, async bench => {
+                const path = bench.file("next.devs", nextImage())
+                bench.work()
+                const ends = await Promise.all(
+                    ["one", "two"].map(async (host, index) => {
+                        await bench.session.sleep(index * laterMs)
+                        return bench.commandAt(host, ["upgrade", "--firmware", path])
+                    }),
+                )
+                for (const { exitCode, err } of ends) assert.equal(exitCode, 0, err)
+                await bench.rest()
+                await bench.verify()
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            }))
+
+    it("a pair in active/standby: it is so again after the upgrade [R34 R10]", () =>
+        withPair(85, async bench => {
+            const { session } = bench
+            const path = bench.file("next.devs", nextImage())
+            await session.client.mode(1, "active-standby")
+            bench.work()
+            const { exitCode, err } = await bench.command(["upgrade", "--firmware", path])
+            assert.equal(exitCode, 0, err)
+            await session.sleep(15_000)
+            assert.deepEqual([session.roleOf(0), session.roleOf(1)], [roles.waiting, roles.takenOver])
+            await bench.rest()
+            await bench.verify()
+            await session.client.mode(1, "active-active")
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
+
     it("nodes of two protocol versions keep no copies for each other, and neither resets the other [R34 R31]", () =>
         withPair(78, async bench => {
             const { session } = bench

@@ -91,7 +91,7 @@ describe("flash", function () {
         const image = Buffer.from(buildProgram(firmwareSources("nor")))
         image[sectionTable] ^= 0x10
         const bus = await connectBus(cabinet.webSocketUrl)
-        const runtimes = new Runtimes(bus, realClock)
+        const runtimes = new Runtimes(bus, realClock, () => 1)
         const board = await runtimes.find("7f11e500a1000000")
         await deploy(runtimes, board, image, () => undefined)
         runtimes.close()

@@ -89,10 +89,13 @@ export async function programState(
 /** Lets the board start the program it holds, now and whenever it stops. */
 export async function startProgram(runtimes: Runtimes, board: RuntimeBoard, options?: AskOptions): Promise<void> {
     const on = Buffer.of(1)
-    const commands = [
-        toManager(board, setRegister | autostartRegister, on),
-        toManager(board, setRegister | runningRegister, on),
-    ]
+    const reports = await runtimes.ask(board.device, [toManager(board, getRegister | runningRegister)], options)
+    const running = reports.find(
+        ({ serviceIndex, code }) => serviceIndex === board.manager && code === (getRegister | runningRegister),
+    )
+    const commands = [toManager(board, setRegister | autostartRegister, on)]
+    // one that runs would start anew
+    if (!running?.data[0]) commands.push(toManager(board, setRegister | runningRegister, on))
     await runtimes.ask(board.device, commands, options)
 }
 
@@ -111,7 +114,11 @@ export async function deploy(
     const bytes = paddedImage(image)
     const wanted = imageSha256(image)
     for (let tried = 1; ; tried++) {
+        // two hosts at one board take the pipe from each other for ever
+        const isShared = await runtimes.quiet(board.device, options.signal)
         try {
+            if (isShared && (await programState(runtimes, board, options)).sha256 === wanted)
+                return await startProgram(runtimes, board, options)
             await deployOnce(runtimes, board, bytes, at, options)
             const { sha256 } = await programState(runtimes, board, options)
             if (sha256 === wanted) return await startProgram(runtimes, board, options)

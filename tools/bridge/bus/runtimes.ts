@@ -5,7 +5,7 @@
  * command no board knows, numbered: the refusal of that very number says that all before it was carried out.
  */
 import { TwinfilerError } from "../error"
-import { sleep, type Clock } from "./clock"
+import { sleep, type Clock, type RandomU32 } from "./clock"
 import type { ServiceBus } from "./jacdac-bus"
 import type { Packet } from "./jacdac-frame"
 
@@ -21,6 +21,12 @@ const restartCounterMask = 15
 const announcedMs = 2_000
 /** jdiface.c, devs_jd_server_device_id: the program's services have the board's own id xor this; bytes as on the wire. */
 const serverIdXor = [0xf8, 0x53, 0x1b, 0x75, 0xa7, 0x49, 0x22, 0xdb]
+
+/** Of the last so many questions an answer may come late, or twice. */
+const ownEchoesMax = 32
+/** Another host that has been silent for this long is done with a board; and up to as long again, so that two do not go on at once. */
+const quietMs = 1_000
+const quietWaitMs = 20_000
 
 const resendMs = 250
 const triesMax = 12
@@ -52,12 +58,19 @@ export class Runtimes {
     private readonly byDevice = new Map<string, RuntimeBoard>()
     private readonly waiting = new Map<string, (packets: Packet[]) => void>()
     private readonly unsubscribe: () => void
-    private echo = 0
+    /** When a board was last heard to answer another host. */
+    private readonly othersMs = new Map<string, number>()
+    /** Two hosts that count alike would take each other's answers. */
+    private echo: number
+    private readonly quietMs: number
 
     constructor(
         private readonly bus: ServiceBus,
         private readonly clock: Clock,
+        random: RandomU32,
     ) {
+        this.echo = random() & 0xff
+        this.quietMs = quietMs * (1 + (random() & 0xff) / 0x100)
         this.unsubscribe = bus.onReport((device, packets) => this.heard(device, packets))
     }
 
@@ -85,6 +98,18 @@ export class Runtimes {
                 throw new TwinfilerError("noNode", `the board ${device} does not announce itself; is its power on?`)
             await sleep(this.clock, 50)
         }
+    }
+
+    /** Waits until no other host talks with a board any more, though not for ever. Says whether one did. */
+    async quiet(device: string, signal?: AbortSignal): Promise<boolean> {
+        const end = this.clock.now() + quietWaitMs
+        let isWaiting = false
+        while (this.clock.now() - (this.othersMs.get(device) ?? -Infinity) < this.quietMs && this.clock.now() < end) {
+            if (signal?.aborted) throw new TwinfilerError("aborted", "stopped")
+            isWaiting = true
+            await sleep(this.clock, 50)
+        }
+        return isWaiting
     }
 
     /**
@@ -131,9 +156,14 @@ export class Runtimes {
             const bytes = Buffer.from(data)
             if (serviceIndex !== controlIndex) continue
             if (code === announceCode) this.announced(device, bytes)
-            else if (code === unknownReport && bytes.length >= 2)
-                this.waiting.get(`${device} ${bytes.readUInt16LE(0)}`)?.(packets)
+            else if (code === unknownReport && bytes.length >= 2) this.answered(device, bytes.readUInt16LE(0), packets)
         }
+    }
+
+    private answered(device: string, echo: number, packets: Packet[]): void {
+        const waiting = this.waiting.get(`${device} ${echo}`)
+        if (waiting) waiting(packets)
+        else if (((this.echo - echo) & 0xff) >= ownEchoesMax) this.othersMs.set(device, this.clock.now())
     }
 
     private announced(device: string, data: Buffer): void {

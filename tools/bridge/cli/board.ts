@@ -153,7 +153,7 @@ async function flash(world: World, command: Command): Promise<number> {
     const { image } = firmware
     if (flags.runtime !== false) await flashRuntime(world, kind, flags)
     const bus = await openWhenThere(world, address, flags.runtime === false ? 0 : portMsMax)
-    const runtimes = new Runtimes(bus, world.clock)
+    const runtimes = new Runtimes(bus, world.clock, world.random)
     const client = new TwinfilerClient(bus, { clock: world.clock, random: world.random })
     try {
         await sleep(world.clock, boardMs)

@@ -120,7 +120,7 @@ export async function withClient(
 ): Promise<number> {
     const bus = await world.openBus(busUrl(world, options))
     const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000
-    const runtimes = new Runtimes(bus, world.clock)
+    const runtimes = new Runtimes(bus, world.clock, world.random)
     const client = new TwinfilerClient(bus, { clock: world.clock, random: world.random, timeoutMs })
     try {
         await client.ready(Math.min(timeoutMs ?? firstNodeMs, firstNodeMs))

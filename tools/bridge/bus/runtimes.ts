@@ -100,11 +100,16 @@ export class Runtimes {
         }
     }
 
+    /** Whether another host talks with a board, or did a moment ago. */
+    isShared(device: string): boolean {
+        return this.clock.now() - (this.othersMs.get(device) ?? -Infinity) < this.quietMs
+    }
+
     /** Waits until no other host talks with a board any more, though not for ever. Says whether one did. */
     async quiet(device: string, signal?: AbortSignal): Promise<boolean> {
         const end = this.clock.now() + quietWaitMs
         let isWaiting = false
-        while (this.clock.now() - (this.othersMs.get(device) ?? -Infinity) < this.quietMs && this.clock.now() < end) {
+        while (this.isShared(device) && this.clock.now() < end) {
             if (signal?.aborted) throw new TwinfilerError("aborted", "stopped")
             isWaiting = true
             await sleep(this.clock, 50)

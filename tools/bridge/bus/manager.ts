@@ -126,7 +126,8 @@ export async function deploy(
             await beginDeploy(runtimes, board, 0, options)
             throw new TwinfilerError("checksum", `the board ${board.device} does not hold the program it was given`)
         } catch (error) {
-            if (!isError(error, "timeout", "checksum") || tried >= deploysMax) throw error
+            // "no room" may be an answer that another host's question cut off
+            if (!isError(error, "timeout", "checksum", "tooLarge") || tried >= deploysMax) throw error
             await runtimes.find(board.device, eraseMs)
         }
     }
@@ -173,8 +174,6 @@ async function beginDeploy(
     // not sent again: each one ends the one before
     const reports = await runtimes.ask(board.device, commands, { ...options, waitMs: eraseMs, tries: 1 })
     const answer = reports.find(({ serviceIndex, code }) => serviceIndex === board.manager && code === deployCommand)
-    if (answer?.data.length !== 2 && runtimes.isShared(board.device))
-        throw new TwinfilerError("timeout", `another host talks with the board ${board.device}, too`)
     if (answer?.data.length !== 2)
         throw new TwinfilerError("tooLarge", `the board ${board.device} has no room for a program of ${bytes} bytes`)
     return Buffer.from(answer.data).readUInt16LE(0)

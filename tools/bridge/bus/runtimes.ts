@@ -23,7 +23,7 @@ const announcedMs = 2_000
 const serverIdXor = [0xf8, 0x53, 0x1b, 0x75, 0xa7, 0x49, 0x22, 0xdb]
 
 /** Of the last so many questions an answer may come late, or twice. */
-const ownEchoesMax = 32
+const ownEchoesMax = 4
 /** Another host that has been silent for this long is done with a board; and up to as long again, so that two do not go on at once. */
 const quietMs = 1_000
 const quietWaitMs = 20_000
@@ -100,16 +100,11 @@ export class Runtimes {
         }
     }
 
-    /** Whether another host talks with a board, or did a moment ago. */
-    isShared(device: string): boolean {
-        return this.clock.now() - (this.othersMs.get(device) ?? -Infinity) < this.quietMs
-    }
-
     /** Waits until no other host talks with a board any more, though not for ever. Says whether one did. */
     async quiet(device: string, signal?: AbortSignal): Promise<boolean> {
         const end = this.clock.now() + quietWaitMs
         let isWaiting = false
-        while (this.isShared(device) && this.clock.now() < end) {
+        while (this.clock.now() - (this.othersMs.get(device) ?? -Infinity) < this.quietMs && this.clock.now() < end) {
             if (signal?.aborted) throw new TwinfilerError("aborted", "stopped")
             isWaiting = true
             await sleep(this.clock, 50)

@@ -2,6 +2,7 @@
 // simulated cabinet when there are no boards. Ends with the line `N passed, N failed, N skipped`.
 
 import { spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { prepare, root } from "./setup.mjs"
 import { runTests, testFiles, writeResults } from "./test-run.mjs"
@@ -15,8 +16,15 @@ const { values, positionals } = parseArgs({
         jobs: { type: "string", short: "j" },
     },
 })
-prepare()
 process.chdir(root)
+const missing = positionals.filter(path => !existsSync(path))
+if (missing.length) {
+    console.error(
+        `no such file or folder: ${missing.join(", ")}; name those of test or hw-tests, as in: npm test -- test/store/model.test.ts`,
+    )
+    process.exit(1)
+}
+prepare()
 // once, before several would: nothing else can be said of firmware that does not compile
 const build = spawnSync(process.execPath, ["--import=tsx", "tools/project/size.ts", "--program"], { encoding: "utf8" })
 process.stdout.write(`${build.stdout}${build.stderr}`)

@@ -85,9 +85,16 @@ export class Anchors {
             }
             if (first === 0) return false
         }
-        // within the sector: the last programmed slot, and back from there to one that is good
+        // within the sector: the last programmed slot, and back from there to one that is good. Slots are programmed in order, each but the first
+        // after one that a mount left free at most: two that are blank, one after the other, and nothing comes after them
         let used = 0
-        for (let i = sectorPages - 1; i > 0 && used === 0; i--) if (!(await slotIsBlank(this, first + i))) used = i
+        let end = sectorPages - 1
+        while (used < end) {
+            const middle = (used + end + 1) >> 1
+            if (!(await slotIsBlank(this, first + middle))) used = middle
+            else if (middle < end && !(await slotIsBlank(this, first + middle + 1))) used = middle + 1
+            else end = middle - 1
+        }
         let at = used
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
         while (at > 0 && (await readAnchor(this, first + at)) <= newest) at--

@@ -7,8 +7,9 @@
 // - All buffers are allocated when the object is made. One operation at a time runs on all the volumes that share a cache.
 //
 // Crash order of formatting: 1 erase the reserved segment and segment 1, 2 root, 3 anchor, 4 labels. No label: not formatted.
-// Crash order of mounting: 1 anchor with epoch + 1, 2 labels a cut left out, 3 what is good of the log's last row again when an element
-// lacks some of it, 4 commit.
+// Crash order of mounting: 1 anchor with epoch + 1, 2 labels a cut left out, 3 what is good of the log's rows from the first on of which an
+// element lacks something again, 4 settle; served from here on, 5 commit: at once when that row was the last root's, else by the next operation
+// or when the node is idle. Until then a mount begins with that row once more.
 
 import { ElementArray } from "../array/array"
 import { slotsMax } from "../flash/bank"
@@ -66,6 +67,8 @@ export class Volume {
     array: ElementArray
     /** Whether `reclaim` may have work. */
     orphans: boolean
+    /** A mount found a tail, or wrote rows of it again, and no commit came since: until then the next mount has to look at all of it again. */
+    isRestored: boolean
     /** Blocks that follow each other from the one `pageOf` found, itself included. */
     extentLeft: number
     labels: Labels
@@ -106,6 +109,7 @@ export class Volume {
         this.cleaner = new Cleaner(log, this.tree, this.uploads, scratch)
         this.repair = new Repair(this, scratch)
         this.orphans = false
+        this.isRestored = false
         this.extentLeft = 0
     }
 
@@ -188,7 +192,8 @@ export class Volume {
         }
         await this.tree.flush(levelsMax)
         await this.log.commitRoot()
-        for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) this.uploads[i].settled()
+        this.isRestored = false
+        noteSettled(this)
         if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
@@ -241,9 +246,10 @@ export class Volume {
         return pages > 0 ? pages : 0
     }
 
-    /** One bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */
+    /** The commit a mount left, or one bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */
     async reclaim(): Promise<void> {
-        if (!(await reclaimStep(this))) this.orphans = false
+        if (this.isRestored) await this.commit()
+        else if (!(await reclaimStep(this))) this.orphans = false
     }
 
     /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
@@ -306,11 +312,23 @@ export class Volume {
 async function secure(volume: Volume): Promise<void> {
     const log = volume.log
     const row = log.weakRow
-    if (row >= 0) await appendAgain(volume, row)
-    if (row === ((log.rootPage / volume.array.rowPages) | 0) || volume.hasRuns()) await volume.commit()
+    volume.isRestored = volume.hasRuns()
+    if (row >= 0) {
+        await appendAgain(volume, row)
+        await volume.array.settle()
+        noteSettled(volume)
+        volume.isRestored = true
+        // what it says is not safe yet, and the next thing that is said may build on it
+        if (row === ((log.rootPage / volume.array.rowPages) | 0)) await volume.commit()
+    }
     log.weakRow = -1
     volume.orphans = true
     volume.mounted = true
+}
+
+/** All that uploads appended is on the elements. */
+function noteSettled(volume: Volume): void {
+    for (let i = 0; i < uploadsMax; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
 }
 
 /** Appends the pages of open uploads in a row, and those after it, again. */
@@ -463,17 +481,19 @@ async function findUploads(volume: Volume): Promise<void> {
 
 /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */
 async function makeSpace(volume: Volume): Promise<boolean> {
-    if (volume.orphans) {
-        for (let i = 0; i < reclaimStepsMax; i++) {
-            if (i > 0) if (volume.freePages() > 0) break
-            await volume.reclaim()
-            if (!volume.orphans) {
-                // looking through all segments for nothing took long: a program must rest now and then
-                await platform.sleep(1)
-                break
+    // right after a mount others wait already, and the operation's own commit is the one that is owed
+    if (volume.orphans)
+        if (!volume.isRestored || volume.log.usage.available() < cleanBelow) {
+            for (let i = 0; i < reclaimStepsMax; i++) {
+                if (i > 0) if (volume.freePages() > 0) break
+                await volume.reclaim()
+                if (!volume.orphans) {
+                    // looking through all segments for nothing took long: a program must rest now and then
+                    await platform.sleep(1)
+                    break
+                }
             }
         }
-    }
     return volume.freePages() > 0
 }
 

@@ -52,6 +52,7 @@ for (const elements of shapes) {
                 const name = `loop ${seed} ${loop}`
                 const chance = new Random(name)
                 const bench = new StoreBench(part, segmentRows, name, elements)
+                bench.isIdleAfterMount = () => chance.chance(0.5)
                 assert.equal(await bench.mount(), true)
                 const host = new CutHost(bench)
                 assert.equal(await host.hello(), 0)
@@ -65,6 +66,7 @@ for (const elements of shapes) {
                 assert.equal(await host.commit(object, "looped"), 0)
                 bench.powerUp()
                 host.check()
+                await bench.tidyAfterMount()
                 assert.equal(differenceOf(checkBench(bench, pageChecks), host.known()), undefined, name)
                 cuts += host.cuts
             }

@@ -117,6 +117,8 @@ class Run {
         private readonly tally: Tally,
     ) {
         this.bench = new StoreBench(geometry.part, geometry.segmentRows, seed, geometry.elements)
+        const tidies = new Random(`tidies ${seed}`)
+        this.bench.isIdleAfterMount = () => tidies.chance(0.5)
         // so few slots that operations append nodes early
         if (seed % 5 === 0) this.bench.cacheSlots = 14
         this.host = new ModelHost(this.bench, noSpaceFrom)

@@ -179,6 +179,8 @@ export class Explorer {
                 assert.equal(differenceOf(report, known.pending.after), undefined, `half done (${difference})`)
             }
         }
+        // as often as not the host goes on at once
+        bench.isIdleAfterMount = () => bench.random.fork("tidies").chance(0.5)
         assert.equal(await bench.mount(), true, "mount")
         await this.finish(bench, known, options)
     }
@@ -216,6 +218,7 @@ export class Explorer {
         } else if (await this.goOn(host)) now = host.known()
         else if (!options.afterwards) return
         if (options.afterwards) await options.afterwards(host)
+        await bench.tidyAfterMount()
         const last = checkBench(
             bench,
             this.pageChecks,

@@ -51,6 +51,8 @@ export class StoreBench implements CardPort {
     /** Elements that are broken may be asked for what a sound one would never be. */
     hasBroken = false
     cacheSlots = 30
+    /** Whether nobody waits for a mount, so that the node tidies before the first request. */
+    isIdleAfterMount: () => boolean = () => true
     volume!: Volume
     requests!: Requests
     readonly random: Random
@@ -219,7 +221,14 @@ export class StoreBench implements CardPort {
             Buffer.alloc(pageBufferBytes),
         )
         this.requests = new Requests(this.volume)
-        return await this.volume.mount()
+        if (!(await this.volume.mount())) return false
+        if (this.isIdleAfterMount()) await this.tidyAfterMount()
+        return true
+    }
+
+    /** What an idle node does of what the mount left. */
+    async tidyAfterMount(): Promise<void> {
+        if (this.volume.isRestored) await this.volume.reclaim()
     }
 
     /** The contents of the chips, for `load`. */

@@ -58,6 +58,8 @@ export function beatFrame(node: NodeServer): Buffer {
     frame.blitAt(20, node.deviceId, 0, 8)
     frame[28] = node.serviceIndex
     frame[29] = node.pair.mode
+    if (node.home.serving) frame[30] = node.home.volume.log.anchors.newest
+    if (node.other.serving) frame[31] = node.other.volume.log.anchors.newest
     sealFrame(frame, 0)
     return frame
 }

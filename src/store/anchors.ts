@@ -8,7 +8,7 @@
 //
 // Crash order: 1 erase the sector (first slot only), 2 settle, 3 program the slot, 4 settle.
 
-import { ElementArray, readReserved } from "../array/array"
+import { ElementArray, isWritten, readReserved } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import {
     atBody,
@@ -53,24 +53,44 @@ export class Anchors {
     sequence: number
     /** Page of the reserved segment the next anchor goes to; its sector must be erased first when it is the sector's first. */
     slot: number
+    /** The slot of the newest anchor. */
+    newest: number
     /**
      * The sector of `slot` is erased and its first slot good, without which no other slot of it would be found. False: the next anchor begins
      * a sector, as when an element comes to the array that has none of those before.
      */
     sectorIsOpen: boolean
+    /**
+     * Slot of the newest anchor as the controller told, a moment ago; 0 = not known. Where it is true it saves looking through the ring, and a
+     * failover waits for that.
+     */
+    hint: number
+    /** Positions, as bits, of which the anchor read last was good; those of the sector's first slot; and the slots that were looked at. */
+    goodOn: number
+    openOn: number
+    lookedAt: number
 
     constructor(array: ElementArray, scratch: Buffer) {
         this.array = array
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
         this.generations = Buffer.alloc(slotsMax)
+        this.hint = 0
         beginRing(this, 0)
     }
 
     /** Loads the newest anchor. @returns false when there is none */
     async findNewest(): Promise<boolean> {
         const sectors = ringSectors(this)
-        let first = await newestSector(this, sectors)
+        const hint = this.hint
+        let first = 0
+        if (hint >= sectorPages)
+            if (hint < sectors * sectorPages) {
+                // two losses at once and the ring goes on in the sector after the next
+                first = await newestSector(this, (hint / sectorPages) | 0, 3)
+                if (first !== hint - (hint % sectorPages)) first = 0
+            }
+        if (first === 0) first = await newestSector(this, 1, sectors - 1)
         let newest = first ? await readAnchor(this, first) : 0
         if (newest !== this.sequence || newest === 0) {
             // what a header said was not so: the whole of each first slot
@@ -81,24 +101,22 @@ export class Anchors {
                 if (sequence > newest) {
                     newest = sequence
                     first = i * sectorPages
+                    this.openOn = this.goodOn
                 }
             }
             if (first === 0) return false
-        }
-        // within the sector: the last programmed slot, and back from there to one that is good. Slots are programmed in order, each but the first
-        // after one that a mount left free at most: two that are blank, one after the other, and nothing comes after them
+        } else this.openOn = this.goodOn
+        this.lookedAt = this.array.writeMask
+        // within the sector: the last programmed slot, and back from there to one that is good. No two slots before it are blank
         let used = 0
-        let end = sectorPages - 1
-        while (used < end) {
-            const middle = (used + end + 1) >> 1
-            if (!(await slotIsBlank(this, first + middle))) used = middle
-            else if (middle < end && !(await slotIsBlank(this, first + middle + 1))) used = middle + 1
-            else end = middle - 1
-        }
+        if (hint > first) if (hint < first + sectorPages) if (!(await slotIsBlank(this, hint))) used = hint - first
+        for (let i = used + 1; i <= used + 2 && i < sectorPages; i++)
+            if (!(await slotIsBlank(this, first + i))) used = i
         let at = used
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
         while (at > 0 && (await readAnchor(this, first + at)) <= newest) at--
         if (at === 0) await readAnchor(this, first)
+        this.newest = first + at
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
         this.epoch = buffer.getAt(atBody, "u32")
@@ -122,13 +140,15 @@ export class Anchors {
         return true
     }
 
-    /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
-    async checkSector(): Promise<void> {
+    /**
+     * A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it; and an element that
+     * is not used after all may have told of slots that are blank on the others. Then the sector gets no more.
+     */
+    checkSector(): void {
         const array = this.array
-        const first = this.slot - (this.slot % sectorPages)
         for (let position = 0; position < array.elements; position++)
-            if (await readReserved(array, position, first, this.scratch))
-                if (!isAnchor(this, this.scratch, first)) this.sectorIsOpen = false
+            if (isWritten(array, array.slots[position])) if (!(this.openOn & (1 << position))) this.sectorIsOpen = false
+        if (this.lookedAt !== array.writeMask) this.sectorIsOpen = false
     }
 
     /**
@@ -202,26 +222,30 @@ export async function appendAnchor(anchors: Anchors): Promise<void> {
     if (anchors.isTailWhole) buffer[atBody + 34] = 1
     buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
     sealPage(buffer, slot)
+    anchors.newest = slot
     await array.bank.program(array.writeMask, slot, buffer)
     await array.finish()
     if (slot % sectorPages === 0) anchors.sectorIsOpen = anchors.slot === slot + 1
 }
 
-/** First slot of the sector whose first slot's header has the highest `sequence`; 0 = none. The header is not verified. */
-async function newestSector(anchors: Anchors, sectors: number): Promise<number> {
+/** First slot of that of `count` sectors, from `sector` on, whose first slot's header has the highest `sequence`; 0 = none. The header is not verified. */
+async function newestSector(anchors: Anchors, sector: number, count: number): Promise<number> {
     const array = anchors.array
     const header = anchors.header
+    const sectors = ringSectors(anchors)
     let first = 0
     let newest = 0
-    for (let i = 1; i < sectors; i++)
+    for (let i = 0; i < count; i++) {
         for (let position = 0; position < array.elements; position++) {
-            if (!(await readReserved(array, position, i * sectorPages, header))) continue
+            if (!(await readReserved(array, position, sector * sectorPages, header))) continue
             if (header[atType] !== typeAnchor) continue
             const sequence = header.getAt(atOwner, "u32")
             if (sequence <= newest) continue
             newest = sequence
-            first = i * sectorPages
+            first = sector * sectorPages
         }
+        if (++sector === sectors) sector = 1
+    }
     anchors.sequence = newest
     return first
 }
@@ -242,12 +266,14 @@ async function readAnchor(anchors: Anchors, page: number): Promise<number> {
     let newest = 0
     let from = 0
     let held = -1
+    anchors.goodOn = 0
     for (let position = 0; position < array.elements; position++) {
         if (!(await readReserved(array, position, page, buffer)) || !isAnchor(anchors, buffer, page)) {
             held = -1
             continue
         }
         held = position
+        anchors.goodOn |= 1 << position
         const sequence = buffer.getAt(atOwner, "u32")
         if (sequence >= newest) {
             newest = sequence

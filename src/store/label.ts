@@ -51,6 +51,8 @@ export class Labels {
     ids: Buffer
     /** Elements of the array it belongs to. */
     shapes: Buffer
+    /** Slots, as bits, whose element has a label. */
+    held: number
 
     constructor(array: ElementArray, buffer: Buffer, volume: number) {
         this.array = array
@@ -62,6 +64,7 @@ export class Labels {
         this.generations = Buffer.alloc(slotsMax)
         this.ids = Buffer.alloc(slotsMax * 4)
         this.shapes = Buffer.alloc(slotsMax)
+        this.held = 0
     }
 
     /** Whether an element of this array, be it stale, sits in a slot. */
@@ -134,8 +137,7 @@ export class Labels {
         for (let position = 0; position < array.elements; position++) {
             const slot = array.slots[position]
             if (!(array.members & (1 << position))) continue
-            await array.bank.read(slot, 0, this.buffer)
-            if (pageIsGood(this.buffer, 0)) if (this.buffer[atType] === typeLabel) continue
+            if (this.held & (1 << slot)) continue
             await writeLabel(this, slot, position, generations[position], 0, epoch)
         }
     }
@@ -156,6 +158,7 @@ export class Labels {
 export async function lookAt(labels: Labels, slot: number): Promise<void> {
     const buffer = labels.buffer
     const states = labels.states
+    labels.held &= ~(1 << slot)
     states[slot] = slotEmpty
     labels.ids.setAt(slot * 4, "u32", 0)
     labels.positions[slot] = noPosition
@@ -164,6 +167,7 @@ export async function lookAt(labels: Labels, slot: number): Promise<void> {
     states[slot] = slotBlank
     if (!pageIsGood(buffer, 0)) return
     if (buffer[atType] !== typeLabel) return
+    labels.held |= 1 << slot
     if (buffer.getAt(atBody, "u32") !== magic) return
     states[slot] = slotForeign
     const elements = buffer[atBody + 8]

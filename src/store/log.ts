@@ -17,15 +17,11 @@ import { Anchors, beginRing, appendAnchor } from "./anchors"
 import {
     atBlock,
     atBody,
-    atLength,
     atOwner,
     atSerial,
-    atSince,
     atType,
-    bodyBytes,
     noPage,
     pageBufferBytes,
-    pageIsBlank,
     pageIsGood,
     sealPage,
     typeData,
@@ -44,19 +40,6 @@ const atNextObject = atBody + 16
 const atUsageStart = atBody + 20
 const atLive = atBody + 24
 const atWearBase = atBody + 28
-
-/** Type and length of a page that holds a whole block. */
-const wholeBlock = typeData | (bodyBytes << 8)
-
-/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds a single one, if more than its header was read. */
-export type TailVisitor = (
-    page: number,
-    object: number,
-    block: number,
-    bytes: number,
-    count: number,
-    buffer: Buffer,
-) => void
 
 export class Log {
     array: ElementArray
@@ -286,63 +269,6 @@ export class Log {
         await this.writeAnchor()
     }
 
-    /** Finds the last root from the newest anchor, and reads it and the usage. @returns false when they cannot be read */
-    async open(): Promise<boolean> {
-        measure(this)
-        const anchors = this.anchors
-        const segmentPages = this.array.segmentPages
-        this.segment = anchors.segment
-        this.rootPage = anchors.root
-        this.rootTail = anchors.rootTail
-        this.between = anchors.between
-        this.betweenTail = anchors.betweenTail
-        const rowPages = this.array.rowPages
-        const base = this.segment * segmentPages
-        const end = await findEnd(this, base, anchors.start, segmentPages)
-        // the last good page tells where the newest root is; in a segment without one it is the anchor's
-        let last = await lastGood(this, base, base + end)
-        if (last !== noPage) {
-            const since = this.scratch.getAt(atSince, "u16")
-            if (since <= last - base) this.rootPage = last - since
-        }
-        const root = this.rootPage
-        const rootSegment = (root / segmentPages) | 0
-        const between = this.between * segmentPages
-        // a row whose programming was cut may read as blank: it is left alone
-        this.next = end < segmentPages ? end + rowPages : end
-        if (rootSegment === this.segment) {
-            clearTail(this)
-            this.since = base + this.next - root
-        } else {
-            this.since = this.next + 1
-            if (last === noPage) if (between) last = await lastGood(this, between, between + this.betweenTail)
-            if (last === noPage)
-                last = await lastGood(this, root, this.rootTail ? rootSegment * segmentPages + this.rootTail : root + 1)
-            this.tailBefore =
-                this.betweenTail + (this.rootTail ? rootSegment * segmentPages + this.rootTail - root - 1 : 0)
-        }
-        const row = last === noPage ? -1 : (last / rowPages) | 0
-        this.lastRow = row
-        // written since the newest anchor, the root says that there was no mount since
-        this.isTailWhole = anchors.isTailWhole
-        if (this.rootPage >= base + anchors.start) if (rootSegment === this.segment) this.isTailWhole = true
-        this.weakRow = -1
-        if (this.isTailWhole) {
-            if (row >= 0) await findWeak(this, row * rowPages, row * rowPages)
-        } else {
-            // a mount was cut before it had appended a weak row again: that row is not the last any more, and may be in a segment left since
-            const rootBase = rootSegment * segmentPages
-            await findWeak(this, rootBase === base ? root : base, last)
-            if (rootBase !== base) {
-                if (between) await findWeak(this, between, between + this.betweenTail - 1)
-                await findWeak(this, root, this.rootTail ? rootBase + this.rootTail - 1 : root)
-            }
-        }
-        this.serial = anchors.serial + this.next - anchors.start
-        this.erased = 0
-        return await this.loadRoot()
-    }
-
     /** Reads the last root, dropping what was changed since in RAM. */
     async loadRoot(): Promise<boolean> {
         if (!(await this.readPage(this.rootPage, this.root))) return false
@@ -353,26 +279,11 @@ export class Log {
         return await readUsage(this)
     }
 
-    /** Tells of each data page after the last root, in their order; of none from `weakRow` on. */
-    async readTail(visit: TailVisitor): Promise<void> {
-        const segmentPages = this.array.segmentPages
-        const base = this.segment * segmentPages
-        const rootBase = this.rootPage - (this.rootPage % segmentPages)
-        let page = this.rootPage + 1
-        if (rootBase !== base) {
-            if (await readPages(this, page, rootBase + this.rootTail, visit)) return
-            page = base
-            const between = this.between * segmentPages
-            if (between) if (await readPages(this, between, between + this.betweenTail, visit)) return
-        }
-        await readPages(this, page, base + this.next, visit)
-    }
-
     /** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
         this.isTailWhole = false
-        await this.anchors.checkSector()
+        this.anchors.checkSector()
         await this.writeAnchor()
     }
 }
@@ -458,7 +369,7 @@ export async function eraseAhead(log: Log): Promise<boolean> {
     return true
 }
 
-function clearTail(log: Log): void {
+export function clearTail(log: Log): void {
     log.rootTail = 0
     log.between = 0
     log.betweenTail = 0
@@ -518,96 +429,10 @@ function findFree(log: Log): number {
     return log.usage.choose(log.between, (log.rootPage / log.array.segmentPages) | 0)
 }
 
-function measure(log: Log): void {
+export function measure(log: Log): void {
     const segments = (log.array.pages / log.array.segmentPages) | 0
     log.segments = segments < log.segmentsMax() ? segments : log.segmentsMax()
     log.usage.segments = log.segments
-}
-
-/** @returns whether `weakRow` ended it: what comes after is to be appended again */
-async function readPages(log: Log, page: number, end: number, visit: TailVisitor): Promise<boolean> {
-    const scratch = log.scratch
-    const header = log.anchors.header
-    const segmentPages = log.array.segmentPages
-    const first = page - (page % segmentPages)
-    // up to here rows are whole, if the tail is: in the present segment up to the last row, which is full of what a cut may have left
-    let whole = first + segmentPages
-    if (first === log.segment * segmentPages) {
-        const lastPage = log.lastRow * log.array.rowPages
-        whole = lastPage < whole ? lastPage : first
-    }
-    if (!log.isTailWhole) whole = 0
-    const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
-    const weak = log.weakRow * log.array.rowPages
-    const isWeak = weak >= first && weak < first + segmentPages
-    if (isWeak) if (weak < end) end = weak
-    if (end < whole) whole = end
-    for (; page < end; page++) {
-        // of a whole block the header is enough, if it is what it must be: a failover waits for this
-        if (page < whole)
-            if (await readBlockHeader(log, page, page - before)) {
-                const object = header.getAt(atOwner, "u32")
-                const block = header.getAt(atBlock, "u32")
-                let count = 1
-                // blocks come in order, so when as many of them as pages lie between two pages they are all there is between
-                for (let far = whole - 1 - page; far > 1; far = far >> 2)
-                    if (await readBlockHeader(log, page + far, page + far - before))
-                        if (header.getAt(atOwner, "u32") === object)
-                            if (header.getAt(atBlock, "u32") === block + far) {
-                                count = far + 1
-                                break
-                            }
-                visit(page, object, block, bodyBytes, count, undefined)
-                page += count - 1
-                continue
-            }
-        if (await log.readPage(page, scratch))
-            if (scratch[atType] === typeData)
-                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
-    }
-    return isWeak
-}
-
-/** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
-async function readBlockHeader(log: Log, page: number, since: number): Promise<boolean> {
-    const header = log.anchors.header
-    if (!(await readCopy(log.array, page, header, 0))) return false
-    return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
-}
-
-/** Looks through the rows of pages first..last, the last one first, for one of which an element lacks something: the first such row is `weakRow`. */
-async function findWeak(log: Log, first: number, last: number): Promise<void> {
-    const rowPages = log.array.rowPages
-    first = (first / rowPages) | 0
-    for (let row = (last / rowPages) | 0; row >= first; row--)
-        if (await badIn(log.array, row, log.scratch)) log.weakRow = row
-}
-
-/** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
-async function findEnd(log: Log, base: number, start: number, end: number): Promise<number> {
-    const rowPages = log.array.rowPages
-    const row = (base / rowPages) | 0
-    let low = (start / rowPages) | 0
-    let high = (end / rowPages) | 0
-    while (low < high) {
-        const middle = (low + high) >> 1
-        if (await rowIsBegun(log, row + middle)) low = middle + 1
-        else high = middle
-    }
-    return low * rowPages
-}
-
-async function rowIsBegun(log: Log, row: number): Promise<boolean> {
-    const header = log.anchors.header
-    for (let i = 0; i < log.array.elements; i++)
-        if (await readAt(log.array, i, row, header)) if (!pageIsBlank(header)) return true
-    return false
-}
-
-/** The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. */
-async function lastGood(log: Log, first: number, end: number): Promise<number> {
-    for (let page = end - 1; page >= first; page--) if (await log.readPage(page, log.scratch)) return page
-    return noPage
 }
 
 async function readUsage(log: Log): Promise<boolean> {

@@ -3,7 +3,7 @@
 
 import { ElementArray, pageAt, readAt } from "../array/array"
 import { addPage, emptySum } from "../array/parity"
-import { atSerial, atType, pageBufferBytes, pageIsBlank, pageIsGood } from "./page"
+import { atCheck, atSerial, atType, pageBufferBytes, pageIsBlank, pageIsGood } from "./page"
 
 /**
  * @param buffer a page buffer, overwritten
@@ -12,6 +12,26 @@ import { atSerial, atType, pageBufferBytes, pageIsBlank, pageIsGood } from "./pa
  */
 export async function badIn(array: ElementArray, row: number, buffer: Buffer): Promise<number> {
     return array.rowPages === 1 ? await badCopies(array, row, buffer) : await badParity(array, row, buffer)
+}
+
+/**
+ * Whether a page of a whole row never held anything, as far as headers tell: it is blank, and the sum of the others lacks nothing.
+ * @param header what was read of the page; overwritten
+ */
+export async function isUnused(array: ElementArray, page: number, header: Buffer): Promise<boolean> {
+    if (array.rowPages === 1) return false
+    if (!pageIsBlank(header)) return false
+    const row = (page / array.rowPages) | 0
+    const elements = array.elements
+    let sum = 0
+    for (let i = 0; i < elements; i++) {
+        if (pageAt(array, i, row) === page) continue
+        if (!(await readAt(array, i, row, header))) return false
+        const check = header.getAt(atCheck, "i32")
+        if (header[atType] === 0xff) if (check === -1 || i !== row % elements) continue
+        sum ^= check
+    }
+    return sum === 0
 }
 
 async function badCopies(array: ElementArray, row: number, buffer: Buffer): Promise<number> {

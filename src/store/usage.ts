@@ -246,9 +246,11 @@ export class Usage {
         for (let i = 1; i < segments; i++) {
             const count = counts.getAt(i << 1, "u16")
             if (count === 0) {
-                if (i !== this.current) if (!(hasPins && this.isPinned(i))) free++
+                if (!hasPins) free++
+                else if (!this.isPinned(i)) free++
             } else if (count === retired) this.retiredCount++
         }
+        if (this.of(this.current) === 0) if (!this.isPinned(this.current)) free--
         this.freeSegments = free
     }
 }

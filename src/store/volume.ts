@@ -27,12 +27,13 @@ import {
 } from "./directory"
 import { Labels } from "./label"
 import { Log } from "./log"
-import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
 import { dropProperties } from "./properties"
 import { Repair } from "./repair"
+import { noteSettled, restore, secure } from "./restore"
 import { storeResult } from "./sessions"
-import { loadPins, pagesKept } from "./snapshots"
 import { NodeCache } from "./node-cache"
+import { pagesKept } from "./snapshots"
+import { openLog } from "./tail"
 import { levelsMax, Tree } from "./tree"
 import { Upload } from "./upload"
 
@@ -133,7 +134,7 @@ export class Volume {
         if (!(await log.anchors.findNewest())) return false
         if (!(await takeMembers(this))) return false
         if (!array.isEnough()) return false
-        if (!(await log.open())) return false
+        if (!(await openLog(log))) return false
         await restore(this)
         await log.takeControl()
         array.onLoss = async () => {
@@ -152,6 +153,7 @@ export class Volume {
         this.cache.forget(this.number, 0, 0x2000000)
         const log = this.log
         log.weakRow = this.array.abandonRow()
+        log.lastRow = ((log.segment * this.array.segmentPages + log.next) / this.array.rowPages) | 0
         log.isTailWhole = false
         await this.array.finish()
         if (!(await log.loadRoot())) return false
@@ -308,56 +310,6 @@ export class Volume {
     }
 }
 
-/** Takes what is good of a row that is not whole into the log again, and what is in the tail into the tree. */
-async function secure(volume: Volume): Promise<void> {
-    const log = volume.log
-    const row = log.weakRow
-    volume.isRestored = volume.hasRuns()
-    if (row >= 0) {
-        await appendAgain(volume, row)
-        await volume.array.settle()
-        noteSettled(volume)
-        volume.isRestored = true
-        // what it says is not safe yet, and the next thing that is said may build on it
-        if (row === ((log.rootPage / volume.array.rowPages) | 0)) await volume.commit()
-    }
-    log.weakRow = -1
-    volume.orphans = true
-    volume.mounted = true
-}
-
-/** All that uploads appended is on the elements. */
-function noteSettled(volume: Volume): void {
-    for (let i = 0; i < uploadsMax; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
-}
-
-/** Appends the pages of open uploads in a row, and those after it, again. */
-async function appendAgain(volume: Volume, row: number): Promise<void> {
-    const log = volume.log
-    const scratch = volume.scratch
-    const segmentPages = volume.array.segmentPages
-    let page = row * volume.array.rowPages
-    // where the tail lies, before anything is appended
-    const rootSegment = (log.rootPage / segmentPages) | 0
-    const segments = [rootSegment, log.between, log.segment]
-    const ends = [log.rootTail, log.betweenTail, log.next]
-    let part = rootSegment === log.segment ? 2 : 0
-    while (part < 2 && segments[part] !== ((page / segmentPages) | 0)) part++
-    for (; part <= 2; part++) {
-        const base = segments[part] * segmentPages
-        if (page < base || page >= base + segmentPages) page = base
-        for (; page < base + ends[part]; page++) {
-            if (!(await log.readPage(page, scratch))) continue
-            if (scratch[atType] !== typeData) continue
-            const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
-            if (!upload) continue
-            if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
-            await log.ensure(1)
-            await upload.appendAgain(log)
-        }
-    }
-}
-
 /** Uses the elements that the newest anchor names. @returns false when there are none */
 async function takeMembers(volume: Volume): Promise<boolean> {
     const array = volume.array
@@ -416,7 +368,7 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     if (await log.anchors.findNewest()) {
         array.use(alive, -1)
         array.away.fillAt(0, array.away.length, 0)
-        if (!(await log.open())) return false
+        if (!(await openLog(log))) return false
         if (log.commitNumber() > 2) return false
     }
     await array.eraseSegment(0)
@@ -431,52 +383,6 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     for (let slot = 0; slot < elements; slot++) volume.labels.adopt(slot, slot, 0)
     await volume.labels.write(log.anchors.generations, log.epoch)
     return true
-}
-
-/** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
-async function restore(volume: Volume): Promise<void> {
-    volume.cleaner.begin()
-    volume.tree.load()
-    await loadPins(volume.tree, volume.log)
-    await findUploads(volume)
-    const self = volume
-    await volume.log.readTail((page, object, block, bytes, count, buffer) => {
-        const upload = self.uploadOf(object)
-        if (!upload) return
-        upload.recover(self.log, page, block, bytes, count, buffer)
-    })
-}
-
-async function findUploads(volume: Volume): Promise<void> {
-    const tree = volume.tree
-    const uploads = volume.uploads
-    const now = platform.now()
-    // an upload keeps its slot
-    const before: number[] = []
-    for (let i = 0; i < uploadsMax; i++) {
-        before.push(uploads[i].object)
-        uploads[i].object = 0
-    }
-    let found = 0
-    let sub = 1
-    while (found < uploadsMax && (await tree.seek(uploadList, sub)) && tree.object === uploadList) {
-        const object = tree.sub
-        const session = tree.leaf.getAt(tree.valueAt, "u32")
-        sub = object + 1
-        if (!(await volume.directory.loadAny(object))) continue
-        const size = volume.directory.inode.getAt(4, "u32")
-        let page = 0
-        const block = (size / bodyBytes) | 0
-        if (block * bodyBytes !== size) {
-            page = await volume.pageOf(object, block)
-            if (page < 0 || !(await volume.log.readPage(page, volume.scratch))) throw new Error("upload " + object)
-        }
-        let slot = before.indexOf(object)
-        if (slot < 0) slot = 0
-        while (uploads[slot].object) slot = (slot + 1) % uploadsMax
-        uploads[slot].resume(object, session, size, page, volume.scratch, now)
-        found++
-    }
 }
 
 /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */

@@ -1,0 +1,181 @@
+// What a mount finds of the log: its end, its last root, and the tail of data pages behind it (docs/FORMAT.md, "Mounting").
+//
+// Promises: nothing is changed. Reads are bounded by the rows of a segment and of the tail, and of a tail that was written without a power
+// cut in between a mount reads little more than headers: a failover waits for it.
+
+import { readAt, readCopy } from "../array/array"
+import { Log, clearTail, measure } from "./log"
+import { atBlock, atLength, atOwner, atSince, atType, bodyBytes, noPage, pageIsBlank, typeData } from "./page"
+import { badIn, isUnused } from "./redundancy"
+
+/** Type and length of a page that holds a whole block. */
+const wholeBlock = typeData | (bodyBytes << 8)
+
+/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds a single one, if more than its header was read. */
+export type TailVisitor = (
+    page: number,
+    object: number,
+    block: number,
+    bytes: number,
+    count: number,
+    buffer: Buffer,
+) => void
+
+/** Finds the last root from the newest anchor, and reads it and the usage. @returns false when they cannot be read */
+export async function openLog(log: Log): Promise<boolean> {
+    measure(log)
+    const anchors = log.anchors
+    const segmentPages = log.array.segmentPages
+    log.segment = anchors.segment
+    log.rootPage = anchors.root
+    log.rootTail = anchors.rootTail
+    log.between = anchors.between
+    log.betweenTail = anchors.betweenTail
+    const rowPages = log.array.rowPages
+    const base = log.segment * segmentPages
+    const end = await findEnd(log, base, anchors.start, segmentPages)
+    // the last good page tells where the newest root is; in a segment without one it is the anchor's
+    let last = await lastGood(log, base, base + end)
+    if (last !== noPage) {
+        const since = log.scratch.getAt(atSince, "u16")
+        if (since <= last - base) log.rootPage = last - since
+    }
+    const root = log.rootPage
+    const rootSegment = (root / segmentPages) | 0
+    const between = log.between * segmentPages
+    // a row whose programming was cut may read as blank: it is left alone
+    log.next = end < segmentPages ? end + rowPages : end
+    if (rootSegment === log.segment) {
+        clearTail(log)
+        log.since = base + log.next - root
+    } else {
+        log.since = log.next + 1
+        if (last === noPage) if (between) last = await lastGood(log, between, between + log.betweenTail)
+        if (last === noPage)
+            last = await lastGood(log, root, log.rootTail ? rootSegment * segmentPages + log.rootTail : root + 1)
+        log.tailBefore = log.betweenTail + (log.rootTail ? rootSegment * segmentPages + log.rootTail - root - 1 : 0)
+    }
+    const row = last === noPage ? -1 : (last / rowPages) | 0
+    log.lastRow = row
+    // written since the newest anchor, the root says that there was no mount since
+    log.isTailWhole = anchors.isTailWhole
+    if (log.rootPage >= base + anchors.start) if (rootSegment === log.segment) log.isTailWhole = true
+    log.weakRow = -1
+    if (log.isTailWhole) {
+        if (row >= 0) await findWeak(log, row * rowPages, row * rowPages)
+    } else {
+        // a mount was cut before it had appended a weak row again: that row is not the last any more, and may be in a segment left since
+        const rootBase = rootSegment * segmentPages
+        await findWeak(log, rootBase === base ? root : base, last)
+        if (rootBase !== base) {
+            if (between) await findWeak(log, between, between + log.betweenTail - 1)
+            await findWeak(log, root, log.rootTail ? rootBase + log.rootTail - 1 : root)
+        }
+    }
+    log.serial = anchors.serial + log.next - anchors.start
+    log.erased = 0
+    return await log.loadRoot()
+}
+
+/** Tells of each data page after the last root, in their order; of none from `weakRow` on. */
+export async function readTail(log: Log, visit: TailVisitor): Promise<void> {
+    const segmentPages = log.array.segmentPages
+    const base = log.segment * segmentPages
+    const rootBase = log.rootPage - (log.rootPage % segmentPages)
+    // a root is the only page of its row
+    let page = log.rootPage - (log.rootPage % log.array.rowPages) + log.array.rowPages
+    if (rootBase !== base) {
+        if (await readPages(log, rootBase, page, rootBase + log.rootTail, visit)) return
+        page = base
+        const between = log.between * segmentPages
+        if (between) if (await readPages(log, between, between, between + log.betweenTail, visit)) return
+    }
+    await readPages(log, base, page, base + log.next, visit)
+}
+
+/** Pages page..end-1 of the segment that begins with `first`. @returns whether `weakRow` ended it: what comes after is to be appended again */
+async function readPages(log: Log, first: number, page: number, end: number, visit: TailVisitor): Promise<boolean> {
+    const scratch = log.scratch
+    const header = log.anchors.header
+    const segmentPages = log.array.segmentPages
+    // up to here rows are whole, if the tail is: the last one was looked at
+    let whole = first + segmentPages
+    if (first === log.segment * segmentPages) {
+        const lastEnd = (log.lastRow + 1) * log.array.rowPages
+        // nothing is good behind it
+        if (lastEnd < end) end = lastEnd
+        whole = end
+    }
+    if (!log.isTailWhole) whole = 0
+    const before = log.rootPage < first || log.rootPage > page ? first - 1 : log.rootPage
+    const weak = log.weakRow * log.array.rowPages
+    const isWeak = weak >= first && weak < first + segmentPages
+    if (isWeak) if (weak < end) end = weak
+    if (end < whole) whole = end
+    for (; page < end; page++) {
+        // of a whole block the header is enough, if it is what it must be: a failover waits for this
+        if (page < whole)
+            if (await readBlockHeader(log, page, page - before)) {
+                const object = header.getAt(atOwner, "u32")
+                const block = header.getAt(atBlock, "u32")
+                let count = 1
+                // blocks come in order, so when as many of them as pages lie between two pages they are all there is between
+                for (let far = whole - 1 - page; far > 1; far = far >> 2)
+                    if (await readBlockHeader(log, page + far, page + far - before))
+                        if (header.getAt(atOwner, "u32") === object)
+                            if (header.getAt(atBlock, "u32") === block + far) {
+                                count = far + 1
+                                break
+                            }
+                visit(page, object, block, bodyBytes, count, undefined)
+                page += count - 1
+                continue
+            } else if (await isUnused(log.array, page, header)) continue
+        if (await log.readPage(page, scratch))
+            if (scratch[atType] === typeData)
+                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
+    }
+    return isWeak
+}
+
+/** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
+async function readBlockHeader(log: Log, page: number, since: number): Promise<boolean> {
+    const header = log.anchors.header
+    if (!(await readCopy(log.array, page, header, 0))) return false
+    return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
+}
+
+/** Looks through the rows of pages first..last, the last one first, for one of which an element lacks something: the first such row is `weakRow`. */
+async function findWeak(log: Log, first: number, last: number): Promise<void> {
+    const rowPages = log.array.rowPages
+    first = (first / rowPages) | 0
+    for (let row = (last / rowPages) | 0; row >= first; row--)
+        if (await badIn(log.array, row, log.scratch)) log.weakRow = row
+}
+
+/** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
+async function findEnd(log: Log, base: number, start: number, end: number): Promise<number> {
+    const rowPages = log.array.rowPages
+    const row = (base / rowPages) | 0
+    let low = (start / rowPages) | 0
+    let high = (end / rowPages) | 0
+    while (low < high) {
+        const middle = (low + high) >> 1
+        if (await rowIsBegun(log, row + middle)) low = middle + 1
+        else high = middle
+    }
+    return low * rowPages
+}
+
+async function rowIsBegun(log: Log, row: number): Promise<boolean> {
+    const header = log.anchors.header
+    for (let i = 0; i < log.array.elements; i++)
+        if (await readAt(log.array, i, row, header)) if (!pageIsBlank(header)) return true
+    return false
+}
+
+/** The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. */
+async function lastGood(log: Log, first: number, end: number): Promise<number> {
+    for (let page = end - 1; page >= first; page--) if (await log.readPage(page, log.scratch)) return page
+    return noPage
+}

@@ -37,6 +37,16 @@ describe("link step", function () {
         assert.ok(count(after) < count(before) - 5, `${count(before)} functions, ${count(after)} after`)
     })
 
+    it("conditions of several parts, and ways that end alike, come to the same before and after, in the VM", () => {
+        const before = compileUnlinked(sources("conditions.ts"))
+        const after = link(before)
+        const lines = printed(before)
+        assert.match(lines.at(-1)!, /^asked \d+$/)
+        assert.ok(lines.length > 250, `${lines.length} lines`)
+        assert.deepEqual(printed(after), lines)
+        assert.ok(functionBytesOf(after) < 0.85 * functionBytesOf(before))
+    })
+
     it("images are read and written without a difference, and code is taken apart without loss", () => {
         const before = compileUnlinked(sources("calls.ts"))
         const image = readImage(before)

@@ -105,7 +105,7 @@ export async function nodePrograms(client: TwinfilerClient, runtimes: Runtimes):
     const spare = runtimes.boards().filter(({ device }) => !isTaken.has(device))
     for (const board of spare) {
         if (silent.length === 0) break
-        const program = await programState(runtimes, board).catch(unlessSilent)
+        const program = await programOf(board, runtimes)
         if (!program || (program.bytes > 0 && !isProgramName(program.name))) continue
         const one = silent.find(({ node }) => boardOf(deviceOf(client, node)) === board.device) ?? silent[0]
         silent.splice(silent.indexOf(one), 1)
@@ -121,8 +121,15 @@ function deviceOf(client: TwinfilerClient, node: number): string {
 async function learn(one: NodeProgram, board: RuntimeBoard | undefined, runtimes: Runtimes): Promise<void> {
     if (!board) return
     one.board = board
-    one.program = await programState(runtimes, board).catch(unlessSilent)
+    one.program = await programOf(board, runtimes)
     one.facts = one.program && parseVersion(one.program.version)
+}
+
+/** Asked once more when another host had the board's ear. */
+async function programOf(board: RuntimeBoard, runtimes: Runtimes): Promise<ProgramState | undefined> {
+    const program = await programState(runtimes, board).catch(unlessSilent)
+    if (program || !(await runtimes.quiet(board.device))) return program
+    return programState(runtimes, board).catch(unlessSilent)
 }
 
 function unlessSilent(error: unknown): undefined {

@@ -85,9 +85,13 @@ const expected: Record<Miswiring, Expected> = {
 }
 
 /** Titles by result, and all that was printed. */
-function runSuite(fault: Miswiring, grep: string): Promise<{ ok: string[]; failed: string[]; out: string }> {
+function runSuite(
+    fault: Miswiring,
+    grep: string,
+    chip: string,
+): Promise<{ ok: string[]; failed: string[]; out: string }> {
     return new Promise((resolve, reject) => {
-        const args = ["tools/project/hw-tests.mjs", "--miswired", fault, "--grep", grep]
+        const args = ["tools/project/hw-tests.mjs", "--miswired", fault, "--chip", chip, "--grep", grep]
         const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
         let out = ""
         child.stdout.on("data", (text: Buffer) => (out += String(text)))
@@ -103,10 +107,12 @@ function runSuite(fault: Miswiring, grep: string): Promise<{ ok: string[]; faile
 describe("hw-tests on a cabinet with a fault", function () {
     this.timeout(300_000)
 
-    for (const fault of miswiringNames) {
+    const cases = miswiringNames.map(fault => ({ fault, chip: "W25Q128JV", of: "" }))
+    cases.push({ fault: "chip-lies", chip: "SDHC-4GB", of: " of a card" })
+    for (const { fault, chip, of } of cases) {
         const { grep, named, words, ok } = expected[fault]
-        it(`${fault} is named by "${named}" [R17 R20 R24]`, async () => {
-            const result = await runSuite(fault, grep)
+        it(`${fault}${of} is named by "${named}" [R17 R20 R24]`, async () => {
+            const result = await runSuite(fault, grep, chip)
             const what = `failed: ${result.failed.join("; ")}\nok: ${result.ok.join("; ")}\n${result.out}`
             assert.ok(
                 result.failed.some(title => title.startsWith(named)),

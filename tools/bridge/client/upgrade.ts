@@ -125,10 +125,10 @@ async function learn(one: NodeProgram, board: RuntimeBoard | undefined, runtimes
     one.facts = one.program && parseVersion(one.program.version)
 }
 
-/** Asked once more when another host had the board's ear. */
+/** Asked once more when another host had the board's ear, and nothing or half of it was answered. */
 async function programOf(board: RuntimeBoard, runtimes: Runtimes): Promise<ProgramState | undefined> {
     const program = await programState(runtimes, board).catch(unlessSilent)
-    if (program || !(await runtimes.quiet(board.device))) return program
+    if (program?.runtime || !(await runtimes.quiet(board.device))) return program
     return programState(runtimes, board).catch(unlessSilent)
 }
 

@@ -89,9 +89,10 @@ export class Labels {
         let leader = -1
         for (let slot = 0; slot < slotsMax; slot++) {
             if (this.states[slot] !== slotMember) continue
+            if (leader >= 0) if (this.idOf(slot) === this.idOf(leader)) continue
             if (!isEnough(this, slot)) continue
-            if (leader < 0) leader = slot
-            else if (this.idOf(slot) !== this.idOf(leader)) return false
+            if (leader >= 0) return false
+            leader = slot
         }
         return leader >= 0 && (await follow(this, leader))
     }

@@ -5,7 +5,7 @@
  */
 import { JDBridge, JDBus, SELF_ANNOUNCE } from "jacdac-ts"
 import { isError } from "../error"
-import { hostServiceClass, noticeKinds, noticeOf } from "../protocol/numbers"
+import { hostServiceClass, noticeKinds, noticeOf, partnerOf, silentAfterMs } from "../protocol/numbers"
 import { decodeNotice } from "../protocol/notices"
 import type { Clock, RandomU32 } from "./clock"
 import { announceFrame, commandFrame, commandsFrame, eachPacket, frameHead, type Packet } from "./jacdac-frame"
@@ -41,6 +41,9 @@ export interface ServiceBus {
 /** Jacdac, control service: a device counts its announcements up to here after a restart. */
 const announcementsMax = 15
 
+/** After this long a partner's silence is old news. */
+const vouchMsMax = 1_000
+
 class TransportBridge extends JDBridge {
     constructor(private readonly transport: FrameTransport) {
         super("twinfiler")
@@ -57,13 +60,17 @@ export class JacdacBus implements ServiceBus {
     private readonly ports = new Map<number, Port>()
     private readonly listeners = new Set<NoticeListener>()
     private readonly reportListeners = new Set<ReportListener>()
+    /** By node, when it said anything last. */
+    private readonly heardMs = new Map<number, number>()
+    private readonly host: Buffer
+    private announcements = 0
     /** Frames dropped because their CRC or their packets' lengths were wrong. */
     droppedFrames = 0
 
     /** Takes the transport over: it sets `onFrame`, and `close` closes it. */
     constructor(
         private readonly transport: FrameTransport,
-        options: { clock: Clock; random: RandomU32 },
+        private readonly options: { clock: Clock; random: RandomU32 },
     ) {
         const { clock, random } = options
         this.jdbus = new JDBus([], {
@@ -75,12 +82,8 @@ export class JacdacBus implements ServiceBus {
         this.jdbus.backgroundRefreshRegisters = false
         this.bridge = new TransportBridge(transport)
         this.bridge.bus = this.jdbus
-        const host = Buffer.from(randomDevice(random), "hex")
-        let announcements = 0
-        this.jdbus.on(SELF_ANNOUNCE, () => {
-            announcements = Math.min(announcements + 1, announcementsMax)
-            transport.send(announceFrame(host, announcements, hostServiceClass))
-        })
+        this.host = Buffer.from(randomDevice(random), "hex")
+        this.jdbus.on(SELF_ANNOUNCE, () => this.announce())
         transport.onFrame = frame => this.receive(frame)
         this.jdbus.emit(SELF_ANNOUNCE) // at once: a node without a partner is mute until it knows a host
     }
@@ -116,6 +119,20 @@ export class JacdacBus implements ServiceBus {
         await this.transport.close?.()
     }
 
+    private announce(): void {
+        this.announcements = Math.min(this.announcements + 1, announcementsMax)
+        this.transport.send(announceFrame(this.host, this.announcements, hostServiceClass))
+    }
+
+    /**
+     * A node takes its partner for dead only when it hears somebody else meanwhile: else it may be the one that is cut off. When a partner
+     * falls silent, this host lets it hear so at its next beats and does not wait for its own time to announce itself.
+     */
+    private vouch(node: number): void {
+        const silentMs = this.options.clock.now() - (this.heardMs.get(partnerOf(node)) ?? -Infinity)
+        if (silentMs >= silentAfterMs && silentMs < vouchMsMax) this.announce()
+    }
+
     private receive(bytes: Uint8Array): void {
         const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         const head = frameHead(frame)
@@ -124,7 +141,11 @@ export class JacdacBus implements ServiceBus {
             const isWhole = eachPacket(frame, (_, code, data) => {
                 const notice = noticeOf(code)
                 if (!notice) return
-                if (notice.kind === noticeKinds.beat) this.learn(notice.node, data)
+                this.heardMs.set(notice.node, this.options.clock.now())
+                if (notice.kind === noticeKinds.beat) {
+                    this.learn(notice.node, data)
+                    this.vouch(notice.node)
+                }
                 for (const listener of this.listeners) listener(notice.node, notice.kind, data)
             })
             if (!isWhole) this.droppedFrames++

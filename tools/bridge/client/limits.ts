@@ -5,8 +5,6 @@ import { windowBlocksMax } from "../protocol/numbers"
 export const resendWaitsMs = [300, 600, 1_200, 2_000] as const
 /** Nothing is given up earlier, unless the caller says so. */
 export const timeoutDefaultMs = 30_000
-/** A node not heard for so long is silent: it controls nothing as far as the host knows. */
-export const silentAfterMs = 400
 /** Of two boards that bear one number, the one not heard for so long is gone. Meanwhile each may reset the other: a start takes 2 s. */
 export const rivalMs = 10_000
 /** After the first node was heard: beats come each 100 ms, 300 when a node is busy, so all have been heard by then. */

@@ -3,10 +3,10 @@
  * been heard for 400 ms controls nothing, nor does one whose number two boards bear: nothing is sent to either.
  * Listeners hear when a volume's controller or its epoch has changed, and when a silent controller is heard again.
  */
-import { beatFlags, partnerOf, volumesMax } from "../protocol/numbers"
+import { beatFlags, partnerOf, silentAfterMs, volumesMax } from "../protocol/numbers"
 import type { Beat } from "../protocol/notices"
 import type { Clock } from "../bus/clock"
-import { rivalMs, silentAfterMs } from "./limits"
+import { rivalMs } from "./limits"
 
 export interface NodeView {
     /** 0 is `a`. */

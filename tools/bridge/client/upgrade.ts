@@ -15,12 +15,12 @@ import {
     partnerOf,
     protocolVersion,
     roleNames,
+    silentAfterMs,
     vetoAlready,
     vetoUnderWay,
     volumeLetter,
 } from "../protocol/numbers"
 import type { TwinfilerClient } from "./client"
-import { silentAfterMs } from "./limits"
 
 export interface NodeProgram {
     node: number

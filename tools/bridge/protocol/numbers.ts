@@ -8,6 +8,9 @@ export const serviceClassOf = (pair: number): number => 0x17f11e50 + 2 * pair
 /** What a host announces, for nodes to speak to while their partner is silent. */
 export const hostServiceClass = 0x17f11e51
 
+/** A node not heard for so long is silent: it controls nothing as far as anybody knows. */
+export const silentAfterMs = 400
+
 export const frameBytesMax = 236
 export const blockBytesMax = 224
 export const nameBytesMax = 200

@@ -30,6 +30,8 @@ export const fenceMsMax = 100
 export const letGoMs = 10
 /** A partner that has not let go of its array by then, and was not to be forced, keeps it. */
 export const letGoMsMax = 5000
+/** A partner that was asked to let go, and whose OWN fell, is believed when a beat says so, too: for so long, else it is fenced. */
+export const wordMsMax = 250
 /** A partner that waits for giveback, after a takeover nobody asked for, is given its array back after this long. */
 export const givebackMs = 10000
 /** So many givebacks of its own accord in so long; then only when asked, until the time is over: a board that keeps dying is left alone. */

@@ -31,6 +31,7 @@ import {
     resetMs,
     retryMs,
     silentMs,
+    wordMsMax,
     tickMs,
 } from "../config"
 
@@ -132,8 +133,9 @@ export class PairState {
     /** Partner's role by its last beat, -1 = unknown. */
     partnerRole = -1
     partnerSeenOwning = false
-    /** When the partner's OWN was seen to rise. */
+    /** When the partner's OWN was seen to rise, and to fall. */
     partnerUpMs = 0
+    partnerLowMs = 0
     heardPartnerMs = -100000
     heardBusMs = -100000
     /** Ticks since others were heard while the partner was silent; -1 = they were not. */
@@ -310,7 +312,9 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
     }
     if (event === evTick) {
         if (s.aloneTicks >= 0) s.aloneTicks++
-        if (arg & 1) if (!s.partnerOwn) s.partnerUpMs = nowMs
+        if (!(arg & 1)) {
+            if (s.partnerOwn) s.partnerLowMs = nowMs
+        } else if (!s.partnerOwn) s.partnerUpMs = nowMs
         if (arg & 2) if (!s.partnerHold) s.partnerHoldMs = nowMs
         s.partnerOwn = arg & 1
         s.partnerHold = (arg >> 1) & 1
@@ -441,6 +445,9 @@ function stepTakingOver(s: PairState, event: number, nowMs: number, actions: num
             if (s.partnerHold) endTakeover(s, vetoBusy, nowMs, actions)
             else if (nowMs - s.sinceMs > letGoMsMax) endTakeover(s, vetoHeld, nowMs, actions)
             else if (partnerSilent(s, nowMs)) beginTakeover(s, causeSilence, nowMs, actions)
+        } else if (s.asking && s.partnerRole !== waiting) {
+            // its wire may be broken, and it may still drive: its word, or the fence
+            if (nowMs - s.partnerLowMs > wordMsMax) beginTakeover(s, causeAsked, nowMs, actions)
         } else if (s.partnerOwn) {
             if (nowMs - s.sinceMs > fenceMsMax) endTakeover(s, vetoLines, nowMs, actions)
         } else if (nowMs - s.sinceMs >= resetMs) {

@@ -74,8 +74,9 @@ export class Listener {
             this.partnerUptimeMs = uptimeMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
-            node.other.volume.log.anchors.hint = payload[30]
-            node.home.volume.log.anchors.hint = payload[31]
+            // one that lets go of a volume says nothing of it any more
+            if (payload[30]) node.other.volume.log.anchors.hint = payload[30]
+            if (payload[31]) node.home.volume.log.anchors.hint = payload[31]
             if (payload[29] !== node.pair.mode) this.control.event(evPartnerMode, payload[29] & 1)
             this.control.event(evPartner, payload[6])
             return

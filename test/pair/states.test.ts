@@ -19,6 +19,7 @@ import {
     retryMs,
     silentMs,
     tickMs,
+    wordMsMax,
 } from "../../src/config"
 import * as r from "../../src/pair/role"
 import { roleNames } from "./pair-world"
@@ -398,13 +399,31 @@ const rows: Row[] = [
     ["letting go, the home array fails", r.lettingGo, {}, r.evHomeFailed, 0, r.degraded, [r.doDropHome, r.doOwnLow]],
     ["taking over, asking, OWN still high", r.takingOver, asking, r.evTick, own, r.takingOver, []],
     [
-        "taking over, asking, OWN low: mounts, and RESET was never pulled [R15]",
+        "taking over, asking, OWN low, and the partner says that it waits: mounts, and RESET was never pulled [R15]",
         r.takingOver,
-        { ...asking, partnerOwn: 0 },
+        { ...asking, partnerOwn: 0, partnerRole: r.waiting },
         r.evTick,
         0,
         r.takingOver,
         [r.doMountPartner],
+    ],
+    [
+        "taking over, asking, OWN just fell and the partner has not said why: its wire may be broken [R31]",
+        r.takingOver,
+        { ...asking, partnerOwn: 0, partnerRole: r.lettingGo, partnerLowMs: now - wordMsMax },
+        r.evTick,
+        0,
+        r.takingOver,
+        [],
+    ],
+    [
+        "taking over, asking, OWN low for long and no word of the partner: fenced [R31]",
+        r.takingOver,
+        { ...asking, partnerOwn: 0, partnerRole: r.lettingGo, partnerLowMs: now - wordMsMax - 1 },
+        r.evTick,
+        0,
+        r.takingOver,
+        [r.doHoldHigh, r.doResetLow],
     ],
     [
         "taking over, asking, the partner asks, too: neither gets it [R31]",

@@ -43,7 +43,11 @@ function line(
 const lineRows: Row[] = [
     line("OWN stuck high: both go on", "OWN", "high", keeps),
     line("OWN stuck low: its array goes to the partner", "OWN", "low", partnerServes),
-    line("OWN with a glitch: the partner takes over and gives back", "OWN", "glitch", partnerServes),
+    {
+        name: "OWN low for 150 ms: the partner takes over and gives back",
+        fault: { node: "a", line: "OWN", way: "glitch", us: 150_000 },
+        ...partnerServes,
+    } as Row,
     line("OWN cut: the partner fences the node and takes over", "OWN", "cut", partnerServes),
     line("HOLD stuck high: the partner lets go, the node takes over", "HOLD", "high", nodeServes),
     line("HOLD stuck low: both go on", "HOLD", "low", keeps),
@@ -112,17 +116,18 @@ describe("cabinet: line and bus faults, by the table", function () {
                 holds(row, "b", await showRow(seed + 50, otherNode(row.fault)))
             })
 
-    // 15 ms: seen once or twice by a program that looks each 10 ms, which decides whether the partner lets go
-    it("line: HOLD with a glitch: the partner lets go or does not; both are served [R31]", async () => {
-        for (const [i, node] of (["a", "b"] as const).entries()) {
-            const shown = await showRow(4_300 + i, { node, line: "HOLD", way: "glitch" })
-            const told = JSON.stringify(shown)
-            assert.equal(shown.served, "ab", told)
-            assert.ok(shown.takeovers <= 1, told)
-            assert.ok(shown.healthyMs <= givebackMs, told)
-            assert.ok(shown.slowestMs < lateMs, told)
-        }
-    })
+    // 15 ms: a program that looks each 10 ms, but less often while it computes, sees it twice, once or not at all, which decides what becomes of it
+    for (const name of ["OWN", "HOLD"] as const)
+        it(`line: ${name} with a glitch: the volume changes hands or does not; both are served [R31]`, async () => {
+            for (const [i, node] of (["a", "b"] as const).entries()) {
+                const shown = await showRow(4_300 + i, { node, line: name, way: "glitch" })
+                const told = JSON.stringify(shown)
+                assert.equal(shown.served, "ab", told)
+                assert.ok(shown.takeovers <= 1, told)
+                assert.ok(shown.healthyMs <= givebackMs, told)
+                assert.ok(shown.slowestMs < lateMs, told)
+            }
+        })
 
     it("a second fault: OWN stuck high, and the node loses power: its volume is away until it is back, the other is served [R31]", async () => {
         const shown = await showRow(4_406, { node: "a", line: "OWN", way: "high" }, usualMs, "a")

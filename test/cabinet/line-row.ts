@@ -17,7 +17,8 @@ const healthyMsMax = 60_000
 const glitchUs = 15_000
 
 export type Fault =
-    | { node: "a" | "b"; line: LineName; way: LineFault | "glitch" }
+    /** `us`: how long a glitch lasts. */
+    | { node: "a" | "b"; line: LineName; way: LineFault | "glitch"; us?: number }
     /** Who is on one piece of the bus hears the others there. */
     | { bus: string[][] }
 
@@ -114,9 +115,9 @@ function begin({ simulation }: SimSession, fault: Fault): () => void {
         simulation.wire.fault.cut = pieces(...fault.bus)
         return () => (simulation.wire.fault.cut = undefined)
     }
-    const { node, line, way } = fault
+    const { node, line, way, us } = fault
     if (way === "glitch") {
-        simulation.glitchLine(node, line, glitchUs)
+        simulation.glitchLine(node, line, us ?? glitchUs)
         return () => undefined
     }
     simulation.cabinet.faultLine(node, line, way, simulation.nowNs)

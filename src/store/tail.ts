@@ -11,7 +11,7 @@ import { badIn, isUnused } from "./redundancy"
 /** Type and length of a page that holds a whole block. */
 const wholeBlock = typeData | (bodyBytes << 8)
 
-/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds a single one, if more than its header was read. */
+/** Told of `count` data pages of the log's tail, the blocks from `block` on; `buffer` holds one that is not a whole block. */
 export type TailVisitor = (
     page: number,
     object: number,
@@ -96,7 +96,6 @@ export async function readTail(log: Log, visit: TailVisitor): Promise<void> {
 /** Pages page..end-1 of the segment that begins with `first`. @returns whether `weakRow` ended it: what comes after is to be appended again */
 async function readPages(log: Log, first: number, page: number, end: number, visit: TailVisitor): Promise<boolean> {
     const scratch = log.scratch
-    const header = log.anchors.header
     const segmentPages = log.array.segmentPages
     // up to here rows are whole, if the tail is: the last one was looked at
     let whole = first + segmentPages
@@ -113,27 +112,35 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
     if (isWeak) if (weak < end) end = weak
     if (end < whole) whole = end
     for (; page < end; page++) {
-        // of a whole block the header is enough, if it is what it must be: a failover waits for this
         if (page < whole)
-            if (await readBlockHeader(log, page, page - before)) {
-                const object = header.getAt(atOwner, "u32")
-                const block = header.getAt(atBlock, "u32")
-                let count = 1
-                // blocks come in order, so when as many of them as pages lie between two pages they are all there is between
-                for (let far = whole - 1 - page; far > 1; far = far >> 2)
-                    if (await readBlockHeader(log, page + far, page + far - before))
-                        if (header.getAt(atOwner, "u32") === object)
-                            if (header.getAt(atBlock, "u32") === block + far) {
-                                count = far + 1
-                                break
-                            }
-                visit(page, object, block, bodyBytes, count, undefined)
-                page += count - 1
-                continue
-            } else if (await isUnused(log.array, page, header)) continue
-        if (await log.readPage(page, scratch))
-            if (scratch[atType] === typeData)
-                visit(page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"), scratch[atLength], 1, scratch)
+            if (!(await readBlockHeader(log, page, page - before)))
+                if (await isUnused(log.array, page, log.anchors.header)) continue
+        if (!(await log.readPage(page, scratch))) continue
+        if (scratch[atType] !== typeData) continue
+        const object = scratch.getAt(atOwner, "u32")
+        const block = scratch.getAt(atBlock, "u32")
+        const bytes = scratch[atLength]
+        let far = 0
+        if (bytes === bodyBytes) {
+            // blocks come in order, so when as many of them as pages lie between two pages they are all there is between: a failover waits
+            // for this. Headers alone may have a wrong bit, and say that a page is another file's
+            const most = whole - 1 - page
+            let next = most > 0 ? 1 : 0
+            while (next > far && (await isBlock(log, page + next, before, object, block + next))) {
+                far = next
+                next = far << 2
+                if (next > most) next = most
+            }
+            if (far)
+                if (
+                    !(await log.readPage(page + far, scratch)) ||
+                    scratch.getAt(atOwner, "u32") !== object ||
+                    scratch.getAt(atBlock, "u32") !== block + far
+                )
+                    far = 0
+        }
+        visit(page, object, block, bytes, far + 1, bytes === bodyBytes ? undefined : scratch)
+        page += far
     }
     return isWeak
 }
@@ -143,6 +150,13 @@ async function readBlockHeader(log: Log, page: number, since: number): Promise<b
     const header = log.anchors.header
     if (!(await readCopy(log.array, page, header, 0))) return false
     return header.getAt(atType, "i32") === (wholeBlock | (since << 16))
+}
+
+/** Whether a page's header is that of a whole block of a file. */
+async function isBlock(log: Log, page: number, before: number, object: number, block: number): Promise<boolean> {
+    if (!(await readBlockHeader(log, page, page - before))) return false
+    const header = log.anchors.header
+    return header.getAt(atOwner, "u32") === object && header.getAt(atBlock, "u32") === block
 }
 
 /** Looks through the rows of pages first..last, the last one first, for one of which an element lacks something: the first such row is `weakRow`. */

@@ -130,8 +130,9 @@ export class Upload {
 
     /** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
     takeAgain(log: Log, block: number, bytes: number, buffer: Buffer): boolean {
-        // the whole block again: an earlier mount found it weak
-        if (block === this.blocks - 1) if (bytes === bodyBytes) if (this.runPages.length > 0) dropLastBlock(this, log)
+        // the whole block again: an earlier mount found it weak. What is held of the next one stays
+        if (block === this.blocks - 1)
+            if (bytes === bodyBytes) if (this.partialBytes === 0) if (this.runPages.length > 0) dropLastBlock(this, log)
         if (block !== this.blocks) return false
         if (bytes < this.partialBytes) return false
         if (buffer) this.buffer.blitAt(0, buffer, 0, pageBufferBytes)

@@ -5,10 +5,12 @@ import { takenBytes } from "../../src/store/upload"
 import { smallGeometries } from "../support/store-geometries"
 import { StoreBench } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
+import { Random } from "../../tools/sim/random"
 
 const pageBytes = 256
 const headerBytes = 20
 const blockBytes = 236
+const bytesOf = (random: Random, bytes: number) => Buffer.from(random.bytes(bytes))
 
 describe("store: the tail of uploads", function () {
     this.timeout(60_000)
@@ -46,5 +48,37 @@ describe("store: the tail of uploads", function () {
                             )
                         }
                     }
+        })
+
+    for (const geometry of smallGeometries([2, 4]))
+        it(`${geometry.name}: mounts that write a weak row again are cut one after the other: what is acknowledged stays so [R23] [R22]`, async () => {
+            const { part, segmentRows, elements } = geometry
+            let weak = 0
+            for (let seed = 0; seed < 40; seed++) {
+                const random = new Random(`weak ${seed}`)
+                const bench = new StoreBench(part, segmentRows, seed, elements)
+                const host = new StoreHost(bench)
+                assert.equal(await bench.mount(), true)
+                await host.hello()
+                bench.isIdleAfterMount = () => false
+                const upload = await host.create()
+                await host.write(upload, bytesOf(random, blockBytes * 2))
+                // a row that is torn, and what follows it: whole blocks and then a part of one, twice
+                bench.cutPowerAt(bench.operations, 0.3 + 0.6 * random.float())
+                await host.write(upload, bytesOf(random, blockBytes * 2 + 56))
+                await host.write(upload, bytesOf(random, 1))
+                for (let mount = 0; mount < 12; mount++) {
+                    host.again.push({ after: random.int(8), fraction: random.float() })
+                    bench.cutPowerNow()
+                    // compares what is held with what was acknowledged
+                    await host.powerUp()
+                    if (bench.volume.isRestored) weak++
+                }
+                bench.cutPowerNow()
+                await host.powerUp()
+                await bench.tidyAfterMount()
+                host.check()
+            }
+            assert.ok(weak > 0)
         })
 })

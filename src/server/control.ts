@@ -43,6 +43,7 @@ import {
     vetoAlready,
 } from "../pair/role"
 import { platform } from "../platform"
+import { changeSegment } from "../store/log"
 import { badRequest, ok, vetoed } from "../store/status"
 import { clearRecorded } from "./copies"
 import { eventRole, noteState, record } from "./events"
@@ -93,6 +94,8 @@ export class Control {
         this.lines = lines
         this.actions = []
         this.jobs = []
+        node.home.volume.cleaner.jobs = this.jobs
+        node.other.volume.cleaner.jobs = this.jobs
         this.askedVerb = 0
         this.askedTag = 0
         this.askedAs = 0
@@ -344,6 +347,9 @@ async function release(control: Control, hosted: Hosted, event: number): Promise
     dropReads(control.node.reads, hosted)
     try {
         await hosted.volume.commit()
+        // room for whoever takes it over, who knows of no erased segment: an erase would keep its first clients waiting
+        const log = hosted.volume.log
+        if (log.erased) if (log.room() < log.array.segmentPages >> 2) await changeSegment(log)
         await hosted.volume.array.settle()
     } catch (e) {
         // what was acknowledged is on the array; the next mount finds it

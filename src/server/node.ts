@@ -60,6 +60,8 @@ export class NodeServer {
         this.other = newHosted(number ^ 1, other, cache, scratch)
         this.pair = new PairState()
         this.inbox = new Inbox()
+        this.home.volume.cleaner.waiting = this.inbox
+        this.other.volume.cleaner.waiting = this.inbox
         this.journal = new Journal()
         this.recorded = new Recorded()
         this.reads = new Reads()

@@ -39,6 +39,7 @@ import { firmwareVersion } from "../version"
 import { eraseAhead } from "../store/log"
 import { describeArray } from "../store/array-figures"
 import { repairStep } from "../store/repair"
+import { isRoomy } from "../store/volume"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -53,6 +54,8 @@ const answerHeadBytes = 12
 const answerBytesMax = 236
 /** Idle for this long, an upload's unfinished page is programmed, and work that can wait is done. */
 const quietMs = 25
+/** And for this long, what takes longer and has room to wait. */
+const restMs = 250
 
 /** Commands in a row before file data, or a change of control, has its turn. */
 const commandsPerStep = 8
@@ -97,8 +100,8 @@ export class Worker {
                         // the runtime ends a program that computes for 131,072 operations without a rest; most steps rest at a chip, not all
                         await platform.sleep(1)
                         // a rebuild goes on under load, too
-                        await tidy(this, this.node.home, this.node.nowMs)
-                        await tidy(this, this.node.other, this.node.nowMs)
+                        await tidy(this, this.node.home, this.node.nowMs, true)
+                        await tidy(this, this.node.other, this.node.nowMs, true)
                     }
             } catch (e) {
                 console.log("! " + e)
@@ -216,9 +219,9 @@ async function step(worker: Worker): Promise<boolean> {
     if (await readOn(worker)) return true
     const now = node.nowMs
     if (now - worker.lastCommandMs < quietMs) return false
-    if (await tidy(worker, node.home, now)) return true
-    if (await tidy(worker, node.other, now)) return true
-    worker.tidied = true
+    if (await tidy(worker, node.home, now, false)) return true
+    if (await tidy(worker, node.other, now, false)) return true
+    worker.tidied = now - worker.lastCommandMs >= restMs
     return false
 }
 
@@ -448,7 +451,8 @@ function read(worker: Worker, frame: Buffer, bytes: number): void {
     }
 }
 
-async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<boolean> {
+/** @param isBusy there is no rest to wait for. @returns false when there was nothing to do */
+async function tidy(worker: Worker, hosted: Hosted, nowMs: number, isBusy: boolean): Promise<boolean> {
     if (!hosted.serving) return false
     const volume = hosted.volume
     for (let i = 0; i < volume.uploads.length; i++) {
@@ -460,10 +464,16 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number): Promise<bool
                     return worker.unsettled
                 }
     }
-    if (volume.orphans) {
-        await volume.reclaim()
-        return true
-    }
-    if (await eraseAhead(volume.log)) return true
-    return await repairStep(volume.repair, nowMs)
+    const rests = nowMs - worker.lastCommandMs >= restMs
+    if (volume.orphans)
+        if (rests || !isRoomy(volume)) {
+            await volume.reclaim()
+            return true
+        }
+    const log = volume.log
+    if (rests || log.room() < log.array.segmentPages >> 2) if (await eraseAhead(log)) return true
+    // looking after a segment that was left waits for a rest, if there is one; a rebuild and a scrub go on in every gap
+    const repair = volume.repair
+    if (!rests && !isBusy) if (repair.rate + repair.retiring === 0) if (volume.array.joining < 0) return false
+    return await repairStep(repair, nowMs)
 }

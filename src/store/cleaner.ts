@@ -12,6 +12,10 @@ import { Upload } from "./upload"
 /** Pages appended, and pages looked at, in one step. */
 const movesMax = 48
 const looksMax = 256
+/** A segment of so many pages holds what many operations write: one free segment less is no hurry. */
+export const wideSegmentPages = 256
+/** Moved in a step when somebody waits for its end. */
+const waitedForMax = 4
 /** Emptying segments with more of their pages in use, of 256, gains nothing; with fewer it surely does. */
 const mostMax = 224
 const mostMin = 128
@@ -33,6 +37,11 @@ export class Cleaner {
     /** With so much of a segment in use, of 256, emptying it gains something, as far as is known; and the pages live when that was found. */
     most: number
     mostLive: number
+    /** How many commands wait, and changes of control. */
+    waiting: { count: number }
+    jobs: number[]
+    /** What is moved now is needed: who waits has to. */
+    isUrgent: boolean
 
     constructor(log: Log, tree: Tree, uploads: Upload[], scratch: Buffer) {
         this.log = log
@@ -40,6 +49,9 @@ export class Cleaner {
         this.uploads = uploads
         this.scratch = scratch
         this.extent = Buffer.alloc(6)
+        this.waiting = { count: 0 }
+        this.jobs = []
+        this.isUrgent = true
         this.begin()
     }
 
@@ -84,15 +96,25 @@ export class Cleaner {
         let looks = 0
         const available = log.usage.available()
         // the fewer free segments there are, the more at a time
-        const max = available < 7 ? (10 - available) << 4 : movesMax
+        let max = available < 7 ? (10 - available) << 4 : movesMax
+        const isWide = segmentPages >= wideSegmentPages
+        if (isWide) if (available === 4 || available === 5) max = (6 - available) << 4
+        this.isUrgent = !isWide || available < 6
         while (moves < max && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
+            if (moves >= waitedForMax) if (isAwaited(this)) break
             const page = victim * segmentPages + this.cursor
             this.cursor++
             looks++
             if (!(await log.readPage(page, scratch))) continue
             const type = scratch[atType]
             if (type === typeData) {
-                const count = await moveData(this, page, scratch.getAt(atOwner, "u32"), scratch.getAt(atBlock, "u32"))
+                const count = await moveData(
+                    this,
+                    page,
+                    scratch.getAt(atOwner, "u32"),
+                    scratch.getAt(atBlock, "u32"),
+                    isWide ? max - moves : movesMax,
+                )
                 moves += count
                 if (count > 1) this.cursor += count - 1
             } else if (type === typeNode) {
@@ -162,8 +184,13 @@ function pick(cleaner: Cleaner): void {
     if (available === 3) if (!cleaner.victim) cleaner.most = most + 8
 }
 
-/** Moves a block, and those that follow it in its extent. @returns how many */
-async function moveData(cleaner: Cleaner, page: number, object: number, block: number): Promise<number> {
+/** Whether somebody waits for the end of a step. */
+function isAwaited(cleaner: Cleaner): boolean {
+    return !cleaner.isUrgent && cleaner.waiting.count + cleaner.jobs.length > 0
+}
+
+/** Moves a block, and those that follow it in its extent, `most` in all. @returns how many */
+async function moveData(cleaner: Cleaner, page: number, object: number, block: number, most: number): Promise<number> {
     const log = cleaner.log
     const tree = cleaner.tree
     const scratch = cleaner.scratch
@@ -179,10 +206,12 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     await log.ensure(1)
     let max = count - offset
     if (max > movesMax) max = movesMax
+    if (max > most) max = most
     if (max > log.room()) max = log.room()
     const to = log.segment * log.array.segmentPages + log.next
     let moved = 0
     while (moved < max) {
+        if (moved >= waitedForMax) if (isAwaited(cleaner)) break
         if (!(await log.readPage(page + moved, scratch))) break
         if (scratch.getAt(atBlock, "u32") !== block + moved) break
         await log.append(scratch, typeData, scratch[atLength], object, block + moved)

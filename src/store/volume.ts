@@ -14,7 +14,7 @@
 import { ElementArray } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { Cleaner } from "./cleaner"
+import { Cleaner, wideSegmentPages } from "./cleaner"
 import {
     Directory,
     flagDropped,
@@ -53,8 +53,10 @@ const operationPagesMax = 64
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
 const reclaimStepsMax = 4
-/** With fewer free segments than this the cleaner works while the node is idle, and a step or more before each operation. */
+/** With fewer free segments than this the cleaner works while the node is idle. */
 const cleanBelow = 8
+/** And with fewer than this a step or more before each operation, where segments are so large that many operations fit into one. */
+const cleanAtOnceBelow = 6
 /** Data pages after which it does so in a file that is being written. */
 const paceTailMax = 32
 
@@ -387,9 +389,8 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
 
 /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */
 async function makeSpace(volume: Volume): Promise<boolean> {
-    // right after a mount others wait already, and the operation's own commit is the one that is owed
     if (volume.orphans)
-        if (!volume.isRestored || volume.log.usage.available() < cleanBelow) {
+        if (!isRoomy(volume)) {
             for (let i = 0; i < reclaimStepsMax; i++) {
                 if (i > 0) if (volume.freePages() > 0) break
                 await volume.reclaim()
@@ -401,6 +402,13 @@ async function makeSpace(volume: Volume): Promise<boolean> {
             }
         }
     return volume.freePages() > 0
+}
+
+/** Whether there is so much room that giving back may wait until nobody waits. The operation's own commit is the one that a mount left, too. */
+export function isRoomy(volume: Volume): boolean {
+    const available = volume.log.usage.available()
+    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && available >= cleanBelow
+    return available >= cleanAtOnceBelow && volume.freePages() > 0
 }
 
 /** @returns false when there was nothing to do */

@@ -65,10 +65,9 @@ export class Anchors {
      * failover waits for that.
      */
     hint: number
-    /** Positions, as bits, of which the anchor read last was good; those of the sector's first slot; and the slots that were looked at. */
+    /** Positions, as bits, of which the anchor read last was good, and those of the sector's first slot. */
     goodOn: number
     openOn: number
-    lookedAt: number
 
     constructor(array: ElementArray, scratch: Buffer) {
         this.array = array
@@ -106,12 +105,10 @@ export class Anchors {
             }
             if (first === 0) return false
         } else this.openOn = this.goodOn
-        this.lookedAt = this.array.writeMask
-        // within the sector: the last programmed slot, and back from there to one that is good. No two slots before it are blank
-        let used = 0
-        if (hint > first) if (hint < first + sectorPages) if (!(await slotIsBlank(this, hint))) used = hint - first
-        for (let i = used + 1; i <= used + 2 && i < sectorPages; i++)
-            if (!(await slotIsBlank(this, first + i))) used = i
+        // within the sector: the last programmed slot, and back from there to one that is good. Before it any may be blank, on some of the elements
+        // or all, as cuts left them
+        let used = hint > first && hint < first + sectorPages ? hint - first : 0
+        for (let i = sectorPages - 1; i > used; i--) if (!(await slotIsBlank(this, first + i))) used = i
         let at = used
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
         while (at > 0 && (await readAnchor(this, first + at)) <= newest) at--
@@ -140,15 +137,11 @@ export class Anchors {
         return true
     }
 
-    /**
-     * A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it; and an element that
-     * is not used after all may have told of slots that are blank on the others. Then the sector gets no more.
-     */
+    /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
     checkSector(): void {
         const array = this.array
         for (let position = 0; position < array.elements; position++)
             if (isWritten(array, array.slots[position])) if (!(this.openOn & (1 << position))) this.sectorIsOpen = false
-        if (this.lookedAt !== array.writeMask) this.sectorIsOpen = false
     }
 
     /**

@@ -108,7 +108,7 @@ export class Anchors {
         // within the sector: the last programmed slot, and back from there to one that is good. Before it any may be blank, on some of the elements
         // or all, as cuts left them
         let used = hint > first && hint < first + sectorPages ? hint - first : 0
-        for (let i = sectorPages - 1; i > used; i--) if (!(await slotIsBlank(this, first + i))) used = i
+        for (let i = sectorPages - 1; i > used; i--) if (!(await slotIsBlank(this, first + i, this.header))) used = i
         let at = used
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
         while (at > 0 && (await readAnchor(this, first + at)) <= newest) at--
@@ -131,6 +131,8 @@ export class Anchors {
         this.isTailWhole = buffer[atBody + 34] !== 0
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
         // a slot whose programming was cut may read as blank: leave one free
+        // and one may hold bits of a cut program behind its header
+        while (used + 2 < sectorPages && !(await slotIsBlank(this, first + used + 2, buffer))) used++
         this.slot = used + 2 < sectorPages ? first + used + 2 : first + sectorPages
         if (this.slot === sectors * sectorPages) this.slot = sectorPages
         this.sectorIsOpen = true
@@ -277,9 +279,8 @@ async function readAnchor(anchors: Anchors, page: number): Promise<number> {
     return newest
 }
 
-async function slotIsBlank(anchors: Anchors, page: number): Promise<boolean> {
+async function slotIsBlank(anchors: Anchors, page: number, buffer: Buffer): Promise<boolean> {
     for (let position = 0; position < anchors.array.elements; position++)
-        if (await readReserved(anchors.array, position, page, anchors.header))
-            if (!pageIsBlank(anchors.header)) return false
+        if (await readReserved(anchors.array, position, page, buffer)) if (!pageIsBlank(buffer)) return false
     return true
 }

@@ -5,7 +5,7 @@
 
 import { readAt, readCopy } from "../array/array"
 import { Log, clearTail, measure } from "./log"
-import { atBlock, atLength, atOwner, atSince, atType, bodyBytes, noPage, pageIsBlank, typeData } from "./page"
+import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, pageIsBlank, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
 
 /** Type and length of a page that holds a whole block. */
@@ -35,7 +35,7 @@ export async function openLog(log: Log): Promise<boolean> {
     const base = log.segment * segmentPages
     const end = await findEnd(log, base, anchors.start, segmentPages)
     // the last good page tells where the newest root is; in a segment without one it is the anchor's
-    let last = await lastGood(log, base, base + end)
+    let last = await lastGood(log, base, base + end, base + anchors.start)
     if (last !== noPage) {
         const since = log.scratch.getAt(atSince, "u16")
         if (since <= last - base) log.rootPage = last - since
@@ -50,9 +50,14 @@ export async function openLog(log: Log): Promise<boolean> {
         log.since = base + log.next - root
     } else {
         log.since = log.next + 1
-        if (last === noPage) if (between) last = await lastGood(log, between, between + log.betweenTail)
+        if (last === noPage) if (between) last = await lastGood(log, between, between + log.betweenTail, noPage)
         if (last === noPage)
-            last = await lastGood(log, root, log.rootTail ? rootSegment * segmentPages + log.rootTail : root + 1)
+            last = await lastGood(
+                log,
+                root,
+                log.rootTail ? rootSegment * segmentPages + log.rootTail : root + 1,
+                noPage,
+            )
         log.tailBefore = log.betweenTail + (log.rootTail ? rootSegment * segmentPages + log.rootTail - root - 1 : 0)
     }
     const row = last === noPage ? -1 : (last / rowPages) | 0
@@ -188,8 +193,13 @@ async function rowIsBegun(log: Log, row: number): Promise<boolean> {
     return false
 }
 
-/** The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. */
-async function lastGood(log: Log, first: number, end: number): Promise<number> {
-    for (let page = end - 1; page >= first; page--) if (await log.readPage(page, log.scratch)) return page
+/**
+ * The last page of first..end-1 of which a copy is good, loaded into `scratch`; noPage when there is none. From `start` on those that were
+ * there before the anchor are not the log's: an element did not take the erase.
+ */
+async function lastGood(log: Log, first: number, end: number, start: number): Promise<number> {
+    for (let page = end - 1; page >= first; page--)
+        if (await log.readPage(page, log.scratch))
+            if (page < start || log.scratch.getAt(atSerial, "u32") >= log.anchors.serial) return page
     return noPage
 }

@@ -1,6 +1,6 @@
 /** Which root is the state, and where the log ends. From docs/FORMAT.md, "Finding the state" 3 and 4, and "Root". */
 import { deltasMax, readRoot, type Root } from "./fields"
-import { blockOf, lengthOf, none, ownerOf, sinceOf } from "./page"
+import { blockOf, lengthOf, none, ownerOf, serialOf, sinceOf } from "./page"
 import type { ArrayPages } from "./pages"
 import type { Findings } from "./problems"
 
@@ -26,7 +26,8 @@ export function findState(pages: ArrayPages, findings: Findings): State | undefi
     let last: { row: number; page: number } | undefined
     for (; row < firstRow + R && !pages.isRowBlank(row); row++) {
         const page = lastGoodOf(row, pages)
-        if (page !== undefined) last = { row, page }
+        // an element that did not take the erase may hold pages of what the segment was before
+        if (page !== undefined && serialOf(pages.read(page)!) >= anchor.serial) last = { row, page }
     }
     const end = (row - firstRow) * D
     for (let before = firstRow + Math.floor(anchor.start / D) - 1; !last && before >= firstRow; before--) {

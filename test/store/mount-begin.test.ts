@@ -1,0 +1,68 @@
+// Where a mount begins: the newest anchor is found on each element alone, whatever a power cut left of one; and what an element keeps of
+// before an erase it did not take is not the log.
+
+import assert from "node:assert/strict"
+import { Random } from "../../tools/sim/random"
+import { readAll, survivesAnyLoss } from "../support/array-work"
+import { smallPart, StoreBench } from "../support/store-bench"
+import { StoreHost } from "../support/store-host"
+
+const segmentRows = 48
+const sectorBytes = 4096
+
+async function fresh(seed: string, elements: number): Promise<StoreHost> {
+    const bench = new StoreBench(smallPart(18), segmentRows, seed, elements)
+    assert.equal(await bench.mount(), true)
+    const host = new StoreHost(bench)
+    await host.hello()
+    return host
+}
+
+async function bootCut(host: StoreHost, fractions: number[]): Promise<void> {
+    // the first thing a mount programs is its anchor
+    for (const fraction of fractions) host.again.push({ after: 0, fraction })
+    host.bench.cutPowerNow()
+    await host.powerUp()
+    host.check()
+}
+
+describe("store: where a mount begins", function () {
+    this.timeout(120_000)
+
+    for (const elements of [2, 4])
+        it(`${elements} elements: anchors cut at their very beginning, blank on one element and not on another: found without any one of them [R23] [R24]`, async () => {
+            for (let seed = 0; seed < 60; seed++) {
+                const random = new Random(`torn anchors ${seed}`)
+                const host = await fresh(`torn anchors ${seed}`, elements)
+                const fractions = Array.from({ length: 1 + random.int(3) }, () => 0.02 * random.float())
+                await bootCut(host, fractions)
+                for (let i = 0; i < 3; i++) await host.put("f", Buffer.from(random.bytes(9000)), 1, 9000)
+                await survivesAnyLoss(host)
+            }
+        })
+
+    for (const elements of [2, 4])
+        it(`${elements} elements: one that does not take an erase holds old pages where the log is to go: they are not its end [R23] [R28]`, async () => {
+            for (let seed = 0; seed < 6; seed++) {
+                const random = new Random(`no erase ${seed}`)
+                const host = await fresh(`no erase ${seed}`, elements)
+                const { bench } = host
+                bench.hasBroken = true
+                const overwrite = (bytes: number) =>
+                    host.put(`f${random.int(6)}`, Buffer.from(random.bytes(random.int(bytes))), 1)
+                for (let i = 0; i < 60; i++) await overwrite(4000)
+                const { cells } = bench.chips[seed % elements]
+                const broken = new Set(Array.from({ length: 6 }, () => segmentRows / 16 + random.int(60)))
+                const erase = cells.erase.bind(cells)
+                cells.erase = (address, bytes) => {
+                    for (let at = address; at < address + bytes; at += sectorBytes)
+                        if (!broken.has(at / sectorBytes)) erase(at, sectorBytes)
+                }
+                for (let i = 0; i < 100; i++) {
+                    await overwrite(3000)
+                    if (i % 2) await bootCut(host, [])
+                }
+                await readAll(host)
+            }
+        })
+})

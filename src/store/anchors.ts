@@ -26,6 +26,8 @@ const sectorPages = 16
 /** With the labels' sector. */
 const sectorsMax = 16
 const noPosition = 0xff
+const flagTailWhole = 1
+const flagRootWeak = 2
 
 export class Anchors {
     // what an anchor says (docs/FORMAT.md, "Anchor"); set before `append`
@@ -39,6 +41,8 @@ export class Anchors {
     betweenTail: number
     members: number
     isTailWhole: boolean
+    /** A mount found the root on too few elements, and was to write it again before anything else. */
+    isRootWeak: boolean
     /** The position being rebuilt, or -1. */
     joining: number
     /** Of the element that belongs in each position. */
@@ -128,7 +132,9 @@ export class Anchors {
         const joining = buffer[atBody + 23]
         this.joining = joining === noPosition ? -1 : joining
         this.generations.blitAt(0, buffer, atBody + 28, slotsMax)
-        this.isTailWhole = buffer[atBody + 34] !== 0
+        const flags = buffer[atBody + 34]
+        this.isTailWhole = (flags & flagTailWhole) !== 0
+        this.isRootWeak = (flags & flagRootWeak) !== 0
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
         // a slot whose programming was cut may read as blank: leave one free
         // and one may hold bits of a cut program behind its header
@@ -214,7 +220,8 @@ export async function appendAnchor(anchors: Anchors): Promise<void> {
     buffer[atBody + 23] = array.joining < 0 ? noPosition : array.joining
     buffer.setAt(atBody + 24, "u32", anchors.arrayId)
     buffer.blitAt(atBody + 28, anchors.generations, 0, slotsMax)
-    if (anchors.isTailWhole) buffer[atBody + 34] = 1
+    if (anchors.isTailWhole) buffer[atBody + 34] = flagTailWhole
+    else if (anchors.isRootWeak) buffer[atBody + 34] = flagRootWeak
     buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
     sealPage(buffer, slot)
     anchors.newest = slot

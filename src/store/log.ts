@@ -60,6 +60,8 @@ export class Log {
     weakRow: number
     /** Every row from the last root on is whole, but for the last: no power was cut since. */
     isTailWhole: boolean
+    /** The last root is on too few elements, and nothing was answered since. */
+    isRootWeak: boolean
     /** The last row of which `open` found a good page. */
     lastRow: number
     /** The segment left last, until somebody looked after it; 0 = none. */
@@ -88,6 +90,7 @@ export class Log {
         this.weakRow = -1
         this.lastRow = -1
         this.isTailWhole = false
+        this.isRootWeak = false
         this.left = 0
         clearTail(this)
     }
@@ -191,6 +194,7 @@ export class Log {
         await this.array.settle()
         clearTail(this)
         this.isTailWhole = true
+        this.isRootWeak = false
         usage.committed()
     }
 
@@ -235,6 +239,7 @@ export class Log {
         anchors.between = this.between
         anchors.betweenTail = this.betweenTail
         anchors.isTailWhole = this.isTailWhole
+        anchors.isRootWeak = this.isRootWeak
         await appendAnchor(anchors)
     }
 
@@ -283,6 +288,7 @@ export class Log {
     async takeControl(): Promise<void> {
         this.epoch = this.anchors.epoch + 1
         this.isTailWhole = false
+        this.isRootWeak = this.weakRow === ((this.rootPage / this.array.rowPages) | 0)
         this.anchors.checkSector()
         await this.writeAnchor()
     }

@@ -79,6 +79,22 @@ export async function openLog(log: Log): Promise<boolean> {
     }
     log.serial = anchors.serial + log.next - anchors.start
     log.erased = 0
+    if (await log.loadRoot()) return true
+    // a mount found it weak and had not written it again, or said anything, when the element that had it went: the one before is the last
+    if (!anchors.isRootWeak) return false
+    if (root !== anchors.root) return false
+    const rootBase = root - (root % segmentPages)
+    const before = await lastGood(log, rootBase, root, noPage)
+    if (before === noPage) return false
+    const back = root - before + log.scratch.getAt(atSince, "u16")
+    if (back > root - rootBase) return false
+    log.rootPage = root - back
+    if (rootBase === base) log.since += back
+    else {
+        if (log.rootTail === 0) log.rootTail = root - rootBase
+        log.tailBefore += back
+    }
+    log.isTailWhole = false
     return await log.loadRoot()
 }
 

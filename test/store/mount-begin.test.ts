@@ -4,11 +4,16 @@
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { readAll, survivesAnyLoss } from "../support/array-work"
-import { smallPart, StoreBench } from "../support/store-bench"
+import { imagesOf } from "../support/flash-timeline"
+import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
+import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
+import { checkArray } from "../../tools/check"
 
 const segmentRows = 48
 const sectorBytes = 4096
+
+const reportOfAnswering = (bench: StoreBench) => checkArray(imagesOf(bench))
 
 async function fresh(seed: string, elements: number): Promise<StoreHost> {
     const bench = new StoreBench(smallPart(18), segmentRows, seed, elements)
@@ -65,4 +70,45 @@ describe("store: where a mount begins", function () {
                 await readAll(host)
             }
         })
+
+    /** Two seeds that once could not be mounted, and others. */
+    const lostRootSeeds = [504, 558, ...Array.from({ length: 60 }, (_, i) => i)]
+
+    it("a root that is weak, a cut in the mount that was to write the next, and its element gone: the root before it [R23] [R24]", async () => {
+        for (const seed of lostRootSeeds) {
+            const random = new Random(`r${seed}`)
+            const elements = 2 + (seed % 3)
+            const bench = new StoreBench(smallPart(18), segmentRows, seed, elements)
+            const host = new StoreHost(bench)
+            assert.equal(await bench.mount(), true)
+            await host.hello()
+            bench.isIdleAfterMount = () => random.chance(0.5)
+            for (let i = 0; i < 1 + random.int(4); i++)
+                await host.put("f" + i, Buffer.from(random.bytes(random.int(4000))), 1, 4000)
+            // to where the segment ends
+            const { log } = bench.volume
+            const { rowPages, segmentPages } = log.array
+            for (let i = 0; i < 40 && segmentPages - log.next > 4 * rowPages + random.int(8); i++)
+                await host.setattr("f0", i)
+            const cut = async (within: number, work: () => Promise<unknown>) => {
+                bench.cutPowerAt(bench.operations + random.int(within), random.float())
+                try {
+                    await work()
+                    bench.cutPowerNow()
+                } catch (error) {
+                    if (!(error instanceof PowerCut)) throw error
+                }
+                bench.powerUp()
+            }
+            host.client.sequence++
+            await cut(6, () => host.client.again(3, 1, 1000, Buffer.from("new")))
+            for (let mounts = 0; mounts < 1 + random.int(2); mounts++) await cut(14, () => bench.mount())
+            bench.silent = 1 << random.int(elements)
+            assert.equal(await bench.mount(), true, `seed ${seed}`)
+            assert.deepEqual(reportOfAnswering(bench).faults, [], `seed ${seed}`)
+            await bench.tidyAfterMount()
+            const difference = host.difference(checkVolume(bench))
+            if (difference !== undefined) assert.equal(difference, "new should not be there", `seed ${seed}`)
+        }
+    })
 })

@@ -57,6 +57,8 @@ export interface Anchor {
     joining: number
     arrayId: number
     generations: number[]
+    /** A mount found the root on too few elements, and was to write it again before anything else. */
+    isRootWeak: boolean
     away: Uint8Array
 }
 
@@ -80,6 +82,7 @@ export function readAnchor(page: Uint8Array): Anchor | undefined {
         joining: b[23],
         arrayId: u32(b, 24),
         generations: [...b.subarray(28, 28 + elementsMax)],
+        isRootWeak: (b[34] & 2) !== 0,
         away: new Uint8Array(b.subarray(36, 68)),
     }
 }

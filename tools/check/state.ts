@@ -39,11 +39,21 @@ export function findState(pages: ArrayPages, findings: Findings): State | undefi
         const since = sinceOf(pages.read(last.page)!)
         if (since <= geometry.indexOf(last.page)) rootPage = last.page - since
     }
-    const place = pages.place(rootPage)
     if (!geometry.isInLog(rootPage)) {
-        findings.add("array-unreadable", `the root would be page ${rootPage}, which the log has not`, place)
+        findings.add(
+            "array-unreadable",
+            `the root would be page ${rootPage}, which the log has not`,
+            pages.place(rootPage),
+        )
         return undefined
     }
+    if (!pages.read(rootPage) && anchor.isRootWeak && rootPage === anchor.root) {
+        // the element that had it is gone: the one before is the last
+        const before = lastGoodBelow(rootPage, pages)
+        const since = before === undefined ? 0 : sinceOf(pages.read(before)!)
+        if (before !== undefined && since <= geometry.indexOf(before)) rootPage = before - since
+    }
+    const place = pages.place(rootPage)
     const page = pages.read(rootPage)
     const root = page && readRoot(page)
     if (!root) {
@@ -59,6 +69,12 @@ export function findState(pages: ArrayPages, findings: Findings): State | undefi
 function lastGoodOf(row: number, pages: ArrayPages): number | undefined {
     const { D } = pages.geometry
     for (let page = row * D + D - 1; page >= row * D; page--) if (pages.read(page)) return page
+    return undefined
+}
+
+/** In the same segment. */
+function lastGoodBelow(end: number, pages: ArrayPages): number | undefined {
+    for (let page = end - 1; page >= end - pages.geometry.indexOf(end); page--) if (pages.read(page)) return page
     return undefined
 }
 

@@ -7,32 +7,26 @@ import { rebuildElement, repairStep } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
-import { assertNoFaults, readAll, remount, repairAll, scrubAll, survivesAnyLoss } from "../support/array-work"
-import { smallPart, StoreBench, hasWork } from "../support/store-bench"
+import {
+    assertNoFaults,
+    change,
+    fresh,
+    part,
+    readAll,
+    remount,
+    repairAll,
+    scrubAll,
+    segmentRows,
+    survivesAnyLoss,
+} from "../support/array-work"
+import { StoreBench, hasWork } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 
 const ok = 0
 const any = 0xff
-const segmentRows = 48
-const part = smallPart(17)
 const isFull = process.env.FULL === "1"
 const sectorPages = 16
 const pageBytes = 256
-
-async function fresh(elements: number, seed: string): Promise<StoreHost> {
-    const bench = new StoreBench(part, segmentRows, seed, elements)
-    assert.equal(await bench.mount(), true)
-    const host = new StoreHost(bench)
-    assert.equal(await host.hello(), ok)
-    const random = new Random(seed)
-    for (let i = 0; i < 8; i++) assert.equal(await host.put(`f${i}`, Buffer.from(random.bytes(500 + i * 500))), ok)
-    return host
-}
-
-async function change(host: StoreHost, random: Random, count: number): Promise<void> {
-    for (let i = 0; i < count; i++)
-        assert.equal(await host.put(`f${random.int(8)}`, Buffer.from(random.bytes(random.int(3000))), 1), ok)
-}
 
 /** First slots of the sectors of the ring, as sequences on one element; 0 = no anchor. */
 function sequences(bench: StoreBench, slot: number): number[] {

@@ -4,8 +4,9 @@ import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { checkArray, MemoryImage, PageChecks, type Report } from "../../tools/check"
-import { hasWork, type StoreBench } from "./store-bench"
-import type { StoreHost } from "./store-host"
+import { Random } from "../../tools/sim/random"
+import { hasWork, smallPart, StoreBench } from "./store-bench"
+import { StoreHost } from "./store-host"
 
 const repairStepsMax = 5_000
 const pageChecks = new PageChecks()
@@ -78,4 +79,25 @@ export function assertNoFaults(host: StoreHost, isWhole: boolean): void {
     assert.deepEqual([...report.tree.keys()].sort(), [...host.tree.keys()].sort())
     for (const [path, node] of host.tree)
         if (node.type === 1) assert.ok(report.readFile(path)?.equals(node.content), `tools/check: content of ${path}`)
+}
+
+/** Of the arrays that `fresh` makes. */
+export const segmentRows = 48
+export const part = smallPart(17)
+
+/** A host at a new array with eight files, f0 to f7. */
+export async function fresh(elements: number, seed: string): Promise<StoreHost> {
+    const bench = new StoreBench(part, segmentRows, seed, elements)
+    assert.equal(await bench.mount(), true)
+    const host = new StoreHost(bench)
+    assert.equal(await host.hello(), 0)
+    const random = new Random(seed)
+    for (let i = 0; i < 8; i++) assert.equal(await host.put(`f${i}`, Buffer.from(random.bytes(500 + i * 500))), 0)
+    return host
+}
+
+/** Writes some of them anew. */
+export async function change(host: StoreHost, random: Random, count: number): Promise<void> {
+    for (let i = 0; i < count; i++)
+        assert.equal(await host.put(`f${random.int(8)}`, Buffer.from(random.bytes(random.int(3000))), 1), 0)
 }

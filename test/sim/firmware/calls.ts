@@ -136,6 +136,7 @@ async function waits(n: number): Promise<number> {
 import * as ds from "@devicescript/core"
 
 const start = 5
+// eslint-disable-next-line prefer-const -- a constant would be folded away
 let n = start
 console.log("changed " + changes(n) + " from " + n)
 for (let i = 0; i < 3; i++) console.log(sometimes(i))

@@ -18,6 +18,16 @@ describe("command line", () => {
     })
     afterEach(() => fs.rm(dir, { recursive: true, force: true }))
 
+    it("a volume whose board is silent and which nobody has yet is waited for; one of no pair is not found [R4] [R9]", async () => {
+        bench.cabinet.cut(0, 8_000)
+        const made = await bench.run("mkdir", ":/a/dir")
+        assert.deepEqual([made.exitCode, made.err], [0, ""])
+        assert.ok(bench.clock.now() > 8_000)
+        const { exitCode, err } = await bench.run("mkdir", ":/c/dir")
+        assert.notEqual(exitCode, 0)
+        assert.match(err, /no volume c on this bus; there is a, b/)
+    })
+
     it("usage errors: exit 2 and a word that helps", async () => {
         for (const args of [
             [],

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict"
 import type { Command } from "../../tools/bridge/protocol/commands"
+import { JacdacBus } from "../../tools/bridge/bus"
+import { TwinfilerClient } from "../../tools/bridge/client"
 import { bench, bytes, collect, stream } from "./bench"
+import { FakeCabinet } from "./fake-node"
+import { seeded, VirtualClock } from "./virtual-clock"
 
 const mtime = 1_700_000_000
 const isOp = (command: Command, op: string) => command.kind === "request" && command.op === op
@@ -58,6 +62,25 @@ describe("client: failover", () => {
         const start = clock.now()
         await clock.drive(client.mkdir(0, "dir", { mtime }))
         assert.ok(clock.now() - start > 19_000 && clock.now() - start < 21_500)
+    })
+
+    it("a host that comes when a board is silent already, and nobody has its volume yet: late, not missing [R4] [R9]", async () => {
+        const clock = new VirtualClock()
+        const cabinet = new FakeCabinet(clock, seeded(2))
+        cabinet.cut(0, 8_000)
+        const bus = new JacdacBus(cabinet, { clock, random: seeded(1) })
+        const client = new TwinfilerClient(bus, { clock, random: seeded(1) })
+        await clock.drive(client.settle())
+        assert.deepEqual(
+            [0, 1, 2].map(volume => client.hasVolume(volume)),
+            [true, true, false],
+        )
+        const quick = { mtime, timeoutMs: 3_000 }
+        await assert.rejects(clock.drive(client.mkdir(0, "dir", quick)), /no node controls volume a/)
+        await assert.rejects(clock.drive(client.mkdir(2, "dir", quick)), /no volume c on this bus; there is b/)
+        await clock.drive(client.mkdir(0, "dir", { mtime }))
+        assert.ok(clock.now() > 8_000 && clock.now() < 9_500, `${clock.now()} ms`)
+        assert.equal(client.controllerOf(0), 1)
     })
 
     it("nobody ever controls it: a clear error after the timeout, not for ever", async () => {

@@ -90,6 +90,28 @@ describe("webdav", function () {
         assert.equal(fake.cabinet.volumes[0].file("half"), undefined)
     })
 
+    it("a door that opens while a board is silent and nobody has its volume yet: late, not missing [R4] [R9]", async () => {
+        const other = await startFakeServer()
+        other.cabinet.cut(0, 2_000)
+        const otherBus = await connectBus(other.url)
+        const late = new TwinfilerClient(otherBus, { clock: realClock, random: realRandom })
+        await late.settle()
+        const door = await startWebdav(late, { host: "127.0.0.1", port: 0, now: () => 1_700_000_000 })
+        try {
+            const statusOf = async (path: string) => (await fetch(new URL(path, door.url))).status
+            assert.equal(late.controllerOf(0), undefined)
+            assert.equal((await fetch(new URL("a/new", door.url), { method: "PUT", body: "x" })).status, 201)
+            assert.equal(late.controllerOf(0), 1)
+            assert.equal(await statusOf("a/new"), 200)
+            assert.equal(await statusOf("c/new"), 404)
+        } finally {
+            await door.close()
+            await late.close()
+            await otherBus.close()
+            other.close()
+        }
+    })
+
     it("volumes themselves cannot be made, changed or removed; damaged compression ends nobody [R33]", async () => {
         assert.equal((await ask("DELETE", "a/")).status, 403)
         assert.equal((await ask("MKCOL", "c/")).status, 403)

@@ -83,13 +83,12 @@ export class Context {
         await this.client.settle()
     }
 
-    /** Throws `notFound` for a volume no node has. */
+    /** Throws `notFound` for a volume of a pair that is not on the bus. */
     async checkVolume(volume: number): Promise<void> {
-        if (this.client.volumes().includes(volume)) return
+        if (this.client.hasVolume(volume)) return
         await this.settle()
-        const volumes = this.client.volumes()
-        if (volumes.includes(volume)) return
-        throw new TwinfilerError("notFound", noVolume(volumeLetter(volume), volumes))
+        if (this.client.hasVolume(volume)) return
+        throw new TwinfilerError("notFound", noVolume(volumeLetter(volume), this.client.volumes()))
     }
 }
 

@@ -110,6 +110,11 @@ export class TwinfilerClient {
         return this.link.nodes.volumes()
     }
 
+    /** Whether a node of the volume's pair has been heard; if none was, nothing can be known of it. */
+    hasVolume(volume: number): boolean {
+        return this.link.nodes.hasVolume(volume)
+    }
+
     /** The node that controls a volume at present, as far as the beats tell. */
     controllerOf(volume: number): number | undefined {
         return this.link.nodes.controllerOf(volume)?.node

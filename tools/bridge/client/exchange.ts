@@ -152,7 +152,7 @@ export function silenceError(link: Link, route: Route, subject: string, timeoutM
         return new TwinfilerError("timeout", `${subject}: ${after} from node ${name}`)
     }
     const letter = volumeLetter(route.volume)
-    if (!link.nodes.volumes().includes(route.volume))
+    if (!link.nodes.hasVolume(route.volume))
         return new TwinfilerError("notFound", `${subject}: ${noVolume(letter, link.nodes.volumes())}`)
     if (!link.nodes.controllerOf(route.volume))
         return new TwinfilerError("timeout", `${subject}: no node controls volume ${letter}: see \`twinfiler status\``)

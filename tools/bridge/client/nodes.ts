@@ -75,6 +75,11 @@ export class NodeTable {
         return [...volumes].sort((one, other) => one - other)
     }
 
+    /** Whether the volume's pair is on the bus. One node of it is enough: while the other is silent its volume is late, not missing. */
+    hasVolume(volume: number): boolean {
+        return this.byNumber.has(volume) || this.byNumber.has(partnerOf(volume))
+    }
+
     /** Low half of the volume's epoch, 0 when unknown. */
     epochOf(volume: number): number {
         return this.epochLow.get(volume) ?? 0

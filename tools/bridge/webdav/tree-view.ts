@@ -6,7 +6,9 @@ import { noVolume, type TwinfilerClient } from "../client"
 import { TwinfilerError } from "../error"
 import type { Attributes } from "../protocol/answers"
 import { splitPath } from "../protocol/names"
-import { rootObject, volumeLetter } from "../protocol/numbers"
+import { rootObject, volumeLetter, volumesMax } from "../protocol/numbers"
+
+const allVolumes = Array.from({ length: volumesMax }, (_, volume) => volume)
 
 export interface ViewOptions {
     /** The volume whose root is `/`; undefined for the list of volumes. */
@@ -32,9 +34,10 @@ export class TreeView {
         if (volume !== undefined) return { volume, names: [...names] }
         if (names.length === 0) return undefined
         const [letter, ...rest] = names
-        const volumes = this.client.volumes()
-        const found = volumes.find(number => volumeLetter(number) === letter)
-        if (found === undefined) throw new TwinfilerError("notFound", noVolume(letter, volumes))
+        const { client } = this
+        const found = allVolumes.find(number => volumeLetter(number) === letter)
+        if (found === undefined || !client.hasVolume(found))
+            throw new TwinfilerError("notFound", noVolume(letter, client.volumes()))
         return { volume: found, names: rest }
     }
 

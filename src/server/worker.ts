@@ -20,7 +20,7 @@ import {
     askSnapshots,
     statfs,
 } from "../store/queries"
-import { opCommit, opMask, silent, isDone, executeRequest } from "../store/requests"
+import { opCommit, opHello, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
 import { evTick, givebackDueMs } from "../pair/role"
@@ -160,6 +160,8 @@ export class Worker {
         if (!hosted) return
         if (!hosted.serving) return
         if (isDone(hosted.requests, frame)) return
+        // its host may have said bye since, and what it asked would be done again in a session that knows nothing of it
+        if (frame[5] === opHello) return
         if ((frame[5] & opMask) === opCommit) {
             const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
             if (!upload) return

@@ -67,8 +67,8 @@ const atArguments = 16
 const mayReplace = 0x80
 export const opMask = 0x7f
 
-/** An upload nobody wrote to for this long gives way to a new one. */
-const uploadIdleMsMax = 30000
+/** An upload nobody wrote to for this long gives way to a new one. A mount begins it anew; a host that waits gives up after 30 s. */
+const uploadIdleMsMax = 10000
 
 /** Pages that removing a snapshot writes, at most. */
 const removalPagesMax = 32

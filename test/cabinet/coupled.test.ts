@@ -162,6 +162,24 @@ describe("coupled pairs", function () {
         })
     })
 
+    it("a pair whose boards both start while a command begins: the command waits for it [R4 R13]", async () => {
+        const bench = new UpgradeBench({ seed: 1305, pairs: 2 })
+        const { session } = bench
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                await session.client.put(2, "f", source(Buffer.alloc(10)), { mtime })
+                for (const node of ["c", "d"]) session.power(node, false)
+                await session.sleep(1_000)
+                for (const node of ["c", "d"]) session.power(node, true)
+                const { exitCode, out, err } = await bench.commandAt("one", ["ls", ":/c"])
+                assert.deepEqual({ exitCode, out, err }, { exitCode: 0, out: "f\n", err: "" })
+            })
+        } finally {
+            await bench.close()
+        }
+    })
+
     for (const kind of ["power of one board", "power of both boards"] as const)
         it(`${kind} of one pair, under load: the other pair's clients wait no longer than before [R13] [R22]`, async () => {
             const calm = await otherPairsWaits(1310)

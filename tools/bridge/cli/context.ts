@@ -4,17 +4,18 @@
  */
 import type { Command } from "commander"
 import type { Readable, Writable } from "node:stream"
-import type { Clock, RandomU32 } from "../bus/clock"
+import { sleep, type Clock, type RandomU32 } from "../bus/clock"
 import { defaultBusUrl, parseBusAddress } from "../bus/address"
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { Runtimes } from "../bus/runtimes"
 import { noVolume, TwinfilerClient } from "../client"
 import { exitCodes, TwinfilerError } from "../error"
-import { volumeLetter } from "../protocol/numbers"
+import { volumeLetter, volumesMax } from "../protocol/numbers"
 
 export const outputVersion = 1
-/** How long a command waits for a first node, unless --timeout is shorter: a board boots in about 2 s. */
+/** How long a command waits for a first node of any pair, and of the pair it is about, unless --timeout is shorter: a board boots in about 2 s. */
 const firstNodeMs = 6_000
+const pollMs = 25
 
 /** The world as the command line sees it; a test hands in its own. */
 export interface World {
@@ -83,12 +84,18 @@ export class Context {
         await this.client.settle()
     }
 
-    /** Throws `notFound` for a volume of a pair that is not on the bus. */
+    /** Throws `notFound` for a volume of a pair that is not on the bus, when one that has just got power would be. */
     async checkVolume(volume: number): Promise<void> {
-        if (this.client.hasVolume(volume)) return
-        await this.settle()
-        if (this.client.hasVolume(volume)) return
-        throw new TwinfilerError("notFound", noVolume(volumeLetter(volume), this.client.volumes()))
+        const { clock, signal } = this.world
+        const end = clock.now() + firstNodeMsOf(this.options)
+        const isKnown = () => this.client.hasVolume(volume)
+        if (!isKnown()) await this.settle()
+        while (!isKnown()) {
+            if (signal.aborted) throw new TwinfilerError("aborted", "stopped")
+            if (clock.now() >= end || volume >= volumesMax)
+                throw new TwinfilerError("notFound", noVolume(volumeLetter(volume), this.client.volumes()))
+            await sleep(clock, pollMs)
+        }
     }
 }
 
@@ -111,6 +118,10 @@ export function busUrl(world: World, options: CommonOptions): string {
     return url
 }
 
+function firstNodeMsOf({ timeout }: CommonOptions): number {
+    return timeout === undefined ? firstNodeMs : Math.min(1_000 * timeout, firstNodeMs)
+}
+
 /** Runs `work` with a client on the bus; returns the exit code. */
 export async function withClient(
     world: World,
@@ -122,7 +133,7 @@ export async function withClient(
     const runtimes = new Runtimes(bus, world.clock, world.random)
     const client = new TwinfilerClient(bus, { clock: world.clock, random: world.random, timeoutMs })
     try {
-        await client.ready(Math.min(timeoutMs ?? firstNodeMs, firstNodeMs))
+        await client.ready(firstNodeMsOf(options))
         const context = new Context(world, client, options, runtimes)
         await work(context)
         return context.exitCode

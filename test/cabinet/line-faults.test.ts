@@ -93,6 +93,22 @@ const busRows: Row[] = [
     },
 ]
 
+/** No line and no cut: one direction, time, or a program. */
+const otherRows: Row[] = [
+    {
+        name: "the node does not hear its partner, and is heard: it fences it and takes over",
+        fault: { deaf: "a" },
+        ...nodeServes,
+    } as Row,
+    { name: "every packet up to 300 ms late: both go on", fault: { lateMs: 300 }, ...keeps } as Row,
+    { name: "the node's program stands still for 250 ms: both go on", fault: { stops: "a", ms: 250 }, ...keeps } as Row,
+    {
+        name: "the node's program stands still: the partner fences it and takes over",
+        fault: { stops: "a" },
+        ...partnerServes,
+    } as Row,
+]
+
 function holds(row: Row, node: "a" | "b", shown: Shown): void {
     const [own, other] = row.roles
     const told = JSON.stringify(shown)
@@ -108,13 +124,35 @@ describe("cabinet: line and bus faults, by the table", function () {
     for (const [title, rows] of [
         ["line", lineRows],
         ["bus", busRows],
+        ["other", otherRows],
     ] as const)
         for (const [i, row] of rows.entries())
             it(`${title}: ${row.name} [R31]`, async () => {
-                const seed = (title === "line" ? 4_100 : 4_200) + i
+                const seed = { line: 4_100, bus: 4_200, other: 4_500 }[title] + i
                 holds(row, "a", await showRow(seed, row.fault))
                 holds(row, "b", await showRow(seed + 50, otherNode(row.fault)))
             })
+
+    it("bus: a host on either side of the cut: one node takes over for its host, the other waits [R31]", async () => {
+        for (const bus of [
+            [
+                ["a", "host"],
+                ["b", "second"],
+            ],
+            [
+                ["b", "host"],
+                ["a", "second"],
+            ],
+        ]) {
+            const shown = await showRow(4_600, { bus })
+            const told = JSON.stringify(shown)
+            assert.equal(shown.takeovers, 1, told)
+            const heard = shown.roles.split(" ").filter(role => role !== "silent")
+            assert.deepEqual(heard, [shown.served === "ab" ? "takenOver" : "waiting"], told)
+            assert.ok(shown.served === "ab" || shown.served === "", told)
+            assert.ok(shown.healthyMs <= givebackMs, told)
+        }
+    })
 
     // 15 ms: a program that looks each 10 ms, but less often while it computes, sees it twice, once or not at all, which decides what becomes of it
     for (const name of ["OWN", "HOLD"] as const)

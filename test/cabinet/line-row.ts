@@ -1,11 +1,13 @@
 // One row of the table "Line and bus faults" in docs/PROTOCOL.md: clients at work on both volumes, the fault, what the nodes do while it
 // lasts, and how long the pair takes to become healthy when it is mended.
 
+import { JacdacBus } from "../../tools/bridge/bus/jacdac-bus"
 import { beatFlags } from "../../tools/bridge/protocol/numbers"
 import { BusWatch } from "../../tools/campaign/bus-watch"
 import type { LineFault, LineName } from "../../tools/sim/cabinet/pair"
 import { Random } from "../../tools/sim/random"
 import { roles, SimSession } from "../../tools/sim/session"
+import { VirtualHost } from "../../tools/sim/virtual-host"
 import { pieces } from "../../tools/sim/wire"
 import { History } from "./history"
 
@@ -19,8 +21,14 @@ const glitchUs = 15_000
 export type Fault =
     /** `us`: how long a glitch lasts. */
     | { node: "a" | "b"; line: LineName; way: LineFault | "glitch"; us?: number }
-    /** Who is on one piece of the bus hears the others there. */
+    /** Who is on one piece of the bus hears the others there. A host that is called `second` is on it besides. */
     | { bus: string[][] }
+    /** A node that does not hear its partner, and is heard. */
+    | { deaf: "a" | "b" }
+    /** Every packet comes up to so many ms late. */
+    | { lateMs: number }
+    /** The node's program stands still, its lines as they are; goes on after so many ms, or when the fault is over. */
+    | { stops: "a" | "b"; ms?: number }
 
 export interface Shown {
     /** Roles by the names of docs/PROTOCOL.md, as the host has them at the end of the fault; silent = it does not hear that node. */
@@ -37,6 +45,7 @@ export interface Shown {
     slowestMs: number
 }
 
+const otherOf: Record<string, "a" | "b"> = { a: "b", b: "a" }
 const roleNames = ["booting", "waiting", "active", "takingOver", "takenOver", "givingBack", "degraded", "lettingGo"]
 
 /** @param dies a node whose power goes off for the second third of the fault */
@@ -45,6 +54,7 @@ export async function showRow(seed: number, fault: Fault, faultMs = usualMs, die
     const { simulation } = session
     const watch = new BusWatch()
     const shown: Shown = { roles: "", served: "", servedThen: "", takeovers: 0, resets: 0, healthyMs: 0, slowestMs: 0 }
+    const second = "bus" in fault && fault.bus.flat().includes("second") ? anotherHost(session) : undefined
     simulation.trace.onEntry = ({ timeNs, kind, data }) => {
         if (kind === "frame" && typeof data !== "string") watch.frame(data, timeNs)
         if (kind === "node" && /reset$/.test(String(data))) shown.resets++
@@ -100,10 +110,18 @@ export async function showRow(seed: number, fault: Fault, faultMs = usualMs, die
     } catch (error) {
         throw new Error(`seed ${seed}, ${JSON.stringify(fault)}, ${JSON.stringify(shown)}: ${(error as Error).stack}`)
     } finally {
+        await second?.close()
         await session.bus.close()
     }
     shown.takeovers = watch.takeovers
     return shown
+}
+
+/** It asks for nothing; that it announces itself is what a node hears. */
+function anotherHost({ simulation, random }: SimSession): JacdacBus {
+    const host = new VirtualHost(simulation, "second")
+    const draw = random.fork("second")
+    return new JacdacBus(host, { clock: host.clock, random: () => draw.uint32() })
 }
 
 function nameOf(role: number | undefined): string {
@@ -114,6 +132,20 @@ function begin({ simulation }: SimSession, fault: Fault): () => void {
     if ("bus" in fault) {
         simulation.wire.fault.cut = pieces(...fault.bus)
         return () => (simulation.wire.fault.cut = undefined)
+    }
+    if ("deaf" in fault) {
+        simulation.wire.fault.cut = (from, to) => to === fault.deaf && from === otherOf[to]
+        return () => (simulation.wire.fault.cut = undefined)
+    }
+    if ("lateMs" in fault) {
+        Object.assign(simulation.wire.fault, { delayP: 1, delayMsMax: fault.lateMs })
+        return () => (simulation.wire.fault.delayP = 0)
+    }
+    if ("stops" in fault) {
+        const board = simulation.board(fault.stops)
+        board.hang()
+        if (fault.ms !== undefined) simulation.queue.after(fault.ms * 1e6, () => board.resume())
+        return () => board.resume()
     }
     const { node, line, way, us } = fault
     if (way === "glitch") {
@@ -132,7 +164,9 @@ function isHealthy({ client }: SimSession): boolean {
 
 /** The same fault with the nodes exchanged. */
 export function otherNode(fault: Fault): Fault {
-    const other = { a: "b", b: "a" } as Record<string, string>
-    if ("bus" in fault) return { bus: fault.bus.map(part => part.map(id => other[id] ?? id)) }
+    if ("bus" in fault) return { bus: fault.bus.map(part => part.map(id => otherOf[id] ?? id)) }
+    if ("lateMs" in fault) return fault
+    if ("deaf" in fault) return { deaf: otherOf[fault.deaf] }
+    if ("stops" in fault) return { ...fault, stops: otherOf[fault.stops] }
     return { ...fault, node: fault.node === "a" ? "b" : "a" }
 }

@@ -313,6 +313,17 @@ describe("control: what someone asks for", () => {
         assert.equal(pair.role, role.active)
     })
 
+    it("a takeover asked for after a failover is kept: the partner's volume is not given back before someone asks [R15]", () => {
+        const { control, outcomes, pair } = controlling(role.takenOver)
+        pair.home = pair.holding = true
+        pair.cause = role.causeLine
+        control.event(role.evPartner, role.waiting)
+        assert.ok(role.givebackDueMs(pair, clockMs) > 0)
+        control.ask(verb(takeover))
+        assert.deepEqual(outcomes, [[takeover, 0, 0, 0]])
+        assert.equal(role.givebackDueMs(pair, clockMs), -1)
+    })
+
     it("a giveback during which the home array is lost is not told as done [R15]", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true

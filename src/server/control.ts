@@ -21,6 +21,7 @@ import {
     active,
     activeStandby,
     booting,
+    causeAsked,
     evBus,
     evGiveback,
     evHomeFailed,
@@ -232,6 +233,8 @@ export class Control {
                 }
         if (asked === verbMode) this.event(evMode, mode)
         if (isAlready) {
+            // a failover's takeover is one that was asked for from now on, and kept
+            if (asked === verbTakeover) pair.cause = causeAsked
             outcome(this, asked, 0, tag, ok, 0)
             return
         }

@@ -2,8 +2,25 @@
 
 import assert from "node:assert/strict"
 import { JacdacBus } from "../../tools/bridge/bus"
-import { SimSession } from "../../tools/sim/session"
+import { TwinfilerClient } from "../../tools/bridge/client"
+import { SimSession, source } from "../../tools/sim/session"
 import { VirtualHost } from "../../tools/sim/virtual-host"
+
+/** Both hosts' clients number their questions from here. */
+const firstTag = 1_000
+/** A question is heard, and not answered yet. */
+const heardMs = 3
+
+/** A host with a client. */
+function hostOf(session: SimSession, name: string): { client: TwinfilerClient; close(): Promise<void> } {
+    const host = new VirtualHost(session.simulation, name)
+    const draw = session.random.fork(name)
+    const bus = new JacdacBus(host, { clock: host.clock, random: () => draw.uint32() })
+    let drawn = 0
+    const random = () => (drawn++ === 0 ? firstTag : draw.uint32())
+    const client = new TwinfilerClient(bus, { clock: host.clock, random })
+    return { client, close: () => bus.close() }
+}
 
 describe("pair: two hosts", function () {
     this.timeout(60_000)
@@ -19,5 +36,25 @@ describe("pair: two hosts", function () {
         await bus.close()
         await session.bus.close()
         assert.deepEqual(session.simulation.panics, [])
+    })
+
+    it("both number their questions alike: none takes the other's answer for its own [R22]", async () => {
+        const session = new SimSession({ seed: 82, chip: "W25Q16JV" })
+        const [one, other] = ["one", "other"].map(name => hostOf(session, name))
+        await session.run(async () => {
+            await session.healthy()
+            const put = (name: string) => session.client.put(0, name, source(Buffer.alloc(10)), { mtime: 1 })
+            const objects = [await put("f"), await put("g")].map(({ object }) => object)
+            for (const { client } of [one, other]) await client.settle()
+            const first = one.client.stat(0, "f")
+            await session.sleep(heardMs)
+            const found = await Promise.all([first, other.client.stat(0, "g")])
+            assert.deepEqual(
+                found.map(({ object }) => object),
+                objects,
+            )
+        })
+        for (const { close } of [one, other]) await close()
+        await session.bus.close()
     })
 })

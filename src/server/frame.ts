@@ -16,9 +16,9 @@ export function frameIsGood(frame: Buffer, bytes: number): boolean {
     return good
 }
 
-/** Sets the check of a notice, over its own length; `object` is what file data is of, else 0. */
-export function sealFrame(frame: Buffer, object: number): void {
-    frame.setAt(0, "i32", object)
+/** Sets the check of a notice, over its own length; `about` is the object that file data is of, the check of the query that is answered, else 0. */
+export function sealFrame(frame: Buffer, about: number): void {
+    frame.setAt(0, "i32", about)
     parts[0] = frame
     frame.setAt(0, "i32", platform.sha256(parts).getAt(0, "i32"))
 }

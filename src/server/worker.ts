@@ -400,7 +400,7 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     out.setAt(10, "u16", hosted ? hosted.epoch % 0x10000 : 0)
     const answer = Buffer.alloc(answerHeadBytes + length)
     answer.blitAt(0, out, 0, answerHeadBytes + length)
-    sealFrame(answer, 0)
+    sealFrame(answer, frame.getAt(0, "i32"))
     queue(node.outbox, node.outbox.answers, answer)
 }
 

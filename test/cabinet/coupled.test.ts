@@ -110,11 +110,12 @@ describe("coupled pairs", function () {
             const { bus } = session
             const heard: Notice[] = []
             const object = 77
+            const about = new Map([[noticeKinds.data as number, object]])
             bus.onNotice((node, kind, frame) => {
-                if (node === 0 && kind !== noticeKinds.beat)
-                    heard.push(decodeNotice(kind, frame, kind === noticeKinds.data ? object : undefined))
+                if (node === 0 && kind !== noticeKinds.beat) heard.push(decodeNotice(kind, frame, about.get(kind)))
             })
-            const answerTo = async (code: number, frame: Uint8Array) => {
+            const answerTo = async (code: number, frame: Buffer) => {
+                about.set(noticeKinds.answer, frame.readUInt32LE(0))
                 heard.length = 0
                 const from = session.nowMs()
                 bus.send(0, code, frame)

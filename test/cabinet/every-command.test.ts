@@ -10,6 +10,7 @@ import {
     noticeKinds,
     queryOps,
     requestOps,
+    statusNames,
     volumeLetter,
     type QueryOp,
 } from "../../tools/bridge/protocol/numbers"
@@ -19,6 +20,13 @@ const mtime = 1_700_000_000
 const rebuildMsMax = 60_000
 /** Queries that a volume's controller answers. */
 const volumeQueries: QueryOp[] = ["lookup", "getattr", "readdir", "statfs", "array", "snapshots", "properties"]
+
+/** Who did not ask cannot check an answer. */
+function answerHead(frame: Uint8Array): Pick<Answer, "op" | "status"> {
+    const op = Object.entries(queryOps).find(([, code]) => code === frame[5])
+    assert.ok(op)
+    return { op: op[0] as QueryOp, status: statusNames[frame[8]] }
+}
 
 class Heard {
     readonly requests = new Set<string>()
@@ -34,12 +42,12 @@ class Heard {
         bus.onNotice((node, kind, frame) => {
             if (frame[4] !== volume) return
             if (kind === noticeKinds.reply) this.note(node, this.requests, decodeNotice(kind, frame) as Reply)
-            else if (kind === noticeKinds.answer) this.note(node, this.queries, decodeNotice(kind, frame) as Answer)
+            else if (kind === noticeKinds.answer) this.note(node, this.queries, answerHead(frame))
             else if (kind === noticeKinds.data && node === by) this.reads++
         })
     }
 
-    private note(node: number, ops: Set<string>, { op, status }: Reply | Answer): void {
+    private note(node: number, ops: Set<string>, { op, status }: Pick<Reply | Answer, "op" | "status">): void {
         if (status !== "ok") return
         if (node === this.by) ops.add(op)
         else this.others.push(`${op} by node ${volumeLetter(node)}`)

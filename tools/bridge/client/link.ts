@@ -13,6 +13,7 @@ import {
     serviceFlags,
     noticeKinds,
 } from "../protocol/numbers"
+import { hasValidNoticeCheck } from "../protocol/check"
 import { decodeNotice, type Answer, type Data, type Outcome, type Progress, type Reply } from "../protocol/notices"
 import { Gate, type PairGates } from "./gate"
 import { tagRestMs, timeoutDefaultMs, uploadBlocksMax, uploadWindowBlocks, uploadWindowBlocksMin } from "./limits"
@@ -26,7 +27,9 @@ export interface LinkOptions {
 }
 
 const tagCount = 256
+// in their notices
 const dataTagAt = 5
+const answerTagAt = 6
 
 export class Link {
     readonly clock: Clock
@@ -38,7 +41,8 @@ export class Link {
     private readonly gates: PairGates[] = []
 
     readonly replies = new Map<number, (reply: Reply) => void>()
-    readonly answers = new Map<number, (answer: Answer) => void>()
+    /** By a query's tag: the checks of what was sent, and who takes the answer. */
+    readonly answers = new Map<number, { checks: ReadonlySet<number>; take: (answer: Answer) => void }>()
     readonly outcomes = new Map<number, (outcome: Outcome) => void>()
     /** By a read's tag: the object it asks for, and who takes the data. */
     readonly data = new Map<number, { object: number; take: (data: Data) => void }>()
@@ -64,7 +68,7 @@ export class Link {
         this.random = options.random
         this.timeoutMs = options.timeoutMs ?? timeoutDefaultMs
         this.nodes = new NodeTable(options.clock)
-        // Other hosts on the bus count too, and answers do not name their host: start where they are not.
+        // Other hosts on the bus count too, and file data of one object does not tell whose it is: start where they are not.
         this.nextTag = options.random() & 0xffff
         this.nextReadTag = options.random() & 0xff
         this.unsubscribe = bus.onNotice((node, kind, frame) => this.receive(node, kind, frame))
@@ -120,12 +124,20 @@ export class Link {
         this.flagsSeen |= flags & (serviceFlags.unprotected | serviceFlags.degraded)
     }
 
+    /** What a notice is about (protocol/check.ts); undefined when another host asked for it, whose check cannot be known here. */
+    private aboutOf(kind: number, frame: Uint8Array): number | undefined {
+        if (kind === noticeKinds.data) return this.data.get(frame[dataTagAt])?.object
+        if (kind !== noticeKinds.answer) return 0
+        const { checks } = this.answers.get(frame[answerTagAt] + 256 * frame[answerTagAt + 1]) ?? {}
+        for (const check of checks ?? []) if (hasValidNoticeCheck(Buffer.from(frame), check)) return check
+        return undefined
+    }
+
     private receive(node: number, kind: number, frame: Uint8Array): void {
         try {
-            // another host's data: its check cannot be known here
-            const read = kind === noticeKinds.data ? this.data.get(frame[dataTagAt]) : undefined
-            if (kind === noticeKinds.data && !read) return this.nodes.heard(node)
-            const notice = decodeNotice(kind, frame, read?.object)
+            const about = this.aboutOf(kind, frame)
+            if (about === undefined) return this.nodes.heard(node)
+            const notice = decodeNotice(kind, frame, about)
             if (notice.kind === "beat" && notice.protocol !== protocolVersion) {
                 this.otherVersion = notice.protocol
                 return
@@ -136,11 +148,11 @@ export class Link {
                 case "reply":
                     return this.replies.get(notice.session)?.(notice)
                 case "answer":
-                    return this.answers.get(notice.tag)?.(notice)
+                    return this.answers.get(notice.tag)?.take(notice)
                 case "outcome":
                     return this.outcomes.get(notice.tag)?.(notice)
                 case "data":
-                    return read?.take(notice)
+                    return this.data.get(notice.tag)?.take(notice)
                 case "progress":
                     for (const listener of [...this.progress]) listener(notice)
             }

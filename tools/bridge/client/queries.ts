@@ -49,6 +49,8 @@ export async function query(
     const gate = link.gatesOf(volume).all
     await gate.enter()
     const tag = link.takeTag()
+    // of what was sent: with a new epoch it differs
+    const checks = new Set<number>()
     try {
         const exchange = new Exchange<Answer>(link, {
             route,
@@ -56,10 +58,12 @@ export async function query(
             ...options,
             send: to => {
                 const epoch = "volume" in route ? link.nodes.epochOf(volume) : 0
-                link.bus.send(to.node, commandCodes.query, encodeQuery({ volume, epoch, tag }, body))
+                const frame = encodeQuery({ volume, epoch, tag }, body)
+                checks.add(frame.readUInt32LE(0))
+                link.bus.send(to.node, commandCodes.query, frame)
             },
         })
-        link.answers.set(tag, answer => {
+        const take = (answer: Answer) => {
             if (answer.op !== body.op || (!("node" in route) && answer.volume !== volume)) return
             if (answer.status === "busy") exchange.busy()
             else if (answer.status === "notController") exchange.notController(answer.payload[0])
@@ -70,7 +74,8 @@ export async function query(
                 link.noteFlags(answer.flags)
                 exchange.complete(answer)
             }
-        })
+        }
+        link.answers.set(tag, { checks, take })
         return await exchange.promise
     } finally {
         link.answers.delete(tag)

@@ -1,7 +1,7 @@
 /**
  * The check of a frame: its first four bytes are the first four of SHA-256 over it. While it is computed these four hold, in a
- * command, the frame's length (it is computed over 236 bytes, zero-padded), and in a notice of file data the object the data is
- * of, which the frame does not name otherwise; 0 in other notices. `seal*` writes it, `hasValid*` verifies it and leaves the frame
+ * command, the frame's length (it is computed over 236 bytes, zero-padded), and in a notice what it is about, which the frame does not
+ * name otherwise: of file data the object it is of, of an answer the check of the query, of others 0. `seal*` writes it, `hasValid*` verifies it and leaves the frame
  * as it was.
  */
 import * as crypto from "node:crypto"
@@ -22,9 +22,9 @@ function commandCheck(frame: Buffer): number {
     return sha256(padded).readUInt32LE(0)
 }
 
-function noticeCheck(frame: Buffer, object: number): number {
+function noticeCheck(frame: Buffer, about: number): number {
     const was = frame.readUInt32LE(0)
-    frame.writeUInt32LE(object, 0)
+    frame.writeUInt32LE(about, 0)
     const check = sha256(frame).readUInt32LE(0)
     frame.writeUInt32LE(was, 0)
     return check
@@ -35,8 +35,8 @@ export function sealCommand(frame: Buffer): Buffer {
     return frame
 }
 
-export function sealNotice(frame: Buffer, object = 0): Buffer {
-    frame.writeUInt32LE(noticeCheck(frame, object), 0)
+export function sealNotice(frame: Buffer, about = 0): Buffer {
+    frame.writeUInt32LE(noticeCheck(frame, about), 0)
     return frame
 }
 
@@ -46,6 +46,6 @@ export function hasValidCommandCheck(frame: Buffer): boolean {
 }
 
 /** `frame` is at least 4 bytes. */
-export function hasValidNoticeCheck(frame: Buffer, object = 0): boolean {
-    return frame.readUInt32LE(0) === noticeCheck(frame, object)
+export function hasValidNoticeCheck(frame: Buffer, about = 0): boolean {
+    return frame.readUInt32LE(0) === noticeCheck(frame, about)
 }

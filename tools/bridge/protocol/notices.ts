@@ -130,16 +130,16 @@ const lengths: Record<number, { bytes: number; exact: boolean }> = {
 }
 
 /**
- * Throws `badFrame` for a wrong check, an unknown kind or status, or a length that does not fit. `object` is the one that file data is
- * expected of.
+ * Throws `badFrame` for a wrong check, an unknown kind or status, or a length that does not fit. `about` is what file data and
+ * answers are expected to be about (check.ts).
  */
-export function decodeNotice(kind: number, bytes: Uint8Array, object = 0): Notice {
+export function decodeNotice(kind: number, bytes: Uint8Array, about = 0): Notice {
     const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const fit = lengths[kind]
     if (!fit) return bad(`the kind ${kind} of notice`)
     if (frame.length < fit.bytes || frame.length > frameBytesMax || (fit.exact && frame.length !== fit.bytes))
         bad("a notice's length")
-    if (!hasValidNoticeCheck(frame, object)) bad("a notice's check")
+    if (!hasValidNoticeCheck(frame, about)) bad("a notice's check")
     switch (kind) {
         case noticeKinds.progress:
             return decodeProgress(frame)
@@ -245,8 +245,8 @@ function decodeRecorded(frame: Buffer): Recorded {
 }
 
 /** The frame of a notice, sealed; `object` is the one that file data is of. */
-export function encodeNotice(notice: Notice, object = 0): Buffer {
-    return sealNotice(fill(notice), object)
+export function encodeNotice(notice: Notice, about = 0): Buffer {
+    return sealNotice(fill(notice), about)
 }
 
 function fill(notice: Notice): Buffer {

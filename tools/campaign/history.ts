@@ -96,7 +96,7 @@ export class ClientHistory {
     /** All clients work until the time is over or each has done so many operations. */
     async work(untilMs: () => number, operationsMax: number): Promise<void> {
         const loop = async (client: Client) => {
-            await client.client.ready()
+            while (!(await this.isReady(client))) if (this.session.nowMs() >= untilMs()) return
             for (let done = 0; done < operationsMax && this.session.nowMs() < untilMs(); done++) {
                 await this.operate(client)
                 await this.session.sleep(client.random.float() * pauseMsMax)
@@ -123,6 +123,18 @@ export class ClientHistory {
     async close(): Promise<void> {
         for (const { client } of this.clients) await client.close()
         for (const bus of this.hosts) await bus.close()
+    }
+
+    /** An impatient client, cut off from the bus since it came, gives up and comes again. */
+    private async isReady({ name, client, isPatient }: Client): Promise<boolean> {
+        try {
+            await client.ready()
+            return true
+        } catch (error) {
+            if (!isError(error, "noNode")) throw error
+            if (isPatient) this.faults.push(`${name} was not late, but found no node: ${error.message}`)
+            return false
+        }
     }
 
     private operate(client: Client): Promise<void> {

@@ -14,8 +14,9 @@ const movesMax = 48
 const looksMax = 256
 /** A segment of so many pages holds what many operations write: one free segment less is no hurry. */
 export const wideSegmentPages = 256
-/** Moved in a step when somebody waits for its end. */
+/** Moved in a step when somebody waits for its end; and of one extent, which is not taken apart further for that. */
 const waitedForMax = 4
+const extentMin = 16
 /** Emptying segments with more of their pages in use, of 256, gains nothing; with fewer it surely does. */
 const mostMax = 224
 const mostMin = 128
@@ -113,7 +114,7 @@ export class Cleaner {
                     page,
                     scratch.getAt(atOwner, "u32"),
                     scratch.getAt(atBlock, "u32"),
-                    isWide ? max - moves : movesMax,
+                    isWide ? max : movesMax,
                 )
                 moves += count
                 if (count > 1) this.cursor += count - 1
@@ -189,7 +190,10 @@ function isAwaited(cleaner: Cleaner): boolean {
     return !cleaner.isUrgent && cleaner.waiting.count + cleaner.jobs.length > 0
 }
 
-/** Moves a block, and those that follow it in its extent, `most` in all. @returns how many */
+/**
+ * Moves a block, and those that follow it in its extent, `most` in all. Extents that come to lie together become one: else the parts into
+ * which steps and segments' ends take them would only ever grow in number. @returns how many
+ */
 async function moveData(cleaner: Cleaner, page: number, object: number, block: number, most: number): Promise<number> {
     const log = cleaner.log
     const tree = cleaner.tree
@@ -203,15 +207,16 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     const offset = block + 1 - sub
     if (offset >= count) return 0
     if (first + offset !== page) return 0
-    await log.ensure(1)
     let max = count - offset
     if (max > movesMax) max = movesMax
     if (max > most) max = most
+    // what lies together stays together, for the price of a segment's last pages while there are others: each part costs a node when it is moved again
+    await log.ensure(max << 3 < log.array.segmentPages && log.usage.available() > 2 ? max : 1)
     if (max > log.room()) max = log.room()
     const to = log.segment * log.array.segmentPages + log.next
     let moved = 0
     while (moved < max) {
-        if (moved >= waitedForMax) if (isAwaited(cleaner)) break
+        if (moved >= extentMin) if (isAwaited(cleaner)) break
         if (!(await log.readPage(page + moved, scratch))) break
         if (scratch.getAt(atBlock, "u32") !== block + moved) break
         await log.append(scratch, typeData, scratch[atLength], object, block + moved)
@@ -220,12 +225,31 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     if (moved === 0) return 0
     log.account(to, moved)
     log.account(page, -moved)
+    let key = sub + offset
+    let start = to
+    let length = moved
+    let isOpen = false
+    for (let i = 0; i < cleaner.uploads.length; i++)
+        if (cleaner.uploads[i].object === object) {
+            cleaner.uploads[i].moved(page, moved, to)
+            isOpen = true
+        }
     if (offset > 0) await putExtent(cleaner, object, sub, first, offset)
-    await putExtent(cleaner, object, sub + offset, to, moved)
+    // one with what was moved just before; not of an upload, which overwrites its last extent by its key
+    else if (!isOpen && (await tree.findAtMost(object, block)))
+        if (tree.object === object && tree.sub > 0) {
+            const before = tree.leaf.getAt(tree.valueAt, "u32")
+            const pages = tree.leaf.getAt(tree.valueAt + 4, "u16")
+            if (before + pages === to && tree.sub + pages === sub && to % log.array.segmentPages > 0) {
+                key = tree.sub
+                start = before
+                length += pages
+                await tree.remove(object, sub)
+            }
+        }
+    await putExtent(cleaner, object, key, start, length)
     if (offset + moved < count)
         await putExtent(cleaner, object, sub + offset + moved, page + moved, count - offset - moved)
-    for (let i = 0; i < cleaner.uploads.length; i++)
-        if (cleaner.uploads[i].object === object) cleaner.uploads[i].moved(page, moved, to)
     return moved
 }
 

@@ -425,15 +425,18 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         }
     } else {
         if (log.usage.available() === 0) return false
-        // what rests in it gives way, full as it may be, so that it takes its turn in the wear
-        if (log.usage.cold) if (log.usage.available() > keptSegments) cleaner.refresh(log.usage.cold)
+        // what rests in it gives way, full as it may be, so that it takes its turn in the wear; after what is being emptied
+        if (log.usage.cold)
+            if (!cleaner.isBusy() && log.usage.available() > keptSegments) {
+                cleaner.refresh(log.usage.cold)
+                log.usage.cold = 0
+            }
         if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
         if (volume.hasRuns()) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
         if (!(await cleaner.step())) return false
         await volume.commit()
         cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
-        if (!cleaner.isBusy()) log.usage.cold = 0
         return true
     }
     await volume.commit()

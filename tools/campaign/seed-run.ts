@@ -161,6 +161,7 @@ async function history(
     }
     await work
     if (isWell) await clients.readEverything()
+    if (isWell && !isBeyond) await mendPinned(session, plan, result)
     if (isWell && forgetful) result.violations.push(...(await forgetful.judge()))
     await clients.close()
     await session.client.close()
@@ -271,20 +272,35 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
 
 /** What an element did not write, or was away for when power went, is found by reading all there is. */
 async function scrubAfter(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<boolean> {
+    for (const volume of plan.arraysToRead) if (!(await scrub(session, volume, result))) return false
+    return true
+}
+
+async function scrub(session: SimSession, volume: number, result: SeedResult): Promise<boolean> {
     const { client } = session
-    for (const volume of plan.arraysToRead) {
-        const before = (await client.array(volume)).scrub.passes
-        await client.scrub(volume, scrubRowsPerSecond)
-        const end = session.nowMs() + rebuildMsMax
-        while ((await client.array(volume)).scrub.passes === before) {
-            if (session.nowMs() >= end) {
-                result.violations.push(`volume ${volumeLetter(volume)} was not read through in ${rebuildMsMax} ms`)
-                return false
-            }
-            await session.sleep(pollMs)
+    const before = (await client.array(volume)).scrub.passes
+    await client.scrub(volume, scrubRowsPerSecond)
+    const end = session.nowMs() + rebuildMsMax
+    while ((await client.array(volume)).scrub.passes === before) {
+        if (session.nowMs() >= end) {
+            result.violations.push(`volume ${volumeLetter(volume)} was not read through in ${rebuildMsMax} ms`)
+            return false
         }
+        await session.sleep(pollMs)
     }
     return true
+}
+
+/** A segment in which two elements lack something is mended by moving what is in it, which a snapshot forbids as long as it is there. */
+async function mendPinned(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<void> {
+    const { client } = session
+    for (const volume of plan.arraysToRead) {
+        if ((await client.statfs(volume)).damagedSegments === 0) continue
+        const snapshots = await client.snapshots(volume)
+        if (snapshots.length === 0) result.violations.push(`volume ${volumeLetter(volume)} is damaged after a scrub`)
+        for (const { name } of snapshots) await client.deleteSnapshot(volume, name)
+        await scrub(session, volume, result)
+    }
 }
 
 /** One step of filling what is missing; true when nothing is. */
@@ -327,8 +343,9 @@ function checkImages(
             return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
         })
         const report = checkArray(images)
-        // beyond the budget an array may lack an element, and pages where two were bad
-        const faults = report.faults.filter(({ code }) => !(code === "page-lost" && arraysLost?.has(array)))
+        // beyond the budget an array may lack an element, and pages where two were bad, with all that hangs on them
+        const isLost = arraysLost?.has(array) && report.faults.some(({ code }) => code === "page-lost")
+        const faults = isLost ? [] : report.faults
         const wrong = arraysLost ? faults : [...faults, ...report.degraded]
         for (const { code, message } of wrong.slice(0, 5))
             result.violations.push(`check of array ${node}: ${code}: ${message}`)

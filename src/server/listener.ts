@@ -82,6 +82,8 @@ export class Listener {
             return
         }
         node.heardPartner = true
+        // it may have booted while it was silent: only its beat tells
+        if (!node.partnerAlive) node.partnerRecords = false
         if (this.partnerIsOther) return
         if (kind === noticeReply) {
             // a request that was turned away is not done: it comes again by the same number

@@ -6,7 +6,7 @@ import { kindSession, kindUpload } from "../../src/pair/journal"
 import { active, booting, waiting } from "../../src/pair/role"
 import { Control } from "../../src/server/control"
 import { Listener, hearCommand } from "../../src/server/listener"
-import { NodeServer } from "../../src/server/node"
+import { isProtected, NodeServer } from "../../src/server/node"
 import { Random } from "../../tools/sim/random"
 import { block, request, sealNotice, setClock, useTestPlatform } from "./pair-support"
 
@@ -108,6 +108,21 @@ describe("listener: the partner's notices", () => {
         listener.notice(codeOf(1, beat), beatOf(1, active, { uptimeMs: 60_100 }))
         assert.equal(node.recorded.get(kindSession, 9), 4)
         listener.notice(codeOf(1, beat), beatOf(1, waiting, { uptimeMs: 900 }))
+        assert.equal(node.recorded.get(kindSession, 9), 0)
+    })
+
+    it("a partner that was silent and is heard, but not by its beat: nothing counts as copied before that comes [R8] [R12]", () => {
+        const { node, listener } = listening()
+        node.partnerAlive = true
+        listener.notice(codeOf(1, beat), beatOf(1, active, { flags: recording, uptimeMs: 60_000 }))
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 9, number: 4 }]))
+        assert.ok(isProtected(node))
+        node.partnerAlive = false
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 8, number: 1 }]))
+        node.partnerAlive = true // the next tick
+        assert.ok(!isProtected(node))
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, { flags: recording, uptimeMs: 900 }))
+        assert.ok(isProtected(node))
         assert.equal(node.recorded.get(kindSession, 9), 0)
     })
 

@@ -5,6 +5,7 @@
 import { eachPacket, frameHead } from "../bridge/bus/jacdac-frame"
 import { beatFlags, commandCodes, noticeKinds, noticeOf, partnerOf, requestOps } from "../bridge/protocol/numbers"
 import { decodeNotice, type Beat, type Reply } from "../bridge/protocol/notices"
+import { roles } from "../sim/session"
 
 const unprotected = 1
 const sessionKind = 1
@@ -106,9 +107,10 @@ export class BusWatch {
 
     private beat(node: number, data: Buffer): void {
         const beat = decodeNotice(noticeKinds.beat, data) as Beat
+        // a takeover's epoch holds for hosts when it is complete: until then what is heard is a copy, and is finished like those before
         for (const [volume, epoch] of [
             [node, beat.ownEpoch],
-            [partnerOf(node), beat.partnerEpoch],
+            [partnerOf(node), beat.role === roles.takingOver ? 0 : beat.partnerEpoch],
         ])
             if (epoch > (this.epochs.get(volume) ?? 0)) this.epochs.set(volume, epoch)
         const before = this.beats.get(node)

@@ -57,6 +57,9 @@ describe("command line", () => {
             assert.notEqual(err, "")
         }
         assert.equal((await bench.run("--help")).exitCode, 0)
+        const { exitCode, out } = await bench.run("--version")
+        assert.equal(exitCode, 0)
+        assert.match(out, /^\d+\.\d+\.\d+\n$/)
     })
 
     it("exit codes: 3 not found, 5 no bus and no node, 7 no space, 4 done but degraded", async () => {

@@ -3,6 +3,7 @@
  * one line for what went wrong.
  */
 import { Command, CommanderError } from "commander"
+import { version } from "../../../package.json"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { addArrayVerbs } from "./array"
 import { addBoardVerbs } from "./board"
@@ -28,6 +29,7 @@ export async function run(args: readonly string[], world: World, extra: Command[
     let exitCode: number = exitCodes.done
     const program = withCommonOptions(new Command("twinfiler"))
         .enablePositionalOptions()
+        .version(version, "--version", "of this program; `version` tells those of the nodes")
         .description("Files on pairs of microcontroller boards that keep serving when you pull one's power")
         .addHelpText("after", helpEnd)
         .showHelpAfterError("(twinfiler --help tells more)")

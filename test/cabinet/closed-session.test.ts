@@ -1,12 +1,8 @@
 // A session that said bye leaves nothing on the volume that would show that its requests were executed. Copies of them must not be, again.
 
 import assert from "node:assert/strict"
-import { JacdacBus } from "../../tools/bridge/bus/jacdac-bus"
-import { TwinfilerClient } from "../../tools/bridge/client"
 import { isError } from "../../tools/bridge/error"
-import { Random } from "../../tools/sim/random"
 import { SimSession } from "../../tools/sim/session"
-import { VirtualHost } from "../../tools/sim/virtual-host"
 
 const mtime = 1_700_000_000
 
@@ -16,11 +12,7 @@ describe("pair: copies of a session that is closed", function () {
     it("a directory made and removed stays removed, when the partner missed the owner's replies and takes over [R21]", async () => {
         const session = new SimSession({ seed: 2, chip: "W25Q16JV" })
         const { client, simulation } = session
-        const other = new VirtualHost(simulation, "host2")
-        const random = new Random("host2")
-        const given = { clock: other.clock, random: () => random.uint32() }
-        const bus = new JacdacBus(other, given)
-        const brief = new TwinfilerClient(bus, given)
+        const { bus, client: brief } = session.anotherHost("host2")
         await session.run(async () => {
             await session.healthy()
             await brief.ready()

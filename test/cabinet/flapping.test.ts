@@ -2,11 +2,8 @@
 // answered is there, nobody drives twice, and the pair is well soon after.
 
 import assert from "node:assert/strict"
-import { JacdacBus } from "../../tools/bridge/bus/jacdac-bus"
-import { TwinfilerClient } from "../../tools/bridge/client"
 import { Random } from "../../tools/sim/random"
 import { roles, SimSession, source } from "../../tools/sim/session"
-import { VirtualHost } from "../../tools/sim/virtual-host"
 import { underLoad } from "./under-load"
 
 const isFull = process.env.FULL === "1"
@@ -58,18 +55,9 @@ describe("cabinet: hosts at one file", function () {
         for (let seed = 8_100; seed < 8_100 + seeds; seed++) {
             const random = new Random(`hosts ${seed}`)
             const session = new SimSession({ seed, chip: "W25Q16JV", timeoutMs: 60_000 })
-            const hostOf = (id: string) => {
-                const host = new VirtualHost(session.simulation, id)
-                const draw = random.fork(id)
-                const given = { clock: host.clock, random: () => draw.uint32() }
-                return {
-                    host,
-                    client: new TwinfilerClient(new JacdacBus(host, given), { ...given, timeoutMs: 60_000 }),
-                }
-            }
             await session.run(async () => {
                 await session.healthy()
-                const [one, other] = [hostOf("one"), hostOf("other")]
+                const [one, other] = ["one", "other"].map(id => session.anotherHost(id, { timeoutMs: 60_000 }))
                 await Promise.all([one.client.ready(), other.client.ready()])
                 const contents = [Buffer.alloc(40_000, 1), Buffer.alloc(30_000, 2)]
                 const first = one.client.put(0, "same", source(contents[0]), { mtime })

@@ -1,13 +1,11 @@
 // One row of the table "Line and bus faults" in docs/PROTOCOL.md: clients at work on both volumes, the fault, what the nodes do while it
 // lasts, and how long the pair takes to become healthy when it is mended.
 
-import { JacdacBus } from "../../tools/bridge/bus/jacdac-bus"
 import { beatFlags } from "../../tools/bridge/protocol/numbers"
 import { BusWatch } from "../../tools/campaign/bus-watch"
 import type { LineFault, LineName } from "../../tools/sim/cabinet/pair"
 import { Random } from "../../tools/sim/random"
 import { roles, SimSession } from "../../tools/sim/session"
-import { VirtualHost } from "../../tools/sim/virtual-host"
 import { pieces } from "../../tools/sim/wire"
 import { History } from "./history"
 
@@ -54,7 +52,9 @@ export async function showRow(seed: number, fault: Fault, faultMs = usualMs, die
     const { simulation } = session
     const watch = new BusWatch()
     const shown: Shown = { roles: "", served: "", servedThen: "", takeovers: 0, resets: 0, healthyMs: 0, slowestMs: 0 }
-    const second = "bus" in fault && fault.bus.flat().includes("second") ? anotherHost(session) : undefined
+    // it asks for nothing; that it announces itself is what a node hears
+    const isSecond = "bus" in fault && fault.bus.flat().includes("second")
+    const second = isSecond ? session.anotherHost("second") : undefined
     simulation.trace.onEntry = ({ timeNs, kind, data }) => {
         if (kind === "frame" && typeof data !== "string") watch.frame(data, timeNs)
         if (kind === "node" && /reset$/.test(String(data))) shown.resets++
@@ -110,18 +110,11 @@ export async function showRow(seed: number, fault: Fault, faultMs = usualMs, die
     } catch (error) {
         throw new Error(`seed ${seed}, ${JSON.stringify(fault)}, ${JSON.stringify(shown)}: ${(error as Error).stack}`)
     } finally {
-        await second?.close()
+        await second?.bus.close()
         await session.bus.close()
     }
     shown.takeovers = watch.takeovers
     return shown
-}
-
-/** It asks for nothing; that it announces itself is what a node hears. */
-function anotherHost({ simulation, random }: SimSession): JacdacBus {
-    const host = new VirtualHost(simulation, "second")
-    const draw = random.fork("second")
-    return new JacdacBus(host, { clock: host.clock, random: () => draw.uint32() })
 }
 
 function nameOf(role: number | undefined): string {

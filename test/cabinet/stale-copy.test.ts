@@ -1,11 +1,7 @@
 // A copy whose host has long given up must not be executed at a later takeover, over what was acknowledged since.
 
 import assert from "node:assert/strict"
-import { JacdacBus } from "../../tools/bridge/bus/jacdac-bus"
-import { TwinfilerClient } from "../../tools/bridge/client"
-import { Random } from "../../tools/sim/random"
 import { SimSession, source } from "../../tools/sim/session"
-import { VirtualHost } from "../../tools/sim/virtual-host"
 
 const mtime = 1_700_000_000
 /** A host that waits sends again within 2 s; src/pair/journal.ts believes after 6 s that nobody does. */
@@ -16,11 +12,7 @@ describe("pair: stale copies", function () {
 
     it("a rename that only the partner heard is not done at a takeover 7 s later [R9] [R22]", async () => {
         const session = new SimSession({ seed: 1, chip: "W25Q16JV" })
-        const other = new VirtualHost(session.simulation, "host2")
-        const random = new Random("host2")
-        const given = { clock: other.clock, random: () => random.uint32() }
-        const bus = new JacdacBus(other, given)
-        const impatient = new TwinfilerClient(bus, { ...given, timeoutMs: 2_000 })
+        const { bus, client: impatient } = session.anotherHost("host2", { timeoutMs: 2_000 })
         const { client, simulation } = session
         await session.run(async () => {
             await session.healthy()

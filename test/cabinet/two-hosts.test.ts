@@ -1,25 +1,21 @@
 // Two hosts on the bus: a node alone speaks to the one its runtime found, and its partner may have found the other.
 
 import assert from "node:assert/strict"
-import { JacdacBus } from "../../tools/bridge/bus"
 import { TwinfilerClient } from "../../tools/bridge/client"
 import { SimSession, source } from "../../tools/sim/session"
-import { VirtualHost } from "../../tools/sim/virtual-host"
 
 /** Both hosts' clients number their questions from here. */
 const firstTag = 1_000
 /** A question is heard, and not answered yet. */
 const heardMs = 3
 
-/** A host with a client. */
+/** A host whose client numbers its questions so. */
 function hostOf(session: SimSession, name: string): { client: TwinfilerClient; close(): Promise<void> } {
-    const host = new VirtualHost(session.simulation, name)
-    const draw = session.random.fork(name)
-    const bus = new JacdacBus(host, { clock: host.clock, random: () => draw.uint32() })
+    const { host, bus } = session.anotherHost(name)
+    const draw = session.random.fork(`questions of ${name}`)
     let drawn = 0
     const random = () => (drawn++ === 0 ? firstTag : draw.uint32())
-    const client = new TwinfilerClient(bus, { clock: host.clock, random })
-    return { client, close: () => bus.close() }
+    return { client: new TwinfilerClient(bus, { clock: host.clock, random }), close: () => bus.close() }
 }
 
 describe("pair: two hosts", function () {
@@ -27,9 +23,7 @@ describe("pair: two hosts", function () {
 
     it("each node found another one: they hear each other all the same, and pair [R7 R1]", async () => {
         const session = new SimSession({ seed: 81, chip: "W25Q16JV" })
-        const draw = session.random.fork("second host")
-        const second = new VirtualHost(session.simulation, "second")
-        const bus = new JacdacBus(second, { clock: second.clock, random: () => draw.uint32() })
+        const { bus } = session.anotherHost("second")
         session.simulation.wire.fault.cut = (from, to) =>
             (from === "second" && to === "a") || (from === "host" && to === "b")
         await session.run(() => session.healthy())

@@ -2,10 +2,7 @@
 // them has been idle for long enough, and must not give up before that.
 
 import assert from "node:assert/strict"
-import { JacdacBus } from "../../tools/bridge/bus/jacdac-bus"
-import { TwinfilerClient } from "../../tools/bridge/client"
 import { SimSession, source } from "../../tools/sim/session"
-import { VirtualHost } from "../../tools/sim/virtual-host"
 
 const mtime = 1_700_000_000
 const uploads = 4
@@ -39,11 +36,7 @@ describe("pair: hosts that vanish", function () {
 
 /** Resolves when a host of that name has its upload open. */
 async function beginPut(session: SimSession, name: string): Promise<{ close(): Promise<void> }> {
-    const host = new VirtualHost(session.simulation, name)
-    const random = session.random.fork(name)
-    const given = { clock: host.clock, random: () => random.uint32() }
-    const bus = new JacdacBus(host, given)
-    const client = new TwinfilerClient(bus, { ...given, timeoutMs: 1_000 })
+    const { bus, client } = session.anotherHost(name, { timeoutMs: 1_000 })
     await client.ready()
     await new Promise<void>(resolve => {
         const put = client.put(0, name, source(Buffer.alloc(100_000)), {

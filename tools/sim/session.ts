@@ -20,6 +20,14 @@ export interface SimSessionOptions extends SimulationOptions {
     timeoutMs?: number
 }
 
+/** One more host on the wire, and a client there. */
+export interface OtherHost {
+    host: VirtualHost
+    /** Whoever asked for the host closes it. */
+    bus: JacdacBus
+    client: TwinfilerClient
+}
+
 export class SimSession {
     readonly simulation: Simulation
     readonly host: VirtualHost
@@ -37,6 +45,15 @@ export class SimSession {
         this.bus = new JacdacBus(this.host, given)
         this.client = new TwinfilerClient(this.bus, { ...given, timeoutMs: options.timeoutMs ?? 30_000 })
         this.simulation.start()
+    }
+
+    /** @param id of the host, for faults of the wire @param options of its client */
+    anotherHost(id: string, options: Pick<SimSessionOptions, "timeoutMs"> = {}): OtherHost {
+        const host = new VirtualHost(this.simulation, id)
+        const draw = this.random.fork(id)
+        const given = { clock: host.clock, random: () => draw.uint32() }
+        const bus = new JacdacBus(host, given)
+        return { host, bus, client: new TwinfilerClient(bus, { ...given, ...options }) }
     }
 
     nowMs(): number {

@@ -80,7 +80,12 @@ export const plantedBugs: readonly Planted[] = [
         name: "forget the session table",
         edits: [
             {
-                file: "src/store/volume.ts",
+                file: "src/store/restore.ts",
+                text: 'import { readTail } from "./tail"\n',
+                by: 'import { storeResult } from "./sessions"\nimport { readTail } from "./tail"\n',
+            },
+            {
+                file: "src/store/restore.ts",
                 text: "    volume.cleaner.begin()\n    volume.tree.load()\n",
                 by:
                     "    for (let i = 1; i <= 8; i++) storeResult(volume.log.root, i, 1, 0, 0)\n" +
@@ -120,8 +125,26 @@ export const plantedBugs: readonly Planted[] = [
     },
 ]
 
+/** A source of the firmware with what a fault changes in it. Throws when what is to be changed is not there, once. */
+function edited({ file, text, by }: Edit, before: string): string {
+    const count = before.split(text).length - 1
+    if (count !== 1) throw new Error(`its text is ${count} times in ${file}, not once:\n${text}`)
+    return before.replace(text, () => by)
+}
+
+/** Throws when a fault is not to be had in the firmware as it is. */
+export function checkPlanted({ name, edits }: Planted): void {
+    for (const edit of edits)
+        try {
+            edited(edit, readFileSync(join(projectRoot, edit.file), "utf8"))
+        } catch (error) {
+            throw new Error(`planted fault "${name}": ${(error as Error).message}`)
+        }
+}
+
 /** Builds the firmware with a planted fault. Returns the file of the image. */
 export function buildPlanted({ name, edits }: Planted): string {
+    checkPlanted({ name, edits })
     const folder = join(projectRoot, "build", "planted", name.replace(/ /g, "-"))
     rmSync(folder, { recursive: true, force: true })
     const sources = { ...firmwareSources(), root: folder }
@@ -131,16 +154,9 @@ export function buildPlanted({ name, edits }: Planted): string {
         mkdirSync(dirname(join(folder, input)), { recursive: true })
         cpSync(from, join(folder, input), { recursive: true })
     }
-    for (const { file, text, by } of edits) {
-        const path = join(folder, file)
-        const before = readFileSync(path, "utf8")
-        const count = before.split(text).length - 1
-        if (count !== 1)
-            throw new Error(`planted fault "${name}": its text is ${count} times in ${file}, not once:\n${text}`)
-        writeFileSync(
-            path,
-            before.replace(text, () => by),
-        )
+    for (const edit of edits) {
+        const path = join(folder, edit.file)
+        writeFileSync(path, edited(edit, readFileSync(path, "utf8")))
     }
     const image = join(folder, "image.devs")
     writeFileSync(image, buildProgram(sources))

@@ -12,7 +12,7 @@ import {
     noticeCode,
     noticeKinds,
 } from "../../tools/bridge/protocol/numbers"
-import { encodeNotice, type Notice } from "../../tools/bridge/protocol/notices"
+import { encodeNotice, type Answer, type Notice } from "../../tools/bridge/protocol/notices"
 import { commandFrame, eachPacket, frameHead } from "../../tools/bridge/bus/jacdac-frame"
 import { FakeVolume } from "./fake-volume"
 import { announcement } from "./jacdac-packet"
@@ -40,7 +40,7 @@ export class FakeNode {
     /** Since its boot; `events` answers with the last of them. */
     events: { uptimeMs: number; kind: number; cause: number; value: number }[] = []
     private freeSlots = sendBurst
-    private readonly queue: { code: number; report: Notice; object: number }[] = []
+    private readonly queue: { code: number; report: Notice; about: number }[] = []
     private readonly cancelled = new Set<number>()
 
     constructor(
@@ -54,7 +54,8 @@ export class FakeNode {
         this.refill()
     }
 
-    receive(command: Command): void {
+    /** @param check of the command's frame, which the answer to a query is about */
+    receive(command: Command, check: number): void {
         if (!this.isOn) return
         if (command.kind === "control") return this.control(command)
         const volume = this.cabinet.volumes[command.volume]
@@ -75,13 +76,12 @@ export class FakeNode {
             case "query": {
                 const answer = { kind: "answer", ...head, op: command.op, tag: command.tag } as const
                 const epoch = volume?.epoch ?? 0
-                const payload = Buffer.alloc(0)
-                if (command.op === "node")
-                    return this.send({ ...answer, epoch, status: "ok", payload: nodeFigures(this.number) })
-                if (command.op === "events")
-                    return this.send({ ...answer, epoch, status: "ok", payload: this.eventsPage(command.seen) })
-                if (!isOurs) return this.send({ ...answer, epoch, status: "notController", payload })
-                return this.send({ ...answer, epoch, ...volume.query(command) })
+                const send = (rest: Pick<Answer, "status" | "payload">) =>
+                    this.send({ ...answer, epoch, ...rest }, check)
+                if (command.op === "node") return send({ status: "ok", payload: nodeFigures(this.number) })
+                if (command.op === "events") return send({ status: "ok", payload: this.eventsPage(command.seen) })
+                if (!isOurs) return send({ status: "notController", payload: Buffer.alloc(0) })
+                return send(volume.query(command))
             }
             case "write": {
                 this.cabinet.sawBlock(command.offset)
@@ -161,22 +161,20 @@ export class FakeNode {
         else this.send(report)
     }
 
-    private send(report: Notice, object = 0): void {
-        this.queue.push({ code: noticeKinds[report.kind], report, object })
+    private send(report: Notice, about = 0): void {
+        this.queue.push({ code: noticeKinds[report.kind], report, about })
         this.flush()
     }
 
     private flush(): void {
         while (this.freeSlots > 0 && this.queue.length) {
-            const { code, report, object } = this.queue.shift()!
+            const { code, report, about } = this.queue.shift()!
             if (report.kind === "data" && this.cancelled.has(report.tag)) continue
             this.freeSlots--
             const to = this.cabinet.nodes[this.number ^ 1]
             const device = to.isOn ? to.id : this.cabinet.host
             if (device)
-                this.cabinet.toHost(
-                    commandFrame(device, 1, noticeCode(this.number, code), encodeNotice(report, object)),
-                )
+                this.cabinet.toHost(commandFrame(device, 1, noticeCode(this.number, code), encodeNotice(report, about)))
         }
     }
 
@@ -267,7 +265,7 @@ export class FakeCabinet implements FrameTransport {
                 try {
                     const command = decodeCommand(code, data)
                     this.sent.push(command)
-                    node.receive(command)
+                    node.receive(command, data.readUInt32LE(0))
                 } catch {
                     // damaged: dropped
                 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict"
 import { checkArray, groupImages, MemoryImage, PageChecks, type Report } from "../../tools/check"
+import { pageType, typeOf } from "../../tools/check/page"
 import { ImageBuilder } from "./image-builder"
 import { seal, sha } from "./image-pages"
 import { busyArray, shapes } from "./scenarios"
@@ -100,6 +101,7 @@ describe("check: special cases [R35]", function () {
             ["properties of nothing", ["property-field"], builder => builder.setProperties(300, { a: "b" })],
             ["properties twice", ["property-field"], builder => builder.put(5, 18, Buffer.from("\x01a\x00\x01a\x00"))],
             ["extents without inode", ["inode-missing"], builder => builder.delete(18, 0)],
+            ["entries without inode", ["inode-missing"], builder => builder.delete(16, 0)],
         ]
         for (const [what, wanted, change] of cases) {
             const builder = new ImageBuilder(shapes[0])
@@ -112,6 +114,34 @@ describe("check: special cases [R35]", function () {
             builder.commit()
             const found = codes(check(builder.images))
             for (const code of wanted) assert.ok(found.includes(code as never), `${what}: ${found.join(" ")}`)
+        }
+    })
+
+    it("a page that is lost on all elements: what hung on it is not called wrong as well [R35]", () => {
+        for (const shape of [shapes[0], shapes[2]]) {
+            const { builder } = busyArray(shape, "lost")
+            const pageChecks = new PageChecks()
+            const { reading } = checkArray(imagesOf(builder.images), { pageChecks })
+            const { geometry } = reading!.pages
+            let lost = 0
+            for (let page = geometry.S; page < geometry.pageEnd; page++) {
+                if (!reading!.marks[page] || page === reading!.state.rootPage) continue
+                // on a block nothing hangs: some of them are enough
+                if (typeOf(reading!.pages.read(page)!) === pageType.data && page % 16 > 0) continue
+                const at = geometry.rowOf(page) * shape.stride
+                const flip = () => builder.images.forEach((image, i) => (image[at + 100] ^= 1 << i))
+                flip()
+                const { faults } = checkArray(imagesOf(builder.images), { pageChecks })
+                flip()
+                const others = faults.filter(({ code }) => code !== "page-lost")
+                assert.deepEqual(
+                    others.map(({ message }) => message),
+                    [],
+                    `page ${page}`,
+                )
+                if (faults.length > 0) lost++
+            }
+            assert.ok(lost > 60, `${lost} pages`)
         }
     })
 

@@ -163,7 +163,7 @@ function readAll(pages: ArrayPages, state: State, findings: Findings, options: C
     use(rootPage)
     const space = readSpace(state, pages, findings, use)
     const tree = readTree(root.tree, root.height, pages, findings, use)
-    const records = readRecords(tree.items, pages, findings)
+    const records = readRecords(tree, pages, findings)
     const paths = checkObjects(records, "live", tree.isComplete, pages, findings)
     checkFiles(records, "live", tree.isComplete, data, pages, findings, use)
     checkNextObject(records, root.nextObject, pages, findings)

@@ -138,6 +138,7 @@ function checkLists(
         } else if (!(inode.flags & droppedFlag))
             say("list-field", `object ${object} is dropped, its flags are ${inode.flags}`, inode.leaf, object)
     }
+    if (!isComplete) return
     for (const [object, { flags, leaf }] of inodes) {
         if (flags & droppedFlag && !dropped.has(object))
             say("list-field", `object ${object} is flagged as dropped and not in that list`, leaf, object)

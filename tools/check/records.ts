@@ -3,7 +3,7 @@ import { bodyBytes, u16, u32 } from "./page"
 import type { ArrayPages } from "./pages"
 import { nameFault, nameHash, nameText } from "./names"
 import type { Findings, Place, ProblemCode } from "./problems"
-import type { Item } from "./tree"
+import type { Item, TreeReading } from "./tree"
 
 export const rootDirectory = 1
 export const list = { uploads: 2, dropped: 3, snapshots: 4, properties: 5 } as const
@@ -17,6 +17,9 @@ export const propertiesFlag = 4
 export const entryNameBytesMax = 200
 export const snapshotNameBytesMax = 100
 export const propertyBytesMax = 200
+const extentBytes = 6
+/** In an entry. */
+const entryNameAt = 5
 
 export interface Inode {
     object: number
@@ -80,7 +83,12 @@ export interface Records {
 /** Says what is wrong at an item. */
 type Say = (code: ProblemCode, message: string, object?: number) => void
 
-export function readRecords(items: readonly Item[], pages: ArrayPages, findings: Findings, where: Place = {}): Records {
+export function readRecords(
+    { items, isComplete }: TreeReading,
+    pages: ArrayPages,
+    findings: Findings,
+    where: Place = {},
+): Records {
     const records: Records = {
         inodes: new Map(),
         extents: new Map(),
@@ -95,6 +103,7 @@ export function readRecords(items: readonly Item[], pages: ArrayPages, findings:
             findings.add(code, message, { ...where, ...pages.place(item.leaf), ...(object && { object }) })
         readRecord(item, records, say)
     }
+    if (isComplete) checkInodes(records, pages, findings, where)
     return records
 }
 
@@ -120,10 +129,9 @@ function readRecord(item: Item, records: Records, say: Say): void {
         say("key-unknown", `a key (${object}, ${sub}): there is no such list`)
     else if (sub === 0) {
         if (hasLength(20, "an inode")) readInode(item, records, say)
-    } else if (isDirectory(object, records)) readEntry(item, records, say)
-    else if (hasLength(6, "an extent")) {
+    } else if (isEntry(item, records)) readEntry(item, records, say)
+    else if (hasLength(extentBytes, "an extent")) {
         const extent = { block: sub - 1, page: u32(value, 0), count: u16(value, 4), leaf }
-        if (!records.inodes.has(object)) say("inode-missing", `an extent of ${object}, which has no inode`, object)
         add(records.extents, object, extent)
     }
 }
@@ -150,15 +158,31 @@ function readInode({ object, value, leaf }: Item, records: Records, say: Say): v
 }
 
 /** An inode comes before all else of its object; without one, entries and extents differ by their keys and lengths. */
-function isDirectory(object: number, records: Records): boolean {
-    return records.inodes.get(object)?.type === directoryType || object === rootDirectory
+function isEntry({ object, sub, value }: Item, records: Records): boolean {
+    if (object === rootDirectory) return true
+    const inode = records.inodes.get(object)
+    if (inode) return inode.type === directoryType
+    return value.length !== extentBytes || Math.floor(sub / 256) === nameHash(value.subarray(entryNameAt))
+}
+
+/** Not of a tree of which a node is lost: the inode may be in that one. */
+function checkInodes({ inodes, extents, entries }: Records, pages: ArrayPages, findings: Findings, where: Place): void {
+    const check = (what: string, object: number, leaf: number) => {
+        if (inodes.has(object)) return
+        findings.add("inode-missing", `${what} ${object}, which has no inode`, {
+            ...where,
+            ...pages.place(leaf),
+            object,
+        })
+    }
+    for (const [object, list] of extents) for (const { leaf } of list) check("an extent of", object, leaf)
+    for (const [object, list] of entries) for (const { leaf } of list) check("an entry in", object, leaf)
 }
 
 function readEntry({ object, sub, value, leaf }: Item, records: Records, say: Say): void {
     if (value.length < 6) return say("record-length", `an entry of ${value.length} bytes`, object)
-    const name = value.subarray(5)
+    const name = value.subarray(entryNameAt)
     const entry = { directory: object, sub, object: u32(value, 0), type: value[4], name, leaf }
-    if (!records.inodes.has(object)) say("inode-missing", `an entry in ${object}, which has no inode`, object)
     add(records.entries, object, entry)
     const fault = nameFault(name, entryNameBytesMax)
     if (fault) say("name-bad", `entry ${sub} of directory ${object}: ${fault}`, entry.object)

@@ -65,7 +65,7 @@ function checkOne(
         return isNew
     }
     const tree = readTree(record.tree, record.height, pages, findings, useOnce, where)
-    const records = readRecords(tree.items, pages, findings, where)
+    const records = readRecords(tree, pages, findings, where)
     const paths = checkObjects(records, "snapshot", tree.isComplete, pages, findings, where)
     checkFiles(records, "snapshot", tree.isComplete, data, pages, findings, useOnce, where)
     const unpinned = new Map<number, number>()

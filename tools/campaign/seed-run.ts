@@ -343,9 +343,8 @@ function checkImages(
             return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
         })
         const report = checkArray(images)
-        // beyond the budget an array may lack an element, and pages where two were bad, with all that hangs on them
-        const isLost = arraysLost?.has(array) && report.faults.some(({ code }) => code === "page-lost")
-        const faults = isLost ? [] : report.faults
+        // beyond the budget an array may lack an element, and pages where two were bad
+        const faults = report.faults.filter(({ code }) => !(code === "page-lost" && arraysLost?.has(array)))
         const wrong = arraysLost ? faults : [...faults, ...report.degraded]
         for (const { code, message } of wrong.slice(0, 5))
             result.violations.push(`check of array ${node}: ${code}: ${message}`)

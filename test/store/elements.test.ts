@@ -1,6 +1,8 @@
 // What the elements may do: be damaged, silent, behind, foreign, or fail in the middle of an operation.
 
 import assert from "node:assert/strict"
+import { checkArray } from "../../tools/check"
+import { imagesOf } from "../support/flash-timeline"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume, goodPage } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
@@ -10,8 +12,8 @@ import { findKey } from "../../src/store/tree"
 
 const segmentPages = 64
 
-async function fresh(seed: string, log2 = 18): Promise<StoreHost> {
-    const bench = new StoreBench(smallPart(log2), segmentPages, seed)
+async function fresh(seed: string, log2 = 18, elements = 2): Promise<StoreHost> {
+    const bench = new StoreBench(smallPart(log2), segmentPages, seed, elements)
     await bench.mount()
     const host = new StoreHost(bench)
     await host.hello()
@@ -33,6 +35,11 @@ async function remount(host: StoreHost): Promise<boolean> {
     host.bench.cutPowerNow()
     host.bench.powerUp()
     return await host.bench.mount()
+}
+
+/** What a node does after an exception in the middle of an operation. */
+async function recovered({ bench }: StoreHost): Promise<boolean> {
+    return await bench.volume.recover()
 }
 
 describe("store: elements", function () {
@@ -195,7 +202,7 @@ describe("store: elements", function () {
                     return await run()
                 } catch (error) {
                     if (!fails || !/transfer failed/.test(String(error))) throw error
-                    assert.equal(await host.bench.volume.recover(), true)
+                    assert.equal(await recovered(host), true)
                     checkVolume(host.bench)
                     assert.ok(host.bench.volume.uploadOf(upload).durable >= before)
                     host.client.sequence = sequence
@@ -232,6 +239,35 @@ describe("store: elements", function () {
         }
         console.log(`      ${to - from} exceptions`)
     })
+
+    for (const elements of [2, 3])
+        it(`${elements} elements, an exception at any transfer of a request: what a host is told after it outlives a power cut [R22] [R23]`, async () => {
+            const begin = async () => {
+                const host = await fresh("told after an exception", 18, elements)
+                const upload = await host.create()
+                await host.write(upload, Buffer.alloc(700, 5))
+                return { host, upload }
+            }
+            const plain = (await begin()).host
+            const from = plain.bench.transfers
+            assert.equal(await plain.mkdir("m"), 0)
+            const to = plain.bench.transfers
+            for (let n = from; n < to; n++) {
+                const { host, upload } = await begin()
+                host.bench.failAt = n
+                await assert.rejects(() => host.client.send(3, 1, 1000, Buffer.from("m")), /transfer failed/)
+                assert.equal(await recovered(host), true)
+                assert.equal(await host.write(upload, Buffer.alloc(500, 6)), true)
+                const { acknowledged, sent } = host.uploads.get(upload)!
+                const held = checkArray(imagesOf(host.bench)).readUpload(upload)
+                assert.ok(
+                    held?.equals(sent),
+                    `exception ${n - from}: check sees ${held?.length} of ${sent.length} bytes`,
+                )
+                assert.equal(await remount(host), true, `exception ${n - from} of ${to - from}: mount`)
+                assert.ok(host.bench.volume.uploadOf(upload).durable >= acknowledged)
+            }
+        })
 
     it("a node that cannot be read on any element: an error for those who need it, the rest of the volume lives [R24]", async () => {
         const host = await fresh("unreadable", 19)

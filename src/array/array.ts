@@ -130,11 +130,6 @@ export class ElementArray {
         await this.bank.erase(this.writeMask, segment * this.segmentRows, this.segmentRows)
     }
 
-    /** Nothing more goes into the row that is open, and it gets no parity: what is in it counts as weak. @returns the row, or -1 */
-    abandonRow(): number {
-        return abandonRow(this.parity)
-    }
-
     // --- rows
 }
 

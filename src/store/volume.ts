@@ -3,7 +3,7 @@
 // Promises:
 // - Every change is one commit: the root is the last page programmed. Between two operations nothing is half done.
 // - `mount` reads a bounded number of pages, whatever the volume holds, and changes nothing before it takes control.
-// - After an exception in the middle of an operation `recover` brings back the state before it.
+// - After an exception in the middle of an operation `mount` brings back the state before it.
 // - All buffers are allocated when the object is made. One operation at a time runs on all the volumes that share a cache.
 //
 // Crash order of formatting: 1 erase the reserved segment and segment 1, 2 root, 3 anchor, 4 labels. No label: not formatted.
@@ -145,23 +145,6 @@ export class Volume {
         await labels.write(log.anchors.generations, log.epoch)
         await labels.leaveOut(log.epoch)
         this.repair.begin()
-        await secure(this)
-        return true
-    }
-
-    /** Brings back the last commit and the uploads' tail, after an exception in an operation. @returns false when they cannot be read */
-    async recover(): Promise<boolean> {
-        this.mounted = false
-        this.cache.forget(this.number, 0, 0x2000000)
-        const log = this.log
-        log.weakRow = this.array.abandonRow()
-        log.lastRow = ((log.segment * this.array.segmentPages + log.next) / this.array.rowPages) | 0
-        log.isTailWhole = false
-        await this.array.finish()
-        if (!(await log.loadRoot())) return false
-        // a page that was to be programmed may be blank: a mount must not take it for the log's end
-        await log.writeAnchor()
-        await restore(this)
         await secure(this)
         return true
     }

@@ -39,7 +39,7 @@ async function remount(host: StoreHost): Promise<boolean> {
 
 /** What a node does after an exception in the middle of an operation. */
 async function recovered({ bench }: StoreHost): Promise<boolean> {
-    return await bench.volume.recover()
+    return await bench.volume.mount()
 }
 
 describe("store: elements", function () {

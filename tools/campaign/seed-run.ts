@@ -11,6 +11,7 @@ import { FaultPlan, faultKinds, faultKindsOfPair, type FaultKind } from "./fault
 import { ClientHistory } from "./history"
 import { checkLinearizable, describe } from "./linear"
 import { ForgetfulHost } from "./forgetful-host"
+import { leftByScrub } from "./pinned"
 import { StaleHost } from "./stale-host"
 
 /** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. */
@@ -161,7 +162,7 @@ async function history(
     }
     await work
     if (isWell) await clients.readEverything()
-    if (isWell && !isBeyond) await mendPinned(session, plan, result)
+    if (isWell && !isBeyond) await mendPinned(session, plan, elements, result)
     if (isWell && forgetful) result.violations.push(...(await forgetful.judge()))
     await clients.close()
     await session.client.close()
@@ -292,14 +293,18 @@ async function scrub(session: SimSession, volume: number, result: SeedResult): P
 }
 
 /** A segment in which two elements lack something is mended by moving what is in it, which a snapshot forbids as long as it is there. */
-async function mendPinned(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<void> {
+async function mendPinned(session: SimSession, plan: FaultPlan, elements: number, result: SeedResult): Promise<void> {
     const { client } = session
+    const isDamaged = async (volume: number) => (await client.statfs(volume)).damagedSegments > 0
     for (const volume of plan.arraysToRead) {
-        if ((await client.statfs(volume)).damagedSegments === 0) continue
-        const snapshots = await client.snapshots(volume)
-        if (snapshots.length === 0) result.violations.push(`volume ${volumeLetter(volume)} is damaged after a scrub`)
-        for (const { name } of snapshots) await client.deleteSnapshot(volume, name)
-        await scrub(session, volume, result)
+        // the snapshot that pinned it may be gone since the last scrub
+        if (!(await isDamaged(volume)) || !(await scrub(session, volume, result)) || !(await isDamaged(volume)))
+            continue
+        await session.sleep(quietMs)
+        const say = (what: string) => result.violations.push(`volume ${volumeLetter(volume)} after a scrub: ${what}`)
+        leftByScrub(checkArray(imagesOf(session, volume, elements))).forEach(say)
+        for (const { name } of await client.snapshots(volume)) await client.deleteSnapshot(volume, name)
+        if ((await scrub(session, volume, result)) && (await isDamaged(volume))) say("damaged, and nothing is pinned")
     }
 }
 
@@ -324,6 +329,13 @@ async function quietly(work: Promise<unknown>): Promise<void> {
     }
 }
 
+function imagesOf({ simulation: { cabinet } }: SimSession, array: number, elements: number): MemoryImage[] {
+    return Array.from({ length: elements }, (_, i) => {
+        const element = cabinet.element(`${cabinet.nodeNames[array]}.E${i}`)
+        return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
+    })
+}
+
 /**
  * Both boards lose power; the contents of each array must be what the format promises.
  * @param arraysLost of a history beyond the budget
@@ -338,11 +350,7 @@ function checkImages(
     const { cabinet } = simulation
     for (const node of cabinet.nodeNames) simulation.power(node, false)
     for (const [array, node] of cabinet.nodeNames.entries()) {
-        const images = Array.from({ length: elements }, (_, i) => {
-            const element = cabinet.element(`${node}.E${i}`)
-            return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
-        })
-        const report = checkArray(images)
+        const report = checkArray(imagesOf(session, array, elements))
         // beyond the budget an array may lack an element, and pages where two were bad
         const faults = report.faults.filter(({ code }) => !(code === "page-lost" && arraysLost?.has(array)))
         const wrong = arraysLost ? faults : [...faults, ...report.degraded]

@@ -3,6 +3,7 @@ export { checkArray, mark, type CheckOptions, type Report, type SegmentFigures }
 export { ChangedImage, FileImage, MemoryImage, type Image } from "./image"
 export { PageChecks } from "./page"
 export { problemCodes, type Place, type Problem, type ProblemCode, type Severity } from "./problems"
+export { positionsLacking } from "./redundancy"
 export type { TreeEntry } from "./objects"
 export type { Upload } from "./tail"
 export { groupImages, type Grouped } from "./arrays"

@@ -66,6 +66,27 @@ function checkRow(row: number, inUse: number, isLast: boolean, pages: ArrayPages
     findings.add(code, `the parity page of row ${row} is not the XOR of its pages`, wrong)
 }
 
+/** Positions that lack something in a segment which the others can make, be it in use or not. */
+export function positionsLacking(segment: number, pages: ArrayPages): Set<number> {
+    const { D, R, isMirror } = pages.geometry
+    const lacking = new Set<number>()
+    for (let row = segment * R; row < (segment + 1) * R; row++) {
+        let isWhole = true
+        for (let page = row * D; page < row * D + D; page++) {
+            const good = pages.read(page)
+            for (const position of isMirror ? [0, 1] : [pages.geometry.positionOf(page)]) {
+                const raw = pages.raw(position, row)
+                if (!raw || (good ? samePage(raw, good) : isBlank(raw))) continue
+                isWhole = false
+                // what cannot be made was torn before anybody relied on it, or is lost
+                if (good) lacking.add(position)
+            }
+        }
+        if (isWhole && !isMirror && wrongParity(row, pages)) lacking.add(pages.geometry.parityPositionOf(row))
+    }
+    return lacking
+}
+
 /** The place of the parity page if it is not the XOR; undefined too when an element of the row does not count. */
 function wrongParity(row: number, pages: ArrayPages): Place | undefined {
     const position = pages.geometry.parityPositionOf(row)

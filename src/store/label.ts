@@ -148,6 +148,7 @@ export class Labels {
         const array = this.array
         for (let slot = 0; slot < slotsMax; slot++) {
             if (this.states[slot] !== slotMember) continue
+            if (!this.isOwn(slot)) continue
             if (isWritten(array, slot)) continue
             await writeLabel(this, slot, this.positions[slot], this.generations[slot], stateLeftOut, epoch)
             this.states[slot] = slotStale

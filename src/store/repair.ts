@@ -27,6 +27,8 @@ const segmentsPerAnchor = 8
 const badPagesMax = 255
 /** Rows a second of a scrub that nobody asked for. */
 const scrubRate = 100
+/** How often an array that lacks an element looks whether that one answers. */
+const returnsEveryMs = 2000
 export const flagForce = 1
 export const flagReplace = 2
 
@@ -58,6 +60,8 @@ export class Repair {
     dueMs: number
     next: number
     passes: number
+    /** When to look next for an element that answers again. */
+    returnsMs: number
 
     constructor(volume: Volume, buffer: Buffer) {
         this.volume = volume
@@ -69,6 +73,7 @@ export class Repair {
         this.damaged = 0
         this.damagedBefore = 0
         this.passes = 0
+        this.returnsMs = 0
         this.rate = 0
         this.dueMs = 0
         this.next = 1
@@ -354,12 +359,25 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
             log.left = 0
         }
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
-    if (repair.segment === 0) return false
+    if (repair.segment === 0) return await leaveOutReturned(repair, nowMs)
     if (repair.rate) {
         if (nowMs < repair.dueMs) return false
         repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate
     }
     await lookStep(repair)
+    return true
+}
+
+/** An element that fell behind and answers again is marked, or it would be believed when it is the only one some day. */
+async function leaveOutReturned(repair: Repair, nowMs: number): Promise<boolean> {
+    if (!deadIn(repair.array)) return false
+    if (nowMs < repair.returnsMs) return false
+    // what a rebuild refused is shown as such until someone asks for another
+    const states = repair.volume.labels.states
+    for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
+    repair.returnsMs = nowMs + returnsEveryMs
+    await lookAtSlots(repair)
+    await repair.volume.labels.leaveOut(repair.volume.log.epoch)
     return true
 }
 

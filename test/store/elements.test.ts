@@ -8,9 +8,13 @@ import { checkVolume, goodPage } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { Random } from "../../tools/sim/random"
 import { deadIn } from "../../src/array/array"
+import { slotStale } from "../../src/store/label"
+import { repairStep } from "../../src/store/repair"
 import { findKey } from "../../src/store/tree"
 
 const segmentPages = 64
+const readCode = 0x03
+const restNs = 3e9
 
 async function fresh(seed: string, log2 = 18, elements = 2): Promise<StoreHost> {
     const bench = new StoreBench(smallPart(log2), segmentPages, seed, elements)
@@ -138,6 +142,34 @@ describe("store: elements", function () {
                 if (await remount(host))
                     assert.fail(`mounted an old state, ${bench.volume.log.commitNumber()} of ${commit}`)
             }
+        })
+
+    for (const way of ["silent", "lying"])
+        it(`an element that was ${way} at a mount answers again: it is marked while the array rests, and not believed when it is alone [R22 R31]`, async () => {
+            const host = await fresh(`back ${way}`)
+            const { bench } = host
+            if (way === "silent") bench.silent = 2
+            else
+                bench.transfer = async (mask, tx, rx) => {
+                    await StoreBench.prototype.transfer.call(bench, mask, tx, rx)
+                    if (tx[0] === readCode && mask === 2) rx[rx.length - 1] ^= 1
+                }
+            assert.equal(await remount(host), true)
+            assert.equal(deadIn(bench.volume.array), 2)
+            assert.equal(await host.put("d/acknowledged", Buffer.alloc(3_000, 7)), 0)
+            bench.transfer = StoreBench.prototype.transfer
+            bench.silent = 0
+            assert.equal(await host.put("d/acknowledged too", Buffer.alloc(3_000, 7)), 0)
+            bench.nowNs += restNs
+            while (await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))) bench.nowNs += 1e6
+            host.check()
+            assert.equal(bench.volume.labels.states[1], slotStale)
+            bench.silent = 1
+            assert.equal(await remount(host), false)
+            bench.silent = 0
+            assert.equal(await remount(host), true)
+            assert.equal(deadIn(bench.volume.array), 2)
+            host.check()
         })
 
     it("no element answers: an error, nothing acknowledged, and all is there when they come back [R22]", async () => {

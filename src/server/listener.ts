@@ -2,7 +2,7 @@
 //
 // A notice carries its sender's number in its code, because a command does not name who sent it. Nothing here waits for anything.
 
-import { protocolVersion } from "../config"
+import { protocolVersion, silentMs } from "../config"
 import { kindSession, kindUpload, recordDone, recordCommand } from "../pair/journal"
 import { evPartner, evPartnerMode } from "../pair/role"
 import { isRefusal } from "../store/status"
@@ -30,14 +30,15 @@ export class Listener {
     node: NodeServer
     private control: Control
     private partnerCode: number
-    private partnerUptimeMs: number
+    /** By this node's clock. */
+    private partnerBootMs: number
     /** It speaks another version of the protocol: it lives, and that is all that can be known of it. */
     partnerIsOther: boolean
 
     constructor(node: NodeServer, control: Control) {
         this.node = node
         this.control = control
-        this.partnerUptimeMs = 0
+        this.partnerBootMs = 0
         this.partnerIsOther = false
         this.partnerCode = noticeBase + 16 * (node.number ^ 1)
     }
@@ -65,13 +66,13 @@ export class Listener {
                 node.partnerRecords = false
                 return
             }
-            const uptimeMs = payload.getAt(16, "u32")
-            // it booted again, without the copies it had told of
-            if (uptimeMs < this.partnerUptimeMs) {
+            const bootMs = node.nowMs - payload.getAt(16, "u32")
+            // it booted again, without the copies it had told of; no beat is late for as long as a boot takes
+            if (bootMs > this.partnerBootMs + silentMs) {
                 clearRecorded(node.recorded)
                 node.outbox.uncopiedMs = node.nowMs
             }
-            this.partnerUptimeMs = uptimeMs
+            this.partnerBootMs = bootMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
             // one that lets go of a volume says nothing of it any more

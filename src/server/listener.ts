@@ -32,6 +32,7 @@ export class Listener {
     private partnerCode: number
     /** By this node's clock. */
     private partnerBootMs: number
+    private partnerUptimeMs: number
     /** It speaks another version of the protocol: it lives, and that is all that can be known of it. */
     partnerIsOther: boolean
 
@@ -39,6 +40,7 @@ export class Listener {
         this.node = node
         this.control = control
         this.partnerBootMs = 0
+        this.partnerUptimeMs = 0
         this.partnerIsOther = false
         this.partnerCode = noticeBase + 16 * (node.number ^ 1)
     }
@@ -66,13 +68,15 @@ export class Listener {
                 node.partnerRecords = false
                 return
             }
-            const bootMs = node.nowMs - payload.getAt(16, "u32")
+            const uptimeMs = payload.getAt(16, "u32")
+            const bootMs = node.nowMs - uptimeMs
             // it booted again, without the copies it had told of; no beat is late for as long as a boot takes
-            if (bootMs > this.partnerBootMs + silentMs) {
+            if (bootMs > this.partnerBootMs + silentMs || uptimeMs < this.partnerUptimeMs) {
                 clearRecorded(node.recorded)
                 node.outbox.uncopiedMs = node.nowMs
             }
             this.partnerBootMs = bootMs
+            this.partnerUptimeMs = uptimeMs
             node.partnerRecords = (payload[7] & flagRecording) !== 0
             if (!node.other.serving) node.other.epoch = payload.getAt(8, "u32")
             // one that lets go of a volume says nothing of it any more

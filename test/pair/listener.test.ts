@@ -126,6 +126,29 @@ describe("listener: the partner's notices", () => {
         assert.equal(node.recorded.get(kindSession, 9), 0)
     })
 
+    it("one that died soon after its boot, and is heard again when it is up for longer than it was then, has lost its copies, too [R8] [R12]", () => {
+        const { node, listener } = listening()
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, { flags: recording, uptimeMs: 1_390 }))
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindUpload, id: 20, number: 2_240 }]))
+        node.nowMs += 1_500
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, { flags: recording, uptimeMs: 1_400 }))
+        assert.equal(node.recorded.get(kindUpload, 20), 0)
+    })
+
+    it("one that was only not heard has its copies still, however late its beats come [R8]", () => {
+        const { node, listener } = listening()
+        listener.notice(codeOf(1, beat), beatOf(1, active, { flags: recording, uptimeMs: 60_000 }))
+        listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindUpload, id: 20, number: 2_240 }]))
+        let uptimeMs = 60_000
+        for (const lateMs of [0, 250, 20, 300, 0, 250]) {
+            node.nowMs += 600
+            uptimeMs += 600
+            const frame = beatOf(1, active, { flags: recording, uptimeMs: uptimeMs - lateMs })
+            listener.notice(codeOf(1, beat), frame)
+            assert.equal(node.recorded.get(kindUpload, 20), 2_240)
+        }
+    })
+
     it("recorded: sessions and uploads by their ids; other kinds are passed over [R8]", () => {
         const { node, listener } = listening()
         const marks = [

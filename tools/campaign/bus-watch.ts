@@ -1,11 +1,18 @@
 // Listens to the wire itself, where nothing is lost, and holds the nodes to their word: what a node acknowledges without the flag
-// "unprotected" must have been told as recorded by its partner before; what was asked only under an epoch that was over is not done; a
-// session is not forgotten while it is among the last eight. Counts the changes of control that the beats show.
+// "unprotected" must have been told as recorded by its partner before; what was asked only under an epoch that was over is not done, unless it
+// is a copy; a session is not forgotten while it is among the last eight. Counts the changes of control that the beats show.
 
 import { eachPacket, frameHead } from "../bridge/bus/jacdac-frame"
-import { beatFlags, commandCodes, noticeKinds, noticeOf, partnerOf, requestOps } from "../bridge/protocol/numbers"
+import {
+    beatFlags,
+    commandCodes,
+    noticeKinds,
+    noticeOf,
+    partnerOf,
+    requestOps,
+    roleNames,
+} from "../bridge/protocol/numbers"
 import { decodeNotice, type Beat, type Reply } from "../bridge/protocol/notices"
-import { roles } from "../sim/session"
 
 const unprotected = 1
 const sessionKind = 1
@@ -25,6 +32,8 @@ export class BusWatch {
     private readonly beats = new Map<number, Beat>()
     /** Of each volume, as far as it was told on the wire. */
     private readonly epochs = new Map<number, number>()
+    /** Of each volume: the node that told its epoch first, which controls it. */
+    private readonly controllers = new Map<number, number>()
     /** By volume, session and sequence: the epoch that held when it was first asked under another; 0 = it was asked under one that held. */
     private readonly askedLate = new Map<string, number>()
     private readonly sessions = new Map<number, Map<number, Set<number>>>()
@@ -39,25 +48,39 @@ export class BusWatch {
             const notice = noticeOf(code)
             if (notice) this.notice(notice.node, notice.kind, data, atNs / 1e6)
             else if (code === commandCodes.request) {
-                this.request(data)
+                this.request(data, head.device)
                 asks ||= changingOps.includes(data[5] & opMask)
             }
         })
         return asks
     }
 
-    private request(data: Buffer): void {
+    private request(data: Buffer, device: string): void {
         const volume = data[4]
         const op = data[5] & opMask
         const epoch = data.readUInt16LE(6)
         const session = data.readUInt32LE(8)
         const key = `${volume} ${session} ${data.readUInt32LE(12)}`
         const known = this.epochs.get(volume) ?? 0
-        if (epoch === 0 || epoch === (known & 0xffff)) this.askedLate.set(key, 0)
+        if (epoch === 0 || epoch === (known & 0xffff) || this.isCopied(volume, device)) this.askedLate.set(key, 0)
         else if (!this.askedLate.has(key)) this.askedLate.set(key, known)
         const others = this.othersSince(volume)
         for (const [other, since] of others) if (other !== session) since.add(session)
         if (op === requestOps.bye) others.delete(session)
+    }
+
+    /** A node that takes over finishes what its partner is sent, whatever its epoch, until it says that it has taken over. */
+    private isCopied(volume: number, device: string): boolean {
+        const controller = this.controllers.get(volume)
+        if (controller === undefined) return false
+        const beat = this.beats.get(controller)
+        return roleNames[beat?.role ?? 0] === "taking-over" && this.beats.get(partnerOf(controller))?.device === device
+    }
+
+    private noteEpoch(volume: number, epoch: number, node: number): void {
+        if (epoch <= (this.epochs.get(volume) ?? 0)) return
+        this.epochs.set(volume, epoch)
+        this.controllers.set(volume, node)
     }
 
     /** Of each session of a volume that was answered: which others asked since. */
@@ -67,10 +90,10 @@ export class BusWatch {
         return found
     }
 
-    private reply(data: Buffer, atMs: number): void {
+    private reply(node: number, data: Buffer, atMs: number): void {
         const { volume, session, sequence, status, epoch } = decodeNotice(noticeKinds.reply, data) as Reply
         const what = `${atMs.toFixed(1)} ms: request ${sequence} of session ${session} on volume ${volume}`
-        if (epoch > (this.epochs.get(volume) ?? 0)) this.epochs.set(volume, epoch)
+        this.noteEpoch(volume, epoch, node)
         const others = this.othersSince(volume)
         if (status === "noSession") {
             const since = others.get(session)
@@ -88,7 +111,7 @@ export class BusWatch {
         if (kind === noticeKinds.beat) this.beat(node, data)
         else if (kind === noticeKinds.recorded) this.noteRecorded(node, data)
         else if (kind === noticeKinds.reply) {
-            this.reply(data, atMs)
+            this.reply(node, data, atMs)
             if (this.claims(data))
                 this.claim(
                     node,
@@ -107,12 +130,8 @@ export class BusWatch {
 
     private beat(node: number, data: Buffer): void {
         const beat = decodeNotice(noticeKinds.beat, data) as Beat
-        // a takeover's epoch holds for hosts when it is complete: until then what is heard is a copy, and is finished like those before
-        for (const [volume, epoch] of [
-            [node, beat.ownEpoch],
-            [partnerOf(node), beat.role === roles.takingOver ? 0 : beat.partnerEpoch],
-        ])
-            if (epoch > (this.epochs.get(volume) ?? 0)) this.epochs.set(volume, epoch)
+        this.noteEpoch(node, beat.ownEpoch, node)
+        this.noteEpoch(partnerOf(node), beat.partnerEpoch, node)
         const before = this.beats.get(node)
         this.beats.set(node, beat)
         const holds = (beat.flags & beatFlags.controlsPartner) !== 0

@@ -1,0 +1,99 @@
+// What the watch on the wire holds a pair to, on frames made here.
+
+import assert from "node:assert/strict"
+import { commandFrame } from "../../tools/bridge/bus/jacdac-frame"
+import { encodeRequest } from "../../tools/bridge/protocol/commands"
+import { encodeNotice, type Beat, type Reply } from "../../tools/bridge/protocol/notices"
+import { commandCodes, noticeCode, noticeKinds, roleNames } from "../../tools/bridge/protocol/numbers"
+import { BusWatch } from "../../tools/campaign/bus-watch"
+
+const devices = ["0a0a0a0a0a0a0a0a", "0b0b0b0b0b0b0b0b"]
+const session = 77
+const sequence = 5
+const [a, b] = [0, 1]
+
+class Wire {
+    readonly watch = new BusWatch()
+
+    /** A node's word on its role and on the epoch of volume `a`; both learnt of each other's before. */
+    beat(node: number, role: (typeof roleNames)[number], epoch: number): void {
+        const beat: Beat = {
+            ...{ kind: "beat", protocol: 1, node, role: roleNames.indexOf(role), flags: 0, mode: 0 },
+            ...{ ownEpoch: node === a ? epoch : 1, partnerEpoch: node === a ? 1 : epoch },
+            ...{ uptimeMs: 5_000, device: devices[node], serviceIndex: 1 },
+        }
+        this.notice(node, noticeKinds.beat, encodeNotice(beat))
+    }
+
+    asked(node: number, epoch: number): void {
+        const body = { op: "abort", upload: 9 } as const
+        const frame = encodeRequest({ volume: a, epoch, session, sequence }, body)
+        this.frame(node, commandCodes.request, frame)
+    }
+
+    /** @returns what is wrong with the answer */
+    done(node: number, epoch: number): string {
+        const reply: Reply = {
+            ...{ kind: "reply", volume: a, op: "abort", status: "ok", flags: 1, session, sequence, value: 0 },
+            epoch,
+        }
+        this.notice(node, noticeKinds.reply, encodeNotice(reply))
+        return this.watch.faults.splice(0).join("; ")
+    }
+
+    private notice(node: number, kind: number, payload: Uint8Array): void {
+        this.frame(node ^ 1, noticeCode(node, kind), payload)
+    }
+
+    private frame(to: number, code: number, payload: Uint8Array): void {
+        this.watch.frame(commandFrame(Buffer.from(devices[to], "hex"), 1, code, payload), 0)
+    }
+}
+
+/** `a` had its volume in epoch 1 and died; `b` has mounted it in epoch 2. */
+function takingOver(): Wire {
+    const wire = new Wire()
+    wire.beat(a, "active", 1)
+    wire.beat(b, "active", 1)
+    wire.beat(b, "taking-over", 2)
+    return wire
+}
+
+const isLate = /request 5 of session 77 on volume 0: done, and asked only under an epoch that was over/
+
+describe("campaign: what was asked under an epoch that was over", () => {
+    it("asked of the node that was lost, while its partner finishes its copies: a copy, and done [R8] [R31]", () => {
+        const wire = takingOver()
+        wire.asked(a, 1)
+        wire.beat(b, "taken-over", 2)
+        assert.equal(wire.done(b, 2), "")
+    })
+
+    it("asked of the node that takes over: turned away, or it is a fault [R31]", () => {
+        const wire = takingOver()
+        wire.asked(b, 1)
+        assert.match(wire.done(b, 2), isLate)
+    })
+
+    it("asked of the node that was lost after its partner had taken over: nobody's, or it is a fault [R31]", () => {
+        const wire = takingOver()
+        wire.beat(b, "taken-over", 2)
+        wire.asked(a, 1)
+        assert.match(wire.done(b, 2), isLate)
+    })
+
+    it("asked of a node that has its volume back from one that died as it took it over: turned away, or it is a fault [R31]", () => {
+        const wire = takingOver()
+        wire.beat(a, "active", 3)
+        wire.asked(a, 2)
+        assert.match(wire.done(a, 3), isLate)
+    })
+
+    it("asked under the epoch that holds, or under none: done [R31]", () => {
+        for (const epoch of [0, 2]) {
+            const wire = takingOver()
+            wire.asked(b, epoch)
+            assert.equal(wire.done(b, 2), "")
+        }
+    })
+})

@@ -2,11 +2,13 @@
 // "unprotected" must have been told as recorded by its partner before.
 
 import { eachPacket } from "../../tools/bridge/bus/jacdac-frame"
-import { commandCodes, noticeKinds, noticeOf } from "../../tools/bridge/protocol/numbers"
+import { commandCodes, noticeKinds, noticeOf, statusNames } from "../../tools/bridge/protocol/numbers"
 import type { SimSession } from "../../tools/sim/session"
 
 const unprotected = 1
 const sessionKind = 1
+/** A request that was turned away is not done, and its reply claims no copy. */
+const refusals = new Set(["wrongEpoch", "notController", "noSession"])
 
 export class CopyWatch {
     /** Replies and progress that claimed a copy, and had it. */
@@ -48,9 +50,10 @@ export class CopyWatch {
                         : `u${frame[at + 1]}.${frame.readUInt16LE(at + 2)}`
                 this.recorded.set(`${node} ${id}`, frame.readUInt32LE(at + 8))
             }
-        else if (kind === noticeKinds.reply)
+        else if (kind === noticeKinds.reply) {
+            if (refusals.has(statusNames[frame[6]])) return
             this.claim(node, frame[7], `s${frame.readUInt32LE(8)}`, frame.readUInt32LE(12), `reply to op ${frame[5]}`)
-        else if (kind === noticeKinds.progress)
+        } else if (kind === noticeKinds.progress)
             for (let i = 0, at = 8; i < frame[5]; i++, at += 8) {
                 const end = frame.readUInt32LE(at + 4)
                 if (end > 0) this.claim(node, frame[6], `u${frame[4]}.${frame.readUInt16LE(at)}`, end, "progress")

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict"
 import { encodeRequest } from "../../tools/bridge/protocol/commands"
-import { commandCodes, noticeKinds } from "../../tools/bridge/protocol/numbers"
-import { decodeNotice, type Reply } from "../../tools/bridge/protocol/notices"
+import { commandCodes, noticeKinds, roleNames } from "../../tools/bridge/protocol/numbers"
+import { decodeNotice, type Beat, type Reply } from "../../tools/bridge/protocol/notices"
 import { oneReboot } from "../../tools/bench/reboots"
 import { SimSession, source } from "../../tools/sim/session"
 import { CopyWatch } from "./copy-watch"
@@ -125,6 +125,45 @@ describe("pair: copies", function () {
             // its host comes back and asks again: the stored result, nothing done twice
             const again = await ask(session, 1, request, { op: "mkdir", directory: 1, mtime, name: "copied" })
             assert.equal(again.reply?.status, "ok")
+        }))
+
+    it("asked of the lost node under its epoch while its partner finishes copies: done, and once; asked again under the new one, the stored result [R9] [R21]", () =>
+        withPair(50, async session => {
+            const { bus, client, simulation } = session
+            const sessions = [81, 82, 83, 84]
+            const late = 85
+            for (const one of [...sessions, late])
+                await ask(session, 0, { epoch: 0, session: one, sequence: 1 }, { op: "hello" }, 100)
+            // only the partner hears them, so that it has something to finish
+            simulation.wire.fault.cut = (from, to) => from === "host" && to === "a"
+            const mkdir = (name: string) => ({ op: "mkdir", directory: 1, mtime, name }) as const
+            for (const one of sessions)
+                await ask(session, 0, { epoch: 1, session: one, sequence: 2 }, mkdir(`d${one}`), 10)
+            simulation.wire.fault.cut = undefined
+            const replies: Reply[] = []
+            let asked = 0
+            bus.onNotice((node, kind, frame) => {
+                if (kind === noticeKinds.reply) {
+                    const reply = decodeNotice(kind, frame) as Reply
+                    if (reply.session === late) replies.push(reply)
+                } else if (kind === noticeKinds.beat && node === 1 && asked === 0) {
+                    const beat = decodeNotice(kind, frame) as Beat
+                    if (roleNames[beat.role] !== "taking-over" || beat.partnerEpoch !== 2) return
+                    asked++
+                    const head = { volume: 0, epoch: 1, session: late, sequence: 2 }
+                    bus.send(0, commandCodes.request, encodeRequest(head, mkdir("late")))
+                }
+            })
+            session.power("a", false)
+            await session.until("b serves both", () => client.controllerOf(0) === 1)
+            await session.sleep(400)
+            const again = await ask(session, 1, { epoch: 2, session: late, sequence: 2 }, mkdir("late"))
+            assert.equal(asked, 1)
+            const told = replies.map(({ status, value, epoch }) => ({ status, value, epoch }))
+            const object = (await client.stat(0, "late")).object
+            assert.deepEqual(told, Array(2).fill({ status: "ok", value: object, epoch: 2 }))
+            assert.equal(again.reply?.value, object)
+            for (const one of sessions) assert.equal((await client.stat(0, `d${one}`)).type, "directory")
         }))
 
     it("a request of an older epoch is refused, and does nothing [R31]", () =>

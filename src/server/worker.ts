@@ -14,6 +14,7 @@ import {
     queryMemory,
     queryNode,
     querySnapshots,
+    atSnapshot,
     queryStatfs,
     queryUpload,
     askVolume,
@@ -74,6 +75,8 @@ export class Worker {
     unsettled: boolean
     /** There is nothing left of the work that can wait. */
     tidied: boolean
+    /** Tag of the last question for which the tree could not be read; its host asks again with the epoch of the new mount. */
+    askedInVain: number
     /** When the step under way began; far in the future while there is none. */
     stepMs: number
 
@@ -84,6 +87,7 @@ export class Worker {
         this.lastCommandMs = 0
         this.unsettled = false
         this.tidied = false
+        this.askedInVain = -1
         this.stepMs = never
     }
 
@@ -377,14 +381,30 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
         else if (op === queryMemory) {
             length = frame[16]
             status = loadMemory(node, object, length, out, answerHeadBytes)
-        } else if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
-        else if (op === queryUpload) {
+        } else if (op === queryUpload) {
             const upload = hosted.volume.uploadOf(object)
             if (upload && object) {
                 out.setAt(answerHeadBytes, "u32", takenBytes(upload))
                 length = 4
             } else status = noUpload
-        } else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
+        } else {
+            try {
+                if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
+                else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
+            } catch (e) {
+                console.log("! query " + e)
+                // an element may answer again when the host asks again; a node of the tree that is lost does not come back. Damage in a
+                // snapshot is none of the volume's, which need not be mounted anew
+                const tag = frame.getAt(8, "u16")
+                if (tag !== worker.askedInVain)
+                    if (frame.getAt(atSnapshot, "u16") === 0) {
+                        worker.askedInVain = tag
+                        await worker.control.recover()
+                        return
+                    }
+                status = ioError
+            }
+        }
         if (status === ioError) if (!isServed(worker, frame[4])) return
         if (length === 0) length = queries.bytes
         if (status !== ok) if (op !== queryLookup) length = 0
@@ -404,33 +424,32 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
     queue(node.outbox, node.outbox.answers, answer)
 }
 
-/** Until this node gives its partner's volume back of its own accord: at most 254; 255 = not before it is asked. */
-function secondsToGiveback(node: NodeServer): number {
-    const now = platform.now()
-    const due = givebackDueMs(node.pair, now)
-    if (due < 0) return 255
-    const seconds = ((due - now) / 1000) | 0
-    if (seconds > 254) return 254
-    return seconds < 0 ? 0 : seconds
-}
-
 /** The `node` query. @returns bytes */
 function describe(worker: Worker, out: Buffer): number {
     const node = worker.node
     const at = answerHeadBytes
+    const now = platform.now()
+    const due = givebackDueMs(node.pair, now)
+    // until this node gives its partner's volume back of its own accord: at most 254; 255 = not before it is asked
+    let seconds = 255
+    if (due >= 0) {
+        seconds = ((due - now) / 1000) | 0
+        if (seconds < 0) seconds = 0
+        if (seconds > 254) seconds = 254
+    }
     out.fillAt(at, answerBytesMax - at, 0)
     out[at] = protocolVersion
     out[at + 1] = node.number
     out[at + 2] = node.pair.role
     out[at + 3] = beatFlags(node)
     out.setAt(at + 4, "u32", firmwareVersion)
-    out.setAt(at + 8, "u32", platform.now())
+    out.setAt(at + 8, "u32", now)
     out.setAt(at + 12, "u16", node.pair.takeovers)
     out.setAt(at + 14, "u16", node.pair.givebacks)
     out.setAt(at + 16, "u32", node.badChecks)
     out.setAt(at + 24, "u16", node.journal.held)
     out[at + 26] = node.pair.cause
-    out[at + 27] = secondsToGiveback(node)
+    out[at + 27] = seconds
     const name = Buffer.from("twinfiler")
     out.blitAt(at + 28, name, 0, name.length)
     return 28 + name.length

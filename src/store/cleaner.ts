@@ -79,11 +79,6 @@ export class Cleaner {
         return this.victim !== 0
     }
 
-    /** Whether a segment could not be emptied. */
-    isStuck(segment: number): boolean {
-        return this.stuck === segment
-    }
-
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
     async step(): Promise<boolean> {
         const log = this.log

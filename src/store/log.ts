@@ -12,7 +12,7 @@
 // Crash order of entering a segment: 1 erase it, 2 settle, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { ElementArray, setAway, readCopy, programPage, readAt } from "../array/array"
+import { ElementArray, setAway, readCopy, programPage } from "../array/array"
 import { Anchors, beginRing, appendAnchor } from "./anchors"
 import {
     atBlock,
@@ -28,7 +28,6 @@ import {
     typeRoot,
     typeUsage,
 } from "./page"
-import { badIn } from "./redundancy"
 import { Usage, usagePerPage } from "./usage"
 
 // offsets in a root's body, as offsets in the page buffer (docs/FORMAT.md, "Root")
@@ -195,7 +194,8 @@ export class Log {
         clearTail(this)
         this.isTailWhole = true
         this.isRootWeak = false
-        usage.committed()
+        // what became free before this root is free now
+        usage.freed = []
     }
 
     /** Whether the last usage pages lie in `segment`. */

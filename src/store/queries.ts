@@ -4,7 +4,7 @@ import { firstEntry, loadDirectory, loadEntry } from "./directory"
 import { bodyBytes } from "./page"
 import { findProperties } from "./properties"
 import { enterSnapshot, leaveSnapshot, listSnapshots } from "./snapshots"
-import { badName, badRequest, ioError, notFound, ok } from "./status"
+import { badName, badRequest, notFound, ok } from "./status"
 import { Volume } from "./volume"
 import { deadIn } from "../array/array"
 
@@ -24,7 +24,7 @@ export const queryMemory = 11
 export const queryElements = 12
 
 // a `query` frame
-const atSnapshot = 10
+export const atSnapshot = 10
 const atObject = 12
 const atPath = 16
 
@@ -55,22 +55,18 @@ export async function askVolume(
     at: number,
 ): Promise<number> {
     const snapshot = frame.getAt(atSnapshot, "u16")
-    if (snapshot === 0) return await answer(queries, op, frame, bytes, out, at)
     const tree = queries.volume.tree
-    if ((await enterSnapshot(tree, snapshot)) === 0) {
-        // of a path no name was found
-        out[at] = 0
-        queries.bytes = 1
-        return notFound
-    }
+    if (snapshot)
+        if ((await enterSnapshot(tree, snapshot)) === 0) {
+            // of a path no name was found
+            out[at] = 0
+            queries.bytes = 1
+            return notFound
+        }
     try {
         return await answer(queries, op, frame, bytes, out, at)
-    } catch (e) {
-        // damage there is none of the volume's, which need not be mounted anew
-        console.log("! snapshot " + e)
-        return ioError
     } finally {
-        leaveSnapshot(tree, queries.volume.log)
+        if (snapshot) leaveSnapshot(tree, queries.volume.log)
     }
 }
 

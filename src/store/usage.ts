@@ -74,11 +74,6 @@ export class Usage {
         this.isRebased = false
     }
 
-    /** A root was written: what became free before it is free now. */
-    committed(): void {
-        this.freed = []
-    }
-
     of(segment: number): number {
         return this.counts.getAt(segment * 2, "u16")
     }

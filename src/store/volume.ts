@@ -23,7 +23,6 @@ import {
     rootDirectory,
     typeDirectory,
     typeFile,
-    uploadList,
 } from "./directory"
 import { Labels } from "./label"
 import { Log } from "./log"
@@ -245,7 +244,7 @@ export class Volume {
         if (!this.cleaner.isBusy()) this.cleaner.refresh(segment)
         const moved = await this.cleaner.step()
         await this.commit()
-        return moved && !this.cleaner.isStuck(segment)
+        return moved && this.cleaner.stuck !== segment
     }
 
     // --- uploads

@@ -1,0 +1,61 @@
+// A node of the tree that is good on no element: who needs it hears so, and nobody else is held up by it.
+
+import assert from "node:assert/strict"
+import { isError } from "../../tools/bridge/error"
+import { Random } from "../../tools/sim/random"
+import { SimSession, source } from "../../tools/sim/session"
+import { checkImages } from "./flash-cut"
+
+const mtime = 1_700_000_000
+const pageBytes = 256
+const mirror = 2
+
+describe("pair: what can be read on no element", function () {
+    this.timeout(120_000)
+
+    it("a directory whose node is lost: an error at once, whoever asks how often; other files and the other volume are served [R24] [R22]", async () => {
+        const session = new SimSession({ seed: 5, chip: "W25Q16JV" })
+        const { client, simulation } = session
+        await session.run(async () => {
+            await session.healthy()
+            const object = await client.mkdir(0, "lost", { mtime })
+            for (let i = 0; i < 60; i++) await client.mkdir(0, `lost/${"n".repeat(190)}${i}`, { mtime })
+            const data = new Random("unreadable").bytes(20_000)
+            await client.put(0, "kept", source(data), { mtime })
+            await client.createSnapshot(0, "s", { mtime })
+            for (const node of ["a", "b"]) session.power(node, false)
+            const { tree } = checkImages(session, "a", mirror, undefined).reading!
+            const leaves = tree.items.filter(item => item.object === object).map(({ leaf }) => leaf)
+            const leaf = leaves[leaves.length >> 2]
+            for (let slot = 0; slot < mirror; slot++)
+                simulation.cabinet.element(`a:${slot}`).corrupt(leaf * pageBytes, new Uint8Array(pageBytes).fill(1))
+            for (const node of ["a", "b"]) session.power(node, true)
+            await session.healthy()
+            let mounts = 0
+            client.onControllerChange(volume => (mounts += Number(volume === 0)))
+            const fails = async (path: string) => {
+                const fromMs = session.nowMs()
+                const listed = (async () => {
+                    for await (const entry of client.list(0, path)) assert.ok(entry)
+                })()
+                await assert.rejects(listed, error => isError(error, "ioError"))
+                assert.ok(session.nowMs() - fromMs < 2_500, `${path}: ${session.nowMs() - fromMs} ms`)
+            }
+            for (let i = 0; i < 20; i++) {
+                await fails("lost")
+                await client.put(0, `kept${i}`, source(data), { mtime })
+                await client.put(1, `kept${i}`, source(data), { mtime })
+            }
+            // one for each question, before it is asked again
+            assert.ok(mounts <= 22, `${mounts} mounts for 20 questions`)
+            mounts = 0
+            for (let i = 0; i < 5; i++) await fails(".snapshots/s/lost")
+            assert.equal(mounts, 0)
+            assert.ok((await session.readAll(0, "kept")).equals(Buffer.from(data)))
+            assert.equal(client.controllerOf(0), 0)
+            await client.close()
+        })
+        await session.bus.close()
+        assert.deepEqual(simulation.panics, [])
+    })
+})

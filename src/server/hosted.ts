@@ -18,6 +18,8 @@ export class Hosted {
     epoch: number
     /** The upload written to last. */
     current: Upload
+    /** When to go on with giving space back. */
+    reclaimMs: number
     // per upload slot: which upload the rest is about, what the host was told, when to go on without the partner's copy
     /** 0 = it is to be told about anew, whatever was told before. */
     toldObjects: number[]
@@ -37,6 +39,7 @@ export class Hosted {
         this.serving = false
         this.epoch = 0
         this.current = volume.uploads[0]
+        this.reclaimMs = 0
         this.toldObjects = []
         this.toldEnds = []
         this.ends = []

@@ -3,7 +3,7 @@
 // Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
 // settled on the array. An exception within a command costs the volume a new mount, never the node.
 
-import { protocolVersion, windowBlocks, workerMsMax } from "../config"
+import { faultRetryMs, protocolVersion, windowBlocks, workerMsMax } from "../config"
 import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import {
@@ -487,10 +487,14 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number, isBusy: boole
     }
     const rests = nowMs - worker.lastCommandMs >= restMs
     if (volume.orphans)
-        if (rests || !isRoomy(volume)) {
-            await volume.reclaim()
-            return true
-        }
+        if (nowMs >= hosted.reclaimMs)
+            if (rests || !isRoomy(volume)) {
+                // so it stays when that fails: what it met may be there for good, and a mount writes
+                hosted.reclaimMs = nowMs + faultRetryMs
+                await volume.reclaim()
+                hosted.reclaimMs = 0
+                return true
+            }
     const log = volume.log
     if (rests || log.room() < log.array.segmentPages >> 2) if (await eraseAhead(log)) return true
     // looking after a segment that was left waits for a rest, if there is one; a rebuild and a scrub go on in every gap

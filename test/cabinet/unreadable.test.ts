@@ -58,4 +58,39 @@ describe("pair: what can be read on no element", function () {
         await session.bus.close()
         assert.deepEqual(simulation.panics, [])
     })
+
+    it("space whose list is lost is not given back: the volume is not mounted over and over for it, and a rebuild comes to its end [R24] [R25]", async () => {
+        const session = new SimSession({ seed: 6, chip: "W25Q16JV" })
+        const { client, simulation } = session
+        const element = (slot: number) => simulation.cabinet.element(`a:${slot}`)
+        await session.run(async () => {
+            await session.healthy()
+            const data = new Random("unreadable").bytes(200_000)
+            // side by side, so that each is in many pieces
+            await Promise.all(["gone", "kept"].map(name => client.put(0, name, source(data), { mtime })))
+            const { object } = (await client.stat(0, "gone"))!
+            for (const node of ["a", "b"]) session.power(node, false)
+            const { tree } = checkImages(session, "a", mirror, undefined).reading!
+            const leaves = new Set(tree.items.filter(item => item.object === object).map(({ leaf }) => leaf))
+            assert.ok(leaves.size > 8)
+            element(1).renew()
+            element(0).corrupt([...leaves][leaves.size >> 1] * pageBytes, new Uint8Array(pageBytes).fill(1))
+            for (const node of ["a", "b"]) session.power(node, true)
+            await session.until("served", () => client.controllerOf(0) === 0, 60_000)
+            await client.remove(0, "gone", { mtime })
+            let mounts = 0
+            client.onControllerChange(volume => (mounts += Number(volume === 0)))
+            await session.sleep(10_000)
+            assert.ok(mounts <= 2, `${mounts} mounts in 10 s`)
+            await client.rebuild(0)
+            const isWhole = async () => (await client.array(0)).joining === undefined
+            while (!(await isWhole())) await session.sleep(500)
+            assert.deepEqual((await client.array(0)).members, [0, 1])
+            assert.ok((await session.readAll(0, "kept")).equals(Buffer.from(data)))
+            await client.put(0, "after", source(data), { mtime })
+            await client.close()
+        })
+        await session.bus.close()
+        assert.deepEqual(simulation.panics, [])
+    })
 })

@@ -15,15 +15,7 @@ import { ElementArray } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import { Cleaner, wideSegmentPages } from "./cleaner"
-import {
-    Directory,
-    flagDropped,
-    flagUpload,
-    orphanList,
-    rootDirectory,
-    typeDirectory,
-    typeFile,
-} from "./directory"
+import { Directory, flagDropped, flagUpload, orphanList, rootDirectory, typeDirectory, typeFile } from "./directory"
 import { Labels } from "./label"
 import { Log } from "./log"
 import { dropProperties } from "./properties"

@@ -122,11 +122,17 @@ export class Control {
                 pair.aloneTicks = -1
             } else if (node.heardBus) {
                 if (node.partnerAlive) pair.heardBusMs = now
-                else this.event(evBus, 0)
+                else {
+                    this.event(evBus, 0)
+                    due = now
+                }
             }
             node.heardBus = false
             node.nowMs = now
-            node.partnerAlive = now - pair.heardPartnerMs < silentMs
+            const isAlive = now - pair.heardPartnerMs < silentMs
+            // a host speaks at this, which tells whether it is this node that is cut off
+            if (node.partnerAlive) if (!isAlive) node.outbox.beatDue = true
+            node.partnerAlive = isAlive
             if (lines !== last || now >= due) {
                 last = lines
                 this.event(evTick, lines)

@@ -2,7 +2,8 @@
 //
 // Promises: never sends a command to a chip that may still be busy; every wait is bounded, and an element that does not become
 // ready or does not identify itself is reported, not retried for ever. A power cut may leave the page being programmed, or
-// the sector being erased, with any mixture of old and new bits; all that was `settle`d before is whole.
+// the sector being erased, with any mixture of old and new bits; all that was `settle`d before is whole. So may a change of control: what a chip
+// is still busy with when it is identified is broken off, because an erase of the lost node would hold up its partner for up to 2 s.
 //
 // Chips of different sizes may sit side by side. All take three address bytes; in one above 16 MB the extended address register has
 // the fourth. It is volatile, but the array keeps its power when a node dies, so `identify` writes it to a known value.
@@ -18,6 +19,8 @@ const cmdWriteEnable = 0x06
 const cmdEraseSector = 0x20
 const cmdErase32K = 0x52
 const cmdErase64K = 0xd8
+const cmdEnableReset = 0x66
+const cmdReset = 0x99
 const cmdJedecId = 0x9f
 const cmdRelease = 0xab
 // W25Q256JV §8.1.2
@@ -158,6 +161,18 @@ async function probe(bank: NorBank, slot: number): Promise<void> {
     const mask = 1 << slot
     bank.alive |= mask
     bank.busy = mask
+    const port = bank.port
+    two[0] = cmdReadStatus
+    await port.transfer(mask, two, twoIn)
+    if (twoIn[1] & 1)
+        if (twoIn[1] !== silentStatus) {
+            one[0] = cmdEnableReset
+            await port.transfer(mask, one, oneIn)
+            one[0] = cmdReset
+            await port.transfer(mask, one, oneIn)
+            // it hears nothing for 30 us (W25Q128JV §9.6, tRST)
+            await platform.sleep(1)
+        }
     await bank.settle(mask)
     if (!(bank.alive & mask)) return
     one[0] = cmdRelease

@@ -176,14 +176,29 @@ describe("NOR bank", () => {
         assert.deepEqual(bench.violations, [])
     })
 
-    it("identify waits for the erase of a former controller [R17] [R14]", async () => {
-        const bench = new ElementBench(["tiny", "tiny"])
+    it("identify breaks off the erase of a former controller, and waits neither for its end nor for a silent chip [R17] [R14]", async () => {
+        const bench = new ElementBench(["W25Q64JV", "W25Q64JV", "W25Q64JV"])
         const bank = bankOn(bench)
-        await bank.identify(2)
-        await bank.erase(3, 0, 256)
+        await bank.identify(3)
+        await bank.program(7, 7, pageOf(7))
+        await bank.settle(7)
+        await bank.erase(7, 256, 256)
+        bench.slots[1]!.faults.silent = true
+        const startNs = bench.nowNs
         const after = bankOn(bench)
-        assert.equal(await after.identify(2), 3)
-        assert.equal(bench.slots[0]!.isBusy(bench.nowNs), false)
+        assert.equal(await after.identify(3), 0b101)
+        assert.ok(bench.nowNs - startNs < 10e6, `${bench.nowNs - startNs} ns`)
+        for (const slot of [0, 2]) {
+            const chip = bench.slots[slot] as SpiNor
+            assert.equal(chip.isBusy(bench.nowNs), false)
+            assert.equal(chip.statistics.tornErases, 1)
+            assert.ok((await readBack(after, slot, 7)).equals(contentOf(7)))
+        }
+        // what was torn is erased before it is used
+        await after.erase(0b101, 256, 256)
+        await after.program(0b101, 256, pageOf(256))
+        await after.settle(-1)
+        for (const slot of [0, 2]) assert.ok((await readBack(after, slot, 256)).equals(contentOf(256)))
         assert.deepEqual(bench.violations, [])
     })
 

@@ -124,7 +124,7 @@ export class Control {
                 if (node.partnerAlive) pair.heardBusMs = now
                 else {
                     this.event(evBus, 0)
-                    due = now
+                    if (pair.aloneTicks === 0) due = now
                 }
             }
             node.heardBus = false

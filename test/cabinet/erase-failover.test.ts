@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict"
 import { SimSession, source } from "../../tools/sim/session"
-import { checkImages } from "./flash-cut"
+import { checkImages } from "./check-images"
 
 const full = process.env.FULL === "1"
 const mtime = 1_700_000_000
@@ -66,7 +66,7 @@ async function run(elements: number, at: number, fraction: number): Promise<Outc
             await session.sleep(500)
         })
         assert.deepEqual(simulation.panics, [])
-        const report = checkImages(session, "a", elements, undefined)
+        const report = checkImages(session, "a", elements)
         for (const [i, data] of held.entries()) assert.ok(report.readFile(`f${i}`)?.equals(data), `f${i} in check`)
         for (let slot = 0; slot < elements; slot++)
             torn += (simulation.cabinet.element(`a:${slot}`).statistics as { tornErases?: number }).tornErases ?? 0

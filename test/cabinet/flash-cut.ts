@@ -2,9 +2,9 @@
 // torn on all elements. After power returns the client finishes its work exactly once, and the check tool looks at both arrays.
 
 import assert from "node:assert/strict"
-import { checkArray, MemoryImage, PageChecks, type ProblemCode, type Report } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
 import { SimSession, source } from "../../tools/sim/session"
+import { checkImages } from "./check-images"
 
 const mtime = 1_700_000_000
 const offMsMax = 400
@@ -26,32 +26,6 @@ interface Place {
     /** Among the programs and erases of array a since the work began; -1 = none. */
     operation: number
     fraction: number
-}
-
-const pageChecks = new PageChecks()
-
-export function checkImages(session: SimSession, node: string, elements: number, dead: string | undefined): Report {
-    const { cabinet } = session.simulation
-    const slots = Array.from({ length: elements }, (_, slot) => slot).filter(slot => `${node}:${slot}` !== dead)
-    const images = slots.map(slot => {
-        const { image } = cabinet.element(`${node}:${slot}`)
-        const bytes = Buffer.alloc(image.bytes, image.blank)
-        for (let at = 0; at < image.bytes; at += 4096) {
-            const sector = image.sector(at / 4096)
-            if (sector) bytes.set(sector, at)
-        }
-        return new MemoryImage(bytes, `${node}:${slot}`, slot)
-    })
-    const report = checkArray(images, { pageChecks })
-    const allowed: ProblemCode[] = ["row-weak"]
-    if (dead?.startsWith(`${node}:`)) allowed.push("element-missing")
-    const said = [...report.faults, ...report.degraded.filter(({ code }) => !allowed.includes(code))]
-    assert.ok(report.isReadable, `${node}: not readable`)
-    assert.deepEqual(
-        said.map(({ code, message }) => `${node}: ${code}: ${message}`),
-        [],
-    )
-    return report
 }
 
 async function run(seed: number, { elements, dead }: FlashCutCabinet, place: Place): Promise<Outcome> {

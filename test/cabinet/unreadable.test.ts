@@ -4,7 +4,7 @@ import assert from "node:assert/strict"
 import { isError } from "../../tools/bridge/error"
 import { Random } from "../../tools/sim/random"
 import { SimSession, source } from "../../tools/sim/session"
-import { checkImages } from "./flash-cut"
+import { checkImages } from "./check-images"
 
 const mtime = 1_700_000_000
 const pageBytes = 256
@@ -24,7 +24,7 @@ describe("pair: what can be read on no element", function () {
             await client.put(0, "kept", source(data), { mtime })
             await client.createSnapshot(0, "s", { mtime })
             for (const node of ["a", "b"]) session.power(node, false)
-            const { tree } = checkImages(session, "a", mirror, undefined).reading!
+            const { tree } = checkImages(session, "a", mirror).reading!
             const leaves = tree.items.filter(item => item.object === object).map(({ leaf }) => leaf)
             const leaf = leaves[leaves.length >> 2]
             for (let slot = 0; slot < mirror; slot++)
@@ -70,7 +70,7 @@ describe("pair: what can be read on no element", function () {
             await Promise.all(["gone", "kept"].map(name => client.put(0, name, source(data), { mtime })))
             const { object } = (await client.stat(0, "gone"))!
             for (const node of ["a", "b"]) session.power(node, false)
-            const { tree } = checkImages(session, "a", mirror, undefined).reading!
+            const { tree } = checkImages(session, "a", mirror).reading!
             const leaves = new Set(tree.items.filter(item => item.object === object).map(({ leaf }) => leaf))
             assert.ok(leaves.size > 8)
             element(1).renew()

@@ -76,6 +76,8 @@ export class Board {
     private bootNs = 0
     private inCall = false
     private isHung = false
+    /** What was left to compute when it began to hang: its effects are planned already. */
+    private owedNs = 0
     /** The runtime has stopped the program and not started it again. */
     private isStopped = false
     private callNs = 0
@@ -175,13 +177,14 @@ export class Board {
     hang(): void {
         if (!this.vm || this.isHung) return
         this.isHung = true
+        this.owedNs = Math.max(0, this.busyUntilNs - this.options.queue.nowNs)
         this.pause(foreverMs)
     }
 
     resume(): void {
         if (!this.isHung) return
         this.isHung = false
-        this.busyUntilNs = this.options.queue.nowNs
+        this.busyUntilNs = this.options.queue.nowNs + this.owedNs
         this.disarm()
         this.wakeUrgently()
     }

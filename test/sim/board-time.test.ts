@@ -68,6 +68,24 @@ describe("board: computing takes virtual time", function () {
         assert.ok(world.ports[0].drives.length > drives)
     })
 
+    it("overload: a board that hangs in the middle of a computation has the rest of it still before it", () => {
+        const world = new World(1)
+        const a = world.add("a", "timers.ts", { cpu: "rp2040" })
+        // what it computes is known when it begins, and is done later
+        const isComputed = () => world.printed().some(line => line.startsWith("computed"))
+        while (!isComputed()) world.queue.runUntil(world.queue.nowNs + ms)
+        const leftNs = world.logs.at(-1)!.atNs - world.queue.nowNs
+        assert.ok(leftNs > 50 * ms, `${leftNs} ns`)
+        a.hang()
+        world.queue.runUntil(world.queue.nowNs + 20 * ms)
+        a.resume()
+        const { ops } = a.counters()
+        world.queue.runUntil(world.queue.nowNs + leftNs)
+        assert.equal(a.counters().ops, ops)
+        world.queue.runUntil(world.queue.nowNs + 50 * ms)
+        assert.ok(a.counters().ops > ops)
+    })
+
     it("reports: with the reach of a board's wire a node's own reports stay off the wire, its announcements do not", () => {
         const heardBy = (reach: "wire" | "all") => {
             const world = new World(1)

@@ -11,6 +11,8 @@ import { UpgradeBench } from "./upgrade-bench"
 /** A mount of a small array takes some 150 ms from the giveback's end. */
 const withinMountMs = 260
 const lateMs = 2_500
+/** One operation may meet five rounds, which are ten changes of control. */
+const roundsLateMs = 4_000
 
 const bothServe = (session: SimSession) => [0, 1].every(node => session.roleOf(node) === roles.active)
 
@@ -55,7 +57,7 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
             })
             // a partner that has not raised OWN yet is fenced: it could do so at any moment
             assert.ok((load.resets.get("a") ?? 0) + (load.resets.get("b") ?? 0) <= 5, JSON.stringify([...load.resets]))
-            assert.ok(load.slowestMs < lateMs, `seed ${seed}: an operation took ${load.slowestMs} ms`)
+            assert.ok(load.slowestMs < roundsLateMs, `seed ${seed}: an operation took ${load.slowestMs} ms`)
         }
     })
 

@@ -59,6 +59,40 @@ describe("pair: what can be read on no element", function () {
         assert.deepEqual(simulation.panics, [])
     })
 
+    it("six ask at once for what is lost, from two hosts: each hears an error, after one mount [R24] [R22]", async () => {
+        const session = new SimSession({ seed: 3, chip: "W25Q16JV" })
+        const { client, simulation } = session
+        const other = session.anotherHost("other")
+        await session.run(async () => {
+            await session.healthy()
+            const object = await client.mkdir(0, "lost", { mtime })
+            for (let i = 0; i < 60; i++) await client.mkdir(0, `lost/${"n".repeat(190)}${i}`, { mtime })
+            for (const node of ["a", "b"]) session.power(node, false)
+            const { tree } = checkImages(session, "a", mirror, undefined).reading!
+            const leaves = tree.items.filter(item => item.object === object).map(({ leaf }) => leaf)
+            const leaf = leaves[leaves.length >> 2]
+            for (let slot = 0; slot < mirror; slot++)
+                simulation.cabinet.element(`a:${slot}`).corrupt(leaf * pageBytes, new Uint8Array(pageBytes).fill(1))
+            for (const node of ["a", "b"]) session.power(node, true)
+            await session.healthy()
+            const { epoch } = await client.statfs(0)
+            const asked = [client, client, client, client, other.client, other.client].map(async asker => {
+                const listed = (async () => {
+                    for await (const entry of asker.list(0, "lost")) assert.ok(entry)
+                })()
+                await assert.rejects(listed, error => isError(error, "ioError"))
+            })
+            await Promise.all(asked)
+            const mounts = (await client.statfs(0)).epoch - epoch
+            assert.ok(mounts <= 2, `${mounts} mounts for ${asked.length} questions`)
+            await other.client.close()
+            await client.close()
+        })
+        await other.bus.close()
+        await session.bus.close()
+        assert.deepEqual(simulation.panics, [])
+    })
+
     it("space whose list is lost is not given back: the volume is not mounted over and over for it, and a rebuild comes to its end [R24] [R25]", async () => {
         const session = new SimSession({ seed: 6, chip: "W25Q16JV" })
         const { client, simulation } = session

@@ -3,7 +3,7 @@
 // Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
 // settled on the array. An exception within a command costs the volume a new mount, never the node.
 
-import { faultRetryMs, protocolVersion, windowBlocks, workerMsMax } from "../config"
+import { faultRetryMs, protocolVersion, retryMs, windowBlocks, workerMsMax } from "../config"
 import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import {
@@ -75,8 +75,8 @@ export class Worker {
     unsettled: boolean
     /** There is nothing left of the work that can wait. */
     tidied: boolean
-    /** Tag of the last question for which the tree could not be read; its host asks again with the epoch of the new mount. */
-    askedInVain: number
+    /** Until then a question for which the tree cannot be read is answered so: one has just cost a mount, and its host and others ask again. */
+    vainMs: number
     /** When the step under way began; far in the future while there is none. */
     stepMs: number
 
@@ -87,7 +87,7 @@ export class Worker {
         this.lastCommandMs = 0
         this.unsettled = false
         this.tidied = false
-        this.askedInVain = -1
+        this.vainMs = 0
         this.stepMs = never
     }
 
@@ -395,11 +395,10 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
                 console.log("! query " + e)
                 // an element may answer again when the host asks again; a node of the tree that is lost does not come back. Damage in a
                 // snapshot is none of the volume's, which need not be mounted anew
-                const tag = frame.getAt(8, "u16")
-                if (tag !== worker.askedInVain)
+                if (node.nowMs >= worker.vainMs)
                     if (frame.getAt(atSnapshot, "u16") === 0) {
-                        worker.askedInVain = tag
                         await worker.control.recover()
+                        worker.vainMs = node.nowMs + retryMs
                         return
                     }
                 status = ioError

@@ -145,6 +145,14 @@ describe("control: changes of role while the worker works", () => {
         assert.equal(restarts, 1)
     })
 
+    it("a worker that waits never ends the program, a month after the boot or years [R32]", () => {
+        const { worker, control } = controlling(role.active)
+        let restarts = 0
+        control.lines.restart = () => restarts++
+        for (const days of [1, 25, 50, 3_650]) tickWorker(worker, days * 86_400_000)
+        assert.equal(restarts, 0)
+    })
+
     it("the partner's OWN rises while its volume mounts: it is not served [R31]", async () => {
         const setup: Setup = takingOver(() => {
             tick(setup, own)

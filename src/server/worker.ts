@@ -64,7 +64,7 @@ const commandsPerStep = 8
 const stepsWithoutRest = 16
 
 const flagTellNow = 1
-const never = 2147483647
+const never = 9e15
 
 export class Worker {
     node: NodeServer

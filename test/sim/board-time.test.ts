@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
 import { Host, frame, ms, second, serverId, startedNs, testProgram, World } from "./bench-rig"
+import { panicCodes } from "../../tools/sim/board"
 import { loadedPair } from "./child-run"
 
 describe("board: computing takes virtual time", function () {
@@ -69,13 +70,7 @@ describe("board: computing takes virtual time", function () {
     })
 
     it("overload: a board that hangs in the middle of a computation has the rest of it still before it", () => {
-        const world = new World(1)
-        const a = world.add("a", "timers.ts", { cpu: "rp2040" })
-        // what it computes is known when it begins, and is done later
-        const isComputed = () => world.printed().some(line => line.startsWith("computed"))
-        while (!isComputed()) world.queue.runUntil(world.queue.nowNs + ms)
-        const leftNs = world.logs.at(-1)!.atNs - world.queue.nowNs
-        assert.ok(leftNs > 50 * ms, `${leftNs} ns`)
+        const { world, a, leftNs } = inComputation()
         a.hang()
         world.queue.runUntil(world.queue.nowNs + 20 * ms)
         a.resume()
@@ -84,6 +79,16 @@ describe("board: computing takes virtual time", function () {
         assert.equal(a.counters().ops, ops)
         world.queue.runUntil(world.queue.nowNs + 50 * ms)
         assert.ok(a.counters().ops > ops)
+    })
+
+    it("panic: a board that is stopped in the middle of a computation stops at its end, not before what it did", () => {
+        const { world, a, leftNs } = inComputation()
+        const endNs = world.queue.nowNs + leftNs
+        assert.ok(a.panic(panicCodes.exception))
+        world.queue.runUntil(endNs - ms)
+        assert.deepEqual(world.panics, [])
+        world.queue.runUntil(endNs + 50 * ms)
+        assert.deepEqual(world.panics, [panicCodes.exception])
     })
 
     it("reports: with the reach of a board's wire a node's own reports stay off the wire, its announcements do not", () => {
@@ -121,6 +126,17 @@ describe("board: computing takes virtual time", function () {
         assert.equal(host.heard.filter(h => command(h.frame) === 0x80).length, 1)
     })
 })
+
+/** A board whose computation under way takes `leftNs` more: what it does is known when it begins, and is done later. */
+function inComputation() {
+    const world = new World(1)
+    const a = world.add("a", "timers.ts", { cpu: "rp2040" })
+    const isComputed = () => world.printed().some(line => line.startsWith("computed"))
+    while (!isComputed()) world.queue.runUntil(world.queue.nowNs + ms)
+    const leftNs = world.logs.at(-1)!.atNs - world.queue.nowNs
+    assert.ok(leftNs > 50 * ms, `${leftNs} ns`)
+    return { world, a, leftNs }
+}
 
 function command(f: Uint8Array): number {
     return f[14] | (f[15] << 8)

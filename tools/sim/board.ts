@@ -80,6 +80,8 @@ export class Board {
     private owedNs = 0
     /** The runtime has stopped the program and not started it again. */
     private isStopped = false
+    /** What the runtime is to stop the program with at its next turn. */
+    private dueCode: PanicCode | undefined
     private callNs = 0
     private clockReads = 0
     private ctx = 0
@@ -191,14 +193,13 @@ export class Board {
 
     /**
      * The runtime stops the program with this code, as it does by itself when memory is out or a program loops; it starts it again.
-     * False while no program runs.
+     * It does so when the computation under way is done, whose effects are planned already. False while no program runs.
      */
     panic(code: PanicCode): boolean {
-        const { vm, ctx } = this
-        if (!vm || ctx === 0 || this.isStopped || this.inCall) return false
-        this.isHung = false
-        this.call(() => vm.exports.devs_panic(ctx, code))
-        if (this.vm === vm) this.wake(this.busyUntilNs)
+        if (!this.vm || this.ctx === 0 || this.isStopped || this.inCall) return false
+        this.resume()
+        this.dueCode = code
+        this.wake(this.options.queue.nowNs)
         return true
     }
 
@@ -292,6 +293,7 @@ export class Board {
         this.ctx = 0
         this.urgent = false
         this.isHung = this.isStopped = false
+        this.dueCode = undefined
         this.link.drop()
         const nowNs = this.options.queue.nowNs
         if (this.inFlight) {
@@ -329,8 +331,11 @@ export class Board {
         const vm = this.vm!
         this.link.releaseHandled()
         this.urgent = false
+        const code = this.dueCode
+        this.dueCode = undefined
         let sleepUs = 0
         this.call(() => {
+            if (code !== undefined) vm.exports.devs_panic(this.ctx, code)
             this.link.handleNext(vm)
             sleepUs = vm.exports.jd_em_process()
         })

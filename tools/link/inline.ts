@@ -5,13 +5,17 @@
 // makes and uses no closure and has no `try`. Its arguments and locals become locals of the caller, behind those in use there. What a
 // fresh frame would hold undefined is set to that. `return` becomes a jump to what comes after the call.
 
-import { end, type Instruction } from "./code"
+import { end, putTogether, type Instruction } from "./code"
 import { isReturnUsed, readUnset } from "./flow"
 import { argumentsOf, flagsOf, slotsOf, tryDepthOf, viewOf, type LinkedFunction } from "./image"
 import { directConstant, isCall, isStatement, op, operandCount } from "./opcodes"
 
 /** A caller may come to this many locals: each takes 8 bytes of heap while it runs, and a board has fibers that run for ever. */
-const slotsMax = 24
+const slotsMax = 28
+
+const descriptorBytes = 16
+/** Of the function's number, the call and what is returned. */
+const callBytes = 6
 
 const closures = new Set<number>([op.storeClosure, op.loadClosure, op.makeClosure])
 const tries = new Set<number>([op.try, op.endTry, op.catch, op.finally, op.throwJump])
@@ -33,15 +37,21 @@ interface Call {
 }
 
 /** @returns the functions that are left, with the numbers they have there; bodies and descriptors are changed in place */
-export function inlineSingles(functions: readonly LinkedFunction[], bodies: Bodies): LinkedFunction[] {
+export function inlineCalls(functions: readonly LinkedFunction[], bodies: Bodies): LinkedFunction[] {
     const frames = { own: new Map(functions.map(f => [f, slotsOf(f)])), ends: new Map<Instruction, number>() }
     const gone = new Set<LinkedFunction>()
     for (;;) {
-        const found = [...singleCalls(functions, bodies, gone)].find(([callee, call]) =>
-            insert(callee, call, bodies, frames),
+        const found = [...callsOf(functions, bodies, gone)].find(
+            ([callee, calls]) => calls.length === 1 && insert(callee, calls[0]!, bodies, frames),
         )
         if (!found) break
         gone.add(found[0])
+    }
+    for (const callee of functions) {
+        const calls = callsOf(functions, bodies, gone).get(callee)
+        if (!calls || !isSmall(bodies.get(callee)!, calls.length)) continue
+        // from the last on, so that the places of those before it stay
+        if (calls.reverse().filter(call => !insert(callee, call, bodies, frames)).length === 0) gone.add(callee)
     }
     const left = functions.filter(f => !gone.has(f))
     const numbers = new Map(left.map((f, i) => [functions.indexOf(f), i]))
@@ -52,25 +62,34 @@ export function inlineSingles(functions: readonly LinkedFunction[], bodies: Bodi
     return left
 }
 
-/** Functions that are named once in the whole program, where they are called. */
-function singleCalls(
+/** Functions that are named nowhere but where they are called, and those calls. */
+function callsOf(
     functions: readonly LinkedFunction[],
     bodies: Bodies,
     gone: Set<LinkedFunction>,
-): Map<LinkedFunction, Call> {
+): Map<LinkedFunction, Call[]> {
     const uses = new Map<number, number>()
-    const calls = new Map<number, Call>()
+    const calls = new Map<number, Call[]>()
     for (const caller of functions) {
         if (gone.has(caller)) continue
         const body = bodies.get(caller)!
         for (const { op: code, number } of body)
             if (code === op.staticFunction || code === op.makeClosure) uses.set(number!, (uses.get(number!) ?? 0) + 1)
-        for (const places of callsIn(body)) calls.set(body[places[0]!]!.number!, { caller, places })
+        for (const places of callsIn(body)) {
+            const number = body[places[0]!]!.number!
+            calls.set(number, [...(calls.get(number) ?? []), { caller, places }])
+        }
     }
-    const singles = new Map<LinkedFunction, Call>()
-    for (const [number, call] of calls)
-        if (uses.get(number) === 1 && number !== 0) singles.set(functions[number]!, call)
-    return singles
+    const found = new Map<LinkedFunction, Call[]>()
+    for (const [number, each] of calls)
+        if (uses.get(number) === each.length && number !== 0) found.set(functions[number]!, each)
+    return found
+}
+
+/** Whether a function takes more room, with its descriptor and its calls, than if it stood wherever it is called. */
+function isSmall(body: readonly Instruction[], calls: number): boolean {
+    const bytes = putTogether(body).length
+    return (calls - 1) * bytes <= descriptorBytes + calls * callBytes
 }
 
 /** Calls of functions by their number, as a list of places each (see Call). */

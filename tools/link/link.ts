@@ -3,19 +3,19 @@
 import { putTogether, takeApart, type Instruction } from "./code"
 import { returnIntoLocals, tidy } from "./flow"
 import { readImage, viewOf, writeImage, type LinkedFunction } from "./image"
-import { inlineSingles } from "./inline"
+import { inlineCalls } from "./inline"
 import { mergeTails, turnJumps } from "./tails"
 import { dropTemporaries } from "./temporaries"
 import { numberFunctions, numberNames } from "./numbers"
 
 /** Raised with every change of what the link step writes: built images are kept by it. */
-export const linkVersion = 3
+export const linkVersion = 4
 
 /** @param bytes what the compiler wrote; throws when it is not an image of bytecode format 2.16 */
 export function link(bytes: Uint8Array): Uint8Array {
     const image = readImage(bytes)
     const bodies = new Map<LinkedFunction, Instruction[]>(image.functions.map(f => [f, takeApart(f.code)]))
-    image.functions = inlineSingles(image.functions, bodies)
+    image.functions = inlineCalls(image.functions, bodies)
     for (const f of image.functions)
         bodies.set(f, tidy(mergeTails(turnJumps(dropTemporaries(returnIntoLocals(tidy(bodies.get(f)!)))))))
     image.functions = numberFunctions(image.functions, bodies)

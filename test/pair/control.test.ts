@@ -115,9 +115,12 @@ describe("control: changes of role while the worker works", () => {
         let restarts = 0
         control.lines.restart = () => restarts++
         let wake = () => {}
-        let goOn = () => {}
-        node.workerSignal.wait = () => new Promise(resolve => (wake = resolve))
-        control.work = () => new Promise(resolve => (goOn = resolve)).then(() => void control.jobs.shift())
+        let goOn: () => void = () => {}
+        node.workerSignal.wait = () => new Promise<void>(resolve => (wake = resolve))
+        control.work = () =>
+            new Promise<void>(resolve => (goOn = resolve)).then(() => {
+                control.jobs.shift()
+            })
         const settled = () => new Promise(resolve => setImmediate(resolve))
         const passes = (ms: number) => {
             setClock(clockMs + ms)

@@ -59,12 +59,10 @@ function slotOf(bench: StoreBench, slot: number): SlotFigures {
 
 function heldPages(bench: StoreBench, slot: number): number[] {
     const held: number[] = []
+    const { part } = bench.elements[slot]
+    const erasedByte = "erasedByte" in part ? part.erasedByte : 0xff
     for (let page = segmentRows; page < bench.part.bytes / bench.strideBytes; page++)
-        if (
-            bench.elements[slot]
-                .peek(page * bench.strideBytes, pageBytes)
-                .some(byte => byte !== bench.elements[slot].part.erasedByte)
-        )
+        if (bench.elements[slot].peek(page * bench.strideBytes, pageBytes).some(byte => byte !== erasedByte))
             held.push(page)
     return held
 }

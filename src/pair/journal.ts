@@ -20,6 +20,8 @@ const marksMax = 8
 const staleMs = 35000
 /** A host that waits for an answer sends its command again at the latest after 2 s (docs/PROTOCOL.md, "Timers of a host"). */
 const abandonedMs = 6000
+/** A command that comes again so soon is no news of its host. */
+const freshMs = 1000
 
 const writeHeadBytes = 12
 
@@ -51,6 +53,8 @@ export class Journal {
     /** Copies held beyond a gap. */
     markAhead: number[]
     markUsed: number[]
+    /** When its copies were last found to be waited for still. */
+    markFreshMs: number[]
     lastMark: number
     clock: number
 
@@ -65,6 +69,7 @@ export class Journal {
         this.markIds = zeros(marksMax)
         this.markNumbers = zeros(marksMax)
         this.markUsed = zeros(marksMax)
+        this.markFreshMs = zeros(marksMax)
         this.markTold = zeros(marksMax)
         this.markAhead = zeros(marksMax)
         this.lastMark = 0
@@ -112,11 +117,17 @@ export function recordCommand(journal: Journal, command: number, payload: Buffer
     if (isAhead || number <= numbers[mark]) {
         // a gap, or heard again: perhaps nobody heard what is recorded
         journal.markTold[mark] = -1
+        if (!isAhead) {
+            // a whole window comes again, and each block of it would look at every copy
+            if (journal.nowMs - journal.markFreshMs[mark] < freshMs) return
+            journal.markFreshMs[mark] = journal.nowMs
+        }
         if (refresh(journal, command, frame, number)) return
         if (!isAhead) return
         if (journal.held >= aheadMax) return
         if (journal.replaying) return
-        journal.markAhead[mark] = 1
+        // one more beyond the gap closes nothing
+        isAhead = ++journal.markAhead[mark] !== 1
     } else numbers[mark] = number
     journal.sizes[slot] = bytes
     journal.commands[slot] = command
@@ -126,7 +137,7 @@ export function recordCommand(journal: Journal, command: number, payload: Buffer
     if (journal.markAhead[mark] !== 0)
         if (!journal.replaying) {
             arrange(journal, slot)
-            closeGap(journal, mark)
+            if (!isAhead) closeGap(journal, mark)
         }
 }
 

@@ -203,12 +203,17 @@ export async function readReserved(
     page: number,
     buffer: Buffer,
 ): Promise<boolean> {
+    if (!isReadable(array, position)) return false
+    await array.bank.read(array.slots[position], page, buffer)
+    return true
+}
+
+/** Whether an element is in the position that answers and is not left out. */
+export function isReadable(array: ElementArray, position: number): boolean {
     const slot = array.slots[position]
     if (slot < 0) return false
     if (!(array.bank.alive & (1 << slot))) return false
-    if (!(array.members & (1 << position))) if (position !== array.joining) return false
-    await array.bank.read(slot, page, buffer)
-    return true
+    return (array.members & (1 << position)) !== 0 || position === array.joining
 }
 
 /** Takes an element out for good: it is recorded as fallen behind. */

@@ -36,6 +36,8 @@ export interface ElementBank {
     identify(slots: number): Promise<number>
     /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`, which is neither of the bank's own; its first four bytes are overwritten. */
     read(slot: number, page: number, buffer: Buffer): Promise<void>
+    /** The last page behind `page` and before `end` whose head is not blank, or `page`. `head`, of `pageHeadBytes`, is for its use. */
+    lastWritten(slot: number, page: number, end: number, head: Buffer): Promise<number>
     /** Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end. */
     program(mask: number, page: number, buffer: Buffer): Promise<void>
     /** Erases whole segments of every element of `mask`. It may still run when this returns. */
@@ -57,6 +59,8 @@ export function useBanks(make: (wires: Wires, pageOut: Buffer, pageIn: Buffer) =
 /** Bytes of a page buffer: four for a command and its address, then the page. */
 export const pageBufferBytes = 260
 export const elementPageBytes = 256
+/** The same with a page's first 20 bytes only, its header (store/page.ts). */
+export const pageHeadBytes = 24
 /** Selects of one array on the board. */
 export const slotsMax = 6
 /** The clock until it is known what is there: a card takes no more before it is initialised (SD Physical Layer, 7.2.1). */

@@ -9,7 +9,7 @@
 // the fourth. It is volatile, but the array keeps its power when a node dies, so `identify` writes it to a known value.
 
 import { platform } from "../platform"
-import { ElementBank, ElementPort, pageBufferBytes } from "./bank"
+import { elementPageBytes, ElementBank, ElementPort, pageBufferBytes, pageHeadBytes } from "./bank"
 
 // W25Q128JV §8.1.2, instruction set table 1
 const cmdProgram = 0x02
@@ -28,6 +28,8 @@ const cmdWriteExtended = 0xc5
 const cmdLeave4Byte = 0xe9
 
 const sectorPages = 16
+/** Read at once where only their heads are looked at. */
+const runPages = 4
 /** Pages that three address bytes reach. */
 const nearPages = 0x10000
 /** log2 of the smallest and the largest chip's bytes: 64 KB, which nobody sells but tests use, and the 32 MB of a W25Q256. */
@@ -49,7 +51,9 @@ const two = Buffer.alloc(2)
 const twoIn = Buffer.alloc(2)
 const four = Buffer.alloc(4)
 const fourIn = Buffer.alloc(4)
-const head = Buffer.alloc(24)
+const head = Buffer.alloc(pageHeadBytes)
+/** Held from the start: in a heap that has run for a while there is no such piece. */
+const run = Buffer.alloc((runPages - 1) * elementPageBytes + pageHeadBytes)
 
 export class NorBank implements ElementBank {
     alive: number
@@ -92,9 +96,26 @@ export class NorBank implements ElementBank {
         if (this.busy & mask) await this.settle(mask)
         if (page >= nearPages || this.far) await reach(this, mask, page)
         const n = buffer.length
-        const tx = n === pageBufferBytes ? this.pageOut : n === 24 ? head : Buffer.alloc(n)
+        // whatever follows the address is ignored
+        const tx = n === pageBufferBytes ? this.pageOut : n === pageHeadBytes ? head : buffer
         tx.setAt(0, "u32", cmdRead | (page & 0xff00) | ((page & 0xff) << 16))
         await this.port.transfer(mask, tx, buffer)
+    }
+
+    /** In runs: a transfer costs as much as two hundred bytes in it. */
+    async lastWritten(slot: number, page: number, end: number): Promise<number> {
+        while (end - 1 > page) {
+            end -= runPages
+            await this.read(slot, end, run)
+            let i = runPages
+            while (--i >= 0) {
+                const at = i * elementPageBytes + 4
+                const ones = run.getAt(at, "i32") & run.getAt(at + 4, "i32") & run.getAt(at + 8, "i32")
+                if ((ones & run.getAt(at + 12, "i32") & run.getAt(at + 16, "i32")) !== -1)
+                    return end + i > page ? end + i : page
+            }
+        }
+        return page
     }
 
     async program(mask: number, page: number, buffer: Buffer): Promise<void> {

@@ -9,6 +9,7 @@
 
 import { spiHz } from "../config"
 import { CardPort, ElementBank, probeHz } from "./bank"
+import { pageIsBlank } from "./blank"
 import { crc16OfBlock } from "./sd-crc"
 import {
     allocateLink,
@@ -140,6 +141,14 @@ export class SdBank implements ElementBank {
             if (outcome === readNothing) this.alive &= ~mask
         }
         if (outcome !== readWhole) buffer.fillAt(4, buffer.length - 4, unreadable)
+    }
+
+    async lastWritten(slot: number, page: number, end: number, head: Buffer): Promise<number> {
+        while (--end > page) {
+            await this.read(slot, end, head)
+            if (!pageIsBlank(head)) break
+        }
+        return end
     }
 
     async program(mask: number, page: number, buffer: Buffer): Promise<void> {

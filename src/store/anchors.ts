@@ -8,19 +8,10 @@
 //
 // Crash order: 1 erase the sector (first slot only), 2 settle, 3 program the slot, 4 settle.
 
-import { ElementArray, isWritten, readReserved } from "../array/array"
+import { ElementArray, isReadable, isWritten, readReserved } from "../array/array"
 import { slotsMax } from "../flash/bank"
-import {
-    atBody,
-    atOwner,
-    atType,
-    headerBufferBytes,
-    pageBufferBytes,
-    pageIsBlank,
-    pageIsGood,
-    sealPage,
-    typeAnchor,
-} from "./page"
+import { pageIsBlank } from "../flash/blank"
+import { atBody, atOwner, atType, headerBufferBytes, pageBufferBytes, pageIsGood, sealPage, typeAnchor } from "./page"
 
 const sectorPages = 16
 /** With the labels' sector. */
@@ -111,13 +102,18 @@ export class Anchors {
         } else this.openOn = this.goodOn
         // within the sector: the last programmed slot, and back from there to one that is good. Before it any may be blank, on some of the elements
         // or all, as cuts left them
-        let used = hint > first && hint < first + sectorPages ? hint - first : 0
-        for (let i = sectorPages - 1; i > used; i--) if (!(await slotIsBlank(this, first + i, this.header))) used = i
-        let at = used
+        const array = this.array
+        const end = first + sectorPages
+        let last = first
+        if (hint > first) if (hint < end) last = hint
+        for (let position = 0; position < array.elements; position++)
+            if (isReadable(array, position))
+                last = await array.bank.lastWritten(array.slots[position], last, end, this.header)
+        let at = last
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
-        while (at > 0 && (await readAnchor(this, first + at)) <= newest) at--
-        if (at === 0) await readAnchor(this, first)
-        this.newest = first + at
+        while (at > first && (await readAnchor(this, at)) <= newest) at--
+        if (at === first) await readAnchor(this, first)
+        this.newest = at
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
         this.epoch = buffer.getAt(atBody, "u32")
@@ -138,8 +134,9 @@ export class Anchors {
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
         // a slot whose programming was cut may read as blank: leave one free
         // and one may hold bits of a cut program behind its header
-        while (used + 2 < sectorPages && !(await slotIsBlank(this, first + used + 2, buffer))) used++
-        this.slot = used + 2 < sectorPages ? first + used + 2 : first + sectorPages
+        last += 2
+        while (last < end && !(await slotIsBlank(this, last, buffer))) last++
+        this.slot = last < end ? last : end
         if (this.slot === sectors * sectorPages) this.slot = sectorPages
         this.sectorIsOpen = true
         return true

@@ -9,18 +9,9 @@
 
 import { ElementArray, isWritten } from "../array/array"
 import { slotsMax } from "../flash/bank"
+import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import {
-    atBody,
-    atOwner,
-    atType,
-    formatVersion,
-    pageBufferBytes,
-    pageIsBlank,
-    pageIsGood,
-    sealPage,
-    typeLabel,
-} from "./page"
+import { atBody, atOwner, atType, formatVersion, pageBufferBytes, pageIsGood, sealPage, typeLabel } from "./page"
 
 // what sits in a slot (docs/PROTOCOL.md, query `array`)
 export const slotEmpty = 0

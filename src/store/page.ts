@@ -5,7 +5,7 @@
 
 import { platform } from "../platform"
 
-export { pageBufferBytes } from "../flash/bank"
+export { pageBufferBytes, pageHeadBytes as headerBufferBytes } from "../flash/bank"
 export const bodyBytes = 236
 
 // offsets in a page buffer
@@ -21,9 +21,6 @@ export const atOwner = 16
 /** Data: index of the block in its object. Usage: the first segment it counts. */
 export const atBlock = 20
 export const atBody = 24
-
-/** A buffer of this size reads all of a page's header and nothing of its body. */
-export const headerBufferBytes = 24
 
 /** Where the sessions begin in a root page's buffer (sessions.ts): 104 bytes. */
 export const atSessions = atBody + 32
@@ -44,14 +41,6 @@ export const formatVersion = 2
 export const noPage = 0xffffffff
 
 const parts: Buffer[] = [undefined]
-
-/** Whether nothing of a page, or of its header when the buffer holds no more, was ever programmed: erased cards may read as zeros. */
-export function pageIsBlank(buffer: Buffer): boolean {
-    const first = buffer.getAt(4, "i32")
-    if (first !== -1) if (first !== 0) return false
-    for (let i = 8; i < buffer.length; i += 4) if (buffer.getAt(i, "i32") !== first) return false
-    return true
-}
 
 // both are flat, not built on a common function: a call costs as much as a third of the digest
 

@@ -3,7 +3,8 @@
 
 import { ElementArray, pageAt, readAt } from "../array/array"
 import { addPage, emptySum } from "../array/parity"
-import { atCheck, atSerial, atType, pageBufferBytes, pageIsBlank, pageIsGood } from "./page"
+import { pageIsBlank } from "../flash/blank"
+import { atCheck, atSerial, atType, pageBufferBytes, pageIsGood } from "./page"
 
 /**
  * @param buffer a page buffer, overwritten

@@ -4,8 +4,9 @@
 // cut in between a mount reads little more than headers: a failover waits for it.
 
 import { readAt, readCopy } from "../array/array"
+import { pageIsBlank } from "../flash/blank"
 import { Log, clearTail, measure } from "./log"
-import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, pageIsBlank, typeData } from "./page"
+import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
 
 /** Type and length of a page that holds a whole block. */

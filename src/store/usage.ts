@@ -234,16 +234,17 @@ export class Usage {
     /** Counts the free segments anew, after a mount or a change of the pins. */
     recount(): void {
         const counts = this.counts
-        const segments = this.segments
+        const end = this.segments << 1
         const hasPins = this.hasPins()
         let free = 0
         this.retiredCount = 0
-        for (let i = 1; i < segments; i++) {
-            const count = counts.getAt(i << 1, "u16")
-            if (count === 0) {
-                if (!hasPins) free++
-                else if (!this.isPinned(i)) free++
-            } else if (count === retired) this.retiredCount++
+        // flat, and what most segments are first: a failover waits for this
+        for (let at = 2; at < end; at += 2) {
+            const count = counts.getAt(at, "u16")
+            if (count) {
+                if (count === retired) this.retiredCount++
+            } else if (!hasPins) free++
+            else if (!this.isPinned(at >> 1)) free++
         }
         if (this.of(this.current) === 0) if (!this.isPinned(this.current)) free--
         this.freeSegments = free

@@ -168,15 +168,17 @@ export class StoreBench implements CardPort {
             throw new PowerCut(`power cut in operation ${this.cutAt}`)
         }
         if (this.transfers++ === this.failAt) throw new Error("transfer failed")
-        this.sent = tx
+        // both may be one buffer, of which each byte is sent before it is overwritten
+        const sent = tx === rx ? Uint8Array.from(tx) : tx
+        this.sent = sent
         // nobody drives the line, which has a pull-up
         rx.fill(0xff)
         for (let i = 0; i < 6; i++) {
             const element = this.elements[i]
             if (!element) continue
             if (this.selected & (1 << i)) {
-                const reply = element.transfer(tx, startNs, endNs, this.hz)
-                if (reply.drivenFrom < tx.length) rx.set(reply.rx.subarray(reply.drivenFrom), reply.drivenFrom)
+                const reply = element.transfer(sent, startNs, endNs, this.hz)
+                if (reply.drivenFrom < sent.length) rx.set(reply.rx.subarray(reply.drivenFrom), reply.drivenFrom)
             } else if (!(this.silent & (1 << i))) element.clocked(tx.length, startNs, this.hz)
         }
         this.nowNs = endNs

@@ -97,6 +97,8 @@ export class Control {
         this.jobs = []
         node.home.volume.cleaner.jobs = this.jobs
         node.other.volume.cleaner.jobs = this.jobs
+        node.home.volume.onControl = () => serveEarly(node, node.home)
+        node.other.volume.onControl = () => serveEarly(node, node.other)
         this.askedVerb = 0
         this.askedTag = 0
         this.askedAs = 0
@@ -149,8 +151,9 @@ export class Control {
             }
             tickOutbox(node.outbox, now)
             tickWorker(this.worker, now)
-            // a fence is waited for, not polled at leisure
-            await platform.sleep(pair.role === takingOver && !pair.stepped ? fenceTickMs : tickMs)
+            // a fence is waited for, not polled at leisure; a partner's word comes with a frame, for which there has to be time
+            const isFencing = pair.role === takingOver && !pair.stepped && !pair.asking
+            await platform.sleep(isFencing ? fenceTickMs : tickMs)
         }
     }
 
@@ -257,8 +260,11 @@ function act(control: Control, action: number): void {
     else if (action === doOwnLow) lines.setOwn(false)
     else if (action === doHoldHigh) lines.setHold(true)
     else if (action === doHoldLow) lines.setHold(false)
-    else if (action === doResetLow) lines.setPartnerReset(true)
-    else if (action === doResetRelease) lines.setPartnerReset(false)
+    else if (action === doResetLow) {
+        lines.setPartnerReset(true)
+        // and with it go its copies: nothing waits for them
+        control.node.partnerRecords = false
+    } else if (action === doResetRelease) lines.setPartnerReset(false)
     else if (action === doDropHome) stop(control, control.node.home)
     else if (action === doDropPartner) stop(control, control.node.other)
     else {
@@ -275,6 +281,21 @@ export function stop(control: Control, hosted: Hosted): void {
     dropReads(control.node.reads, hosted)
 }
 
+/** A mount may have an erase before it yet; what was let go of meanwhile is not served. */
+function serveEarly(node: NodeServer, hosted: Hosted): void {
+    if (hosted.volume.array.bank.alive) serve(node, hosted)
+}
+
+/** This node controls a volume: what is durable there may be told. What is asked waits until the mount has ended. */
+function serve(node: NodeServer, hosted: Hosted): void {
+    hosted.epoch = hosted.volume.log.epoch
+    hosted.serving = true
+    const outbox = node.outbox
+    outbox.beatDue = true
+    outbox.progressDue = true
+    wakeCarrier(outbox)
+}
+
 async function mount(control: Control, hosted: Hosted): Promise<boolean> {
     try {
         if (!(await hosted.volume.mount())) return false
@@ -282,8 +303,7 @@ async function mount(control: Control, hosted: Hosted): Promise<boolean> {
         console.log("! mount " + e)
         return false
     }
-    hosted.epoch = hosted.volume.log.epoch
-    hosted.serving = true
+    serve(control.node, hosted)
     // hosts come back first; an erase or a move now would keep them waiting
     control.worker.lastCommandMs = platform.now() + mountQuietMs
     return true
@@ -302,11 +322,9 @@ async function takePartner(control: Control): Promise<void> {
     const node = control.node
     const pair = node.pair
     let mounted = pair.role === takingOver && (await mount(control, node.other))
-    if (mounted) {
-        // hosts may come; what they ask waits behind the copies
-        node.outbox.beatDue = true
-        wakeCarrier(node.outbox)
-    }
+    // a beat of before the reset may have been heard since
+    if (!pair.asking) node.partnerRecords = false
+    // hosts may come; what they ask waits behind the copies
     if (mounted) if (pair.role === takingOver) mounted = await finishCopies(control)
     control.event(mounted ? evPartnerMounted : evPartnerFailed, 0)
     if (pair.role !== takenOver) stop(control, node.other)

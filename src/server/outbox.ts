@@ -6,6 +6,7 @@
 
 import { beatMs, copyWaitMs, lostMs } from "../config"
 import { kindSession } from "../pair/journal"
+import { takingOver } from "../pair/role"
 import { platform, Signal } from "../platform"
 import { isRefusal } from "../store/status"
 import { sealFrame } from "./frame"
@@ -198,9 +199,12 @@ function next(outbox: Outbox): Buffer {
     if (node.journal.news)
         if (now - outbox.lastRecordedMs >= progressMs) {
             outbox.lastRecordedMs = now
-            const frame = recordedFrame(node)
             outbox.kind = noticeRecorded
-            if (frame) return frame
+            // one that has lost its array waits for nothing, and a failover does for every frame
+            if (node.pair.role !== takingOver || !node.pair.stepped) {
+                const frame = recordedFrame(node)
+                if (frame) return frame
+            }
         }
     outbox.kind = noticeMemory
     if (outbox.memory.length > 0) return first(outbox.memory)

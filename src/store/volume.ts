@@ -53,6 +53,8 @@ const paceTailMax = 32
 
 export class Volume {
     number: number
+    /** Told in a mount when the volume is this node's, and its uploads known, while a row may still be appended again. */
+    onControl: () => void
     mounted: boolean
     log: Log
     tree: Tree
@@ -136,6 +138,7 @@ export class Volume {
         await labels.write(log.anchors.generations, log.epoch)
         await labels.leaveOut(log.epoch)
         this.repair.begin()
+        if (this.onControl) this.onControl()
         await secure(this)
         return true
     }

@@ -5,6 +5,7 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { decodeNotice } from "../bridge/protocol/notices"
 import { noticeKinds } from "../bridge/protocol/numbers"
 import { SimSession, source } from "../sim/session"
 import { percentile, resultOf, type Figure, type Result } from "./result"
@@ -36,8 +37,8 @@ const lineAim = 300
 const silenceAim = 1_000
 const stallAim = 250
 
-/** What counts as a reply: words about a volume. */
-const replies: readonly number[] = [noticeKinds.progress, noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
+/** What counts as a reply: words about a volume. Progress does when it acknowledges something, and all that was before. */
+const replies: readonly number[] = [noticeKinds.reply, noticeKinds.data, noticeKinds.answer]
 const noticeVolumeAt = 4
 
 export const changeKinds = ["failover-line", "failover-heartbeat", "takeover-stall", "giveback-stall"] as const
@@ -127,9 +128,17 @@ async function failover(session: SimSession, kind: ChangeKind): Promise<number> 
         },
         300 + random.float() * 2_000,
     )
+    let acknowledged = 1
     session.bus.onNotice((node, noticeKind, frame) => {
-        if (cutMs > 0 && firstMs === 0 && node === 1 && replies.includes(noticeKind) && frame[noticeVolumeAt] === 0)
-            firstMs = session.nowMs()
+        if (frame[noticeVolumeAt] !== 0) return
+        let isReply = replies.includes(noticeKind)
+        if (noticeKind === noticeKinds.progress) {
+            const notice = decodeNotice(noticeKind, frame)
+            const end = notice.kind === "progress" ? Math.max(...notice.uploads.map(u => u.acknowledged)) : 0
+            isReply = end >= acknowledged
+            acknowledged = Math.max(acknowledged, end)
+        }
+        if (isReply && cutMs > 0 && firstMs === 0 && node === 1) firstMs = session.nowMs()
     })
     await client.put(0, "load", source(random.bytes(loadBytes)), { mtime })
     if (firstMs === 0) throw new Error(`seed ${simulation.options.seed}: the load ended before the cut`)

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict"
 import { pageBufferBytes } from "../../src/flash/bank"
 import { NorBank } from "../../src/flash/nor"
+import { Random } from "../../tools/sim/random"
 import type { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { contentOf, ElementBench, pageOf } from "./element-bench"
 
@@ -223,5 +224,38 @@ describe("NOR bank", () => {
         assert.ok((await readBack(bank, 0, 0x6f)).equals(contentOf(0x6f)))
         assert.ok((await readBack(bank, 0, 0x280)).equals(contentOf(0x280)))
         assert.ok((await readBack(bank, 0, 0x27f)).equals(Buffer.alloc(256, 0xff)))
+    })
+
+    it("the last page whose head is not blank: as one look at each head finds it, in a quarter of the transfers [R17] [R26]", async () => {
+        const random = new Random("heads")
+        const end = 32
+        const first = 16
+        for (let n = 0; n < 60; n++) {
+            const bench = new ElementBench(["tiny", "tiny"], n)
+            const bank = bankOn(bench)
+            await bank.identify(2)
+            // whole pages, a single bit of a head, bits behind a blank head; what lies before the first one asked about is nobody's business
+            for (let page = first - 4; page < end; page++) {
+                const buffer = pageOf(page)
+                const kind = random.int(8)
+                if (kind > 2) continue
+                if (kind > 0) {
+                    buffer.fill(0xff, 4)
+                    const at = kind === 1 ? 4 + random.int(20) : 24 + random.int(236)
+                    buffer[at] &= ~(1 << random.int(8))
+                }
+                await bank.program(1, page, buffer)
+            }
+            await bank.settle(-1)
+            const from = first + random.int(end - first)
+            let last = from
+            for (let page = from + 1; page < end; page++)
+                if ((await readBack(bank, 0, page)).subarray(0, 20).some(byte => byte !== 0xff)) last = page
+            const before = bench.transfers
+            assert.equal(await bank.lastWritten(0, from, end), last, `seed ${n}, from ${from}`)
+            assert.ok(bench.transfers - before <= Math.ceil((end - 1 - from) / 4))
+            assert.equal(await bank.lastWritten(1, from, end), from, "nothing there")
+            assert.deepEqual(bench.violations, [])
+        }
     })
 })

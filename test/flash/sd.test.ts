@@ -1,7 +1,7 @@
 // The SD bank over the model of a card: every test ends without a rule of the bus broken.
 
 import assert from "node:assert/strict"
-import { pageBufferBytes } from "../../src/flash/bank"
+import { pageBufferBytes, pageHeadBytes } from "../../src/flash/bank"
 import { SdBank } from "../../src/flash/sd"
 import { crc16OfBlock, crc7 } from "../../src/flash/sd-crc"
 import type { SdCard } from "../../tools/sim/chips/sd-card"
@@ -356,5 +356,27 @@ describe("SD bank", () => {
             JSON.stringify(deaths),
         )
         assert.ok(slowestMs < 300, `${slowestMs} ms`)
+    })
+
+    it("the last page whose head is not blank, on cards that are erased to ones and to zeros [R17]", async () => {
+        for (const part of ["sd-tiny", "SDHC-4GB"]) {
+            const { bench, bank } = await ready([part])
+            const head = Buffer.alloc(pageHeadBytes)
+            assert.equal(await bank.lastWritten(0, 16, 32, head), 16)
+            for (const page of [14, 18, 23]) {
+                await bank.program(1, page, pageOf(page))
+                await bank.settle(-1)
+            }
+            for (const [from, last] of [
+                [16, 23],
+                [22, 23],
+                [23, 23],
+                [24, 24],
+                [31, 31],
+            ])
+                assert.equal(await bank.lastWritten(0, from, 32, head), last, `${part} from ${from}`)
+            assert.equal(await bank.lastWritten(0, 16, 20, head), 18)
+            assert.deepEqual(bench.violations, [])
+        }
     })
 })

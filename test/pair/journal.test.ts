@@ -151,6 +151,34 @@ describe("journal: copies of the partner's commands", () => {
         assert.equal(isAbandoned(journal, 1), true)
     })
 
+    it("a window that comes again is one sign of life: its copies are looked at once a second, and are waited for [R9] [R26]", () => {
+        const window = Array.from({ length: 16 }, (_, n) => block(1, 7, 224 * n, 224))
+        const again = () => {
+            let looks = 0
+            const heard = journal.heardMs
+            journal.heardMs = new Proxy(heard, {
+                set(list, at, ms) {
+                    looks++
+                    list[Number(at)] = ms as number
+                    return true
+                },
+            })
+            for (const frame of window) recordCommand(journal, write, frame)
+            journal.heardMs = heard
+            return looks
+        }
+        assert.equal(again(), window.length)
+        journal.nowMs = 2_000
+        assert.equal(again(), window.length, "by its first block, not by each")
+        journal.nowMs = 2_999
+        assert.equal(again(), 0)
+        journal.nowMs = 8_001
+        assert.equal(isAbandoned(journal, 3), true)
+        assert.equal(again(), window.length)
+        assert.equal(isAbandoned(journal, 3), false)
+        assert.equal(journal.held, window.length)
+    })
+
     it("a block beyond a gap is held and not reported; the mark is told again, so that all hear where to go on [R8]", () => {
         const id = uploadId(1, 7)
         recordCommand(journal, write, block(1, 7, 0, 224))

@@ -97,6 +97,30 @@ function order(a: number, b: number, c: number): string {
     return a + "," + b + "," + c
 }
 
+// small ones, called in several places: they are written at each
+function atMost(n: number): number {
+    if (n > 3) return 3
+    return n
+}
+
+function note(text: string): void {
+    console.log("note " + text)
+}
+
+function raised(n: number): number {
+    n++
+    return n
+}
+
+function maybe(n: number): number {
+    if (n > 1) return n
+    return undefined
+}
+
+function joined(a: string, b: string): string {
+    return b + a
+}
+
 let calls = 0
 function next(): number {
     calls++
@@ -146,6 +170,22 @@ for (let i = 0; i < 5; i++) {
     if (third) console.log(i + " is a third")
     console.log(guarded(i))
     console.log(tried(i))
+}
+for (let i = 2; i < 6; i++) {
+    const small = atMost(i)
+    const same = raised(i)
+    note(i + " " + small + " " + same)
+    const none = maybe(i - 3)
+    note("maybe " + none)
+    const one = "x" + i
+    const both = joined(one, one)
+    const twisted = joined("a", one)
+    note(both + " " + twisted)
+    if (raised(small) === 4 && atMost(n) < 4) note("condition " + atMost(raised(i)))
+    const other = maybe(i)
+    const rest = joined(atMost(i) + "", raised(other) + "")
+    note(rest)
+    maybe(i)
 }
 console.log("nested " + nested(n, [1, 2, 7, 9]))
 console.log("default " + withDefault(3))

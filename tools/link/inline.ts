@@ -1,5 +1,5 @@
-// Functions that are called in one place only, written there: no descriptor, no call, no frame. A call is the dearest thing a board's
-// VM does (every call allocates).
+// Functions that are called in one place only, and small ones wherever they are called, written there: no descriptor, no call, no frame. A
+// call is the dearest thing a board's VM does (every call allocates).
 //
 // A function is taken when it is called as a statement of its own with no more values than it has arguments, belongs to no object,
 // makes and uses no closure and has no `try`. Its arguments and locals become locals of the caller, behind those in use there. What a

@@ -138,7 +138,8 @@ export class Volume {
         await labels.write(log.anchors.generations, log.epoch)
         await labels.leaveOut(log.epoch)
         this.repair.begin()
-        if (this.onControl) this.onControl()
+        // a root that may still be lost is not built on
+        if (!log.isRootWeak) if (this.onControl) this.onControl()
         await secure(this)
         return true
     }

@@ -53,6 +53,8 @@ export class StoreBench implements CardPort {
     cacheSlots = 30
     /** Whether nobody waits for a mount, so that the node tidies before the first request. */
     isIdleAfterMount: () => boolean = () => true
+    /** Told in each mount, as `Volume.onControl` is. */
+    onControl?: () => void
     volume!: Volume
     requests!: Requests
     readonly random: Random
@@ -222,6 +224,7 @@ export class StoreBench implements CardPort {
             usage,
             Buffer.alloc(pageBufferBytes),
         )
+        this.volume.onControl = () => this.onControl?.()
         this.requests = new Requests(this.volume)
         if (!(await this.volume.mount())) return false
         if (this.isIdleAfterMount()) await this.tidyAfterMount()

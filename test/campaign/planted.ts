@@ -64,8 +64,14 @@ export const plantedBugs: readonly Planted[] = [
         ],
     },
     {
+        // what the owner finished before it was lost is finished again, too
         name: "replay twice",
         edits: [
+            {
+                file: "src/server/worker.ts",
+                text: "        if (isDone(hosted.requests, frame)) return\n",
+                by: "        isDone(hosted.requests, frame)\n",
+            },
             {
                 file: "src/server/worker.ts",
                 text: "        const status = await execute(this, hosted, frame, bytes)\n        if (status !== silent) reply(this, hosted, frame, status)\n    }\n",

@@ -28,6 +28,8 @@ export type Bodies = Map<LinkedFunction, Instruction[]>
 interface Frames {
     own: Map<LinkedFunction, number>
     ends: Map<Instruction, number>
+    /** Numbers of the functions that may write, as closures, to a local of who makes them. */
+    writers: Set<number>
 }
 
 interface Call {
@@ -38,7 +40,12 @@ interface Call {
 
 /** @returns the functions that are left, with the numbers they have there; bodies and descriptors are changed in place */
 export function inlineCalls(functions: readonly LinkedFunction[], bodies: Bodies): LinkedFunction[] {
-    const frames = { own: new Map(functions.map(f => [f, slotsOf(f)])), ends: new Map<Instruction, number>() }
+    const writes = ({ op: code }: Instruction) => code === op.storeClosure || code === op.makeClosure
+    const frames: Frames = {
+        own: new Map(functions.map(f => [f, slotsOf(f)])),
+        ends: new Map(),
+        writers: new Set(functions.flatMap((f, i) => (bodies.get(f)!.some(writes) ? [i] : []))),
+    }
     const gone = new Set<LinkedFunction>()
     for (;;) {
         const found = [...callsOf(functions, bodies, gone)].find(
@@ -128,11 +135,14 @@ function insert(callee: LinkedFunction, call: Call, bodies: Bodies, frames: Fram
     const after = body[at + 1] ?? end
     const values: Instruction[] = []
     const written = new Set(inner.filter(({ op: code }) => code === op.storeLocal).map(({ number }) => number!))
+    // while the callee runs, a closure may write to the caller's locals
+    const isShared = body.some(({ op: code, number }) => code === op.makeClosure && frames.writers.has(number!))
     /** Arguments that need no place of their own: locals of the caller and constants, not written to by the callee. */
     const same = new Map<number, Instruction>()
     for (let i = 0; i < given; i++) {
         const value = body.slice(places[i + 1], places[i + 2])
-        if (value.length === 1 && !written.has(i) && isSteady(value[0]!.op)) same.set(i, value[0]!)
+        const isSame = isSteady(value[0]!.op) && !(isShared && value[0]!.op === op.loadLocal)
+        if (value.length === 1 && !written.has(i) && isSame) same.set(i, value[0]!)
         else values.push(...value, { op: op.storeLocal, number: first + i })
     }
     for (const local of [...unset(callee, inner, given)].sort((a, b) => a - b))

@@ -121,6 +121,29 @@ function joined(a: string, b: string): string {
     return b + a
 }
 
+// what is handed over stays as it was, whatever a closure does to the variable meanwhile
+let bump: () => void
+function late(n: number): string {
+    bump()
+    return "late " + n
+}
+
+function lateOnce(n: number): string {
+    bump()
+    return "once " + n
+}
+
+function bumped(round: number): string {
+    let sum = round
+    bump = () => {
+        sum++
+    }
+    const one = late(sum)
+    const two = late(sum)
+    const three = lateOnce(sum)
+    return one + ", " + two + ", " + three + ", " + sum
+}
+
 let calls = 0
 function next(): number {
     calls++
@@ -196,6 +219,7 @@ console.log("count " + count())
 console.log("order " + order(next(), next(), next()))
 console.log(longJump(12))
 console.log("sum " + new Point().sum())
+for (let i = 0; i < 2; i++) console.log(bumped(i))
 const waited = await waits(3)
 console.log("waited " + waited)
 next()

@@ -236,6 +236,25 @@ export class Explorer {
         return sent
     }
 
+    /** The same, with what the mount has told by then: progress of uploads goes out before a mount has ended. */
+    private withTold(
+        known: Instant,
+        told: readonly { ns: number; object: number; durable: number }[],
+        ns: number,
+    ): Instant {
+        const more = <T extends Known>(from: T): T => {
+            const uploads = new Map([...from.uploads].map(([object, upload]) => [object, { ...upload }]))
+            for (const each of told) {
+                const upload = each.ns <= ns ? uploads.get(each.object) : undefined
+                if (upload) upload.acknowledged = Math.max(upload.acknowledged, each.durable)
+            }
+            return { ...from, uploads }
+        }
+        const then = more(known)
+        if (then.pending?.after) then.pending = { ...then.pending, after: more(then.pending.after) }
+        return then
+    }
+
     /** The mount after the cut is a run like any other. */
     private async secondCuts(
         recording: Recording,
@@ -248,7 +267,10 @@ export class Explorer {
         const bench = this.fork(recording, cut, known.silent, label)
         bench.nowNs += 1e9
         const timeline = new Timeline(bench)
+        const told: { ns: number; object: number; durable: number }[] = []
+        bench.onTold = (ns, object, durable) => told.push({ ns, object, durable })
         assert.equal(await bench.mount(), true, "mount")
+        bench.onTold = undefined
         const { moments } = timeline
         const random = new Random(`${this.seed} ${label}`)
         const choices = only
@@ -260,9 +282,10 @@ export class Explorer {
             const name = `${label}/${moment.index}/${fraction}`
             await this.told(name, async () => {
                 this.tally.second++
+                const knownThen = this.withTold(known, told, second.ns)
                 const again = this.fork({ ...recording, bench }, second, known.silent, name)
                 assert.equal(await again.mount(), true, "mount")
-                await this.finish(again, known, { degraded: options.degraded })
+                await this.finish(again, knownThen, { degraded: options.degraded })
             })
         }
     }

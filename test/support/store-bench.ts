@@ -60,6 +60,9 @@ export class StoreBench implements CardPort {
     readonly random: Random
     /** Elements, as bits, that have come off their wires. */
     silent = 0
+    /** Told of each upload's durable bytes, from the moment on at which a mount lets them be told. */
+    onTold?: (ns: number, object: number, durable: number) => void
+    private tells = false
     /** Told of each program and erase of each chip when it begins; of a program the bytes too, from the beginning of its page. */
     onBegun?: (slot: number, operation: ElementOperation, data: Uint8Array) => void
     private sent: Uint8Array = new Uint8Array()
@@ -160,6 +163,7 @@ export class StoreBench implements CardPort {
     }
 
     async exchange(tx: Buffer, rx: Buffer): Promise<void> {
+        this.tell()
         if (!this.powered) throw new PowerCut("no power")
         const startNs = this.nowNs + callNs
         const endNs = startNs + (tx.length * 8e9) / this.hz
@@ -224,11 +228,24 @@ export class StoreBench implements CardPort {
             usage,
             Buffer.alloc(pageBufferBytes),
         )
-        this.volume.onControl = () => this.onControl?.()
         this.requests = new Requests(this.volume)
-        if (!(await this.volume.mount())) return false
+        const { volume } = this
+        this.tells = false
+        volume.onControl = () => {
+            this.tells = true
+            this.tell()
+            this.onControl?.()
+        }
+        if (!(await volume.mount())) return false
+        this.tell()
         if (this.isIdleAfterMount()) await this.tidyAfterMount()
         return true
+    }
+
+    private tell(): void {
+        if (!this.tells || !this.onTold) return
+        for (const upload of this.volume.uploads)
+            if (upload.object) this.onTold(this.nowNs, upload.object, upload.durable)
     }
 
     /** What an idle node does of what the mount left. */

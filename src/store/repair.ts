@@ -386,11 +386,13 @@ async function leaveOutReturned(repair: Repair, nowMs: number): Promise<boolean>
 export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise<number> {
     const volume = repair.volume
     if (rowsPerSecond)
-        if (repair.rate === 0) {
+        // the one that nobody asked for leaves the present segment out, and may be past some that were written since
+        if (repair.rate === 0 || repair.rate === scrubRate) {
             // what is in the present segment is looked through as well
             if (volume.log.usage.available() === 0) return noSpace
             await volume.commit()
             await changeSegment(volume.log)
+            repair.next = 1
             repair.dueMs = platform.now()
             repair.damagedBefore = repair.damaged
         }

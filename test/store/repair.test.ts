@@ -3,13 +3,13 @@
 import assert from "node:assert/strict"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
-import { readAll, remount, repairAll, survivesAnyLoss } from "../support/array-work"
+import { assertNoFaults, readAll, remount, repairAll, survivesAnyLoss } from "../support/array-work"
 import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { deadIn } from "../../src/array/array"
 import { Queries, statfs } from "../../src/store/queries"
-import { scrubArray, rebuildElement } from "../../src/store/repair"
+import { repairStep, scrubArray, rebuildElement } from "../../src/store/repair"
 
 const segmentRows = 48
 const part = smallPart(17)
@@ -226,6 +226,28 @@ for (const elements of [2, 3, 4, 6])
                 assert.equal(await remount(host), true)
                 await readAll(host)
             }
+        })
+
+        it("a scrub that is asked for while one goes on that nobody asked for: all is looked through, the present segment as well [R24] [R25]", async () => {
+            const host = await fresh(elements, "twice")
+            const { bench } = host
+            await repairAll(bench)
+            bench.insert(1)
+            assert.equal(await remount(host), true)
+            const { repair, log } = bench.volume
+            assert.equal(await rebuildElement(repair, any, any, 0), ok)
+            while (repair.next < 2) {
+                bench.nowNs += 100e6
+                await repairStep(repair, Math.floor(bench.nowNs / 1e6))
+            }
+            assert.ok(repair.rate > 0, "after a rebuild all is looked through")
+            assert.equal(await host.put("d/in it", Buffer.alloc(1500, 3)), ok)
+            const [page] = heldIn(bench, 0, log.segment)
+            bench.chips[0].corrupt(page * 256, new Uint8Array(101).fill(8, 100))
+            assert.equal(await scrubArray(repair, 1000), ok)
+            await repairAll(bench)
+            assertNoFaults(host, true)
+            await survivesAnyLoss(host)
         })
 
         it("damage that cannot be repaired yet is counted until it can, over several scrubs [R24] [R25]", async () => {

@@ -10,6 +10,18 @@ const mtime = 1_700_000_000
 const pageBytes = 256
 const mirror = 2
 
+/** Both boards are off while a node of the tree that holds entries of a directory is damaged on all elements. */
+async function loseLeafOf(session: SimSession, directory: number): Promise<void> {
+    for (const node of ["a", "b"]) session.power(node, false)
+    const { tree } = checkImages(session, "a", mirror).reading!
+    const leaves = tree.items.filter(item => item.object === directory).map(({ leaf }) => leaf)
+    const leaf = leaves[leaves.length >> 2]
+    for (let slot = 0; slot < mirror; slot++)
+        session.simulation.cabinet.element(`a:${slot}`).corrupt(leaf * pageBytes, new Uint8Array(pageBytes).fill(1))
+    for (const node of ["a", "b"]) session.power(node, true)
+    await session.healthy()
+}
+
 describe("pair: what can be read on no element", function () {
     this.timeout(120_000)
 
@@ -23,14 +35,7 @@ describe("pair: what can be read on no element", function () {
             const data = new Random("unreadable").bytes(20_000)
             await client.put(0, "kept", source(data), { mtime })
             await client.createSnapshot(0, "s", { mtime })
-            for (const node of ["a", "b"]) session.power(node, false)
-            const { tree } = checkImages(session, "a", mirror).reading!
-            const leaves = tree.items.filter(item => item.object === object).map(({ leaf }) => leaf)
-            const leaf = leaves[leaves.length >> 2]
-            for (let slot = 0; slot < mirror; slot++)
-                simulation.cabinet.element(`a:${slot}`).corrupt(leaf * pageBytes, new Uint8Array(pageBytes).fill(1))
-            for (const node of ["a", "b"]) session.power(node, true)
-            await session.healthy()
+            await loseLeafOf(session, object)
             let mounts = 0
             client.onControllerChange(volume => (mounts += Number(volume === 0)))
             const fails = async (path: string) => {
@@ -67,14 +72,7 @@ describe("pair: what can be read on no element", function () {
             await session.healthy()
             const object = await client.mkdir(0, "lost", { mtime })
             for (let i = 0; i < 60; i++) await client.mkdir(0, `lost/${"n".repeat(190)}${i}`, { mtime })
-            for (const node of ["a", "b"]) session.power(node, false)
-            const { tree } = checkImages(session, "a", mirror, undefined).reading!
-            const leaves = tree.items.filter(item => item.object === object).map(({ leaf }) => leaf)
-            const leaf = leaves[leaves.length >> 2]
-            for (let slot = 0; slot < mirror; slot++)
-                simulation.cabinet.element(`a:${slot}`).corrupt(leaf * pageBytes, new Uint8Array(pageBytes).fill(1))
-            for (const node of ["a", "b"]) session.power(node, true)
-            await session.healthy()
+            await loseLeafOf(session, object)
             const { epoch } = await client.statfs(0)
             const asked = [client, client, client, client, other.client, other.client].map(async asker => {
                 const listed = (async () => {

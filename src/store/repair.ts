@@ -20,7 +20,7 @@ import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
 import { Volume } from "./volume"
-import { changeSegment, holdsNeeded } from "./log"
+import { changeSegment, holdsNeeded, Log } from "./log"
 
 /** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
@@ -35,6 +35,7 @@ export const flagReplace = 2
 
 export class Repair {
     volume: Volume
+    log: Log
     array: ElementArray
     buffer: Buffer
     /** Bad element pages found in each slot since boot. */
@@ -66,6 +67,7 @@ export class Repair {
 
     constructor(volume: Volume, buffer: Buffer) {
         this.volume = volume
+        this.log = volume.log
         this.array = volume.array
         this.buffer = buffer
         this.badPages = Buffer.alloc(slotsMax)
@@ -96,7 +98,7 @@ export class Repair {
 }
 
 function lookThrough(repair: Repair, segment: number): void {
-    const log = repair.volume.log
+    const log = repair.log
     if (segment === 0) return
     if (segment === log.segment) return
     if (!holdsNeeded(log, segment)) return
@@ -106,7 +108,7 @@ function lookThrough(repair: Repair, segment: number): void {
 }
 
 function nextScrubbed(repair: Repair): number {
-    const log = repair.volume.log
+    const log = repair.log
     while (repair.next < log.segments) {
         const segment = repair.next++
         if (segment !== log.segment) if (holdsNeeded(log, segment)) return segment
@@ -178,20 +180,21 @@ async function rewrite(repair: Repair, segment: number): Promise<void> {
     repair.again = segment
     setAway(array, segment, true)
     array.use(array.members & ~(1 << position), position)
-    await repair.volume.log.writeAnchor()
+    await repair.log.writeAnchor()
 }
 
 /** Empties a segment through the cleaner. @returns false while nothing can be done */
 async function retireStep(repair: Repair): Promise<boolean> {
     const volume = repair.volume
-    const usage = volume.log.usage
+    const log = repair.log
+    const usage = log.usage
     const segment = repair.retiring
-    if (segment === volume.log.segment || usage.isPinned(segment)) {
+    if (segment === log.segment || usage.isPinned(segment)) {
         repair.retiring = 0
         return false
     }
     if (usage.of(segment) > 0) {
-        if (volume.log.usage.available() === 0) return false
+        if (usage.available() === 0) return false
         if (!(await volume.empty(segment))) repair.retiring = 0
         return true
     }
@@ -199,6 +202,8 @@ async function retireStep(repair: Repair): Promise<boolean> {
     repair.damaged--
     if (repair.again !== segment) {
         usage.retire(segment)
+        // emptied, it may have been erased to be entered next
+        log.erased = 0
         await volume.commit()
     }
     repair.again = 0
@@ -207,7 +212,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
 
 async function copyStep(repair: Repair): Promise<void> {
     const array = repair.array
-    const log = repair.volume.log
+    const log = repair.log
     // what breaks this step off leaves the segment to be copied anew
     let segment = repair.segment
     repair.segment = 0
@@ -225,7 +230,8 @@ async function copyStep(repair: Repair): Promise<void> {
             setAway(array, segment, false)
             if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
         }
-    if (segment === 0 || !array.isAway(segment)) {
+    // one that became free meanwhile may be erased already, for what comes next
+    if (segment === 0 || !array.isAway(segment) || !holdsNeeded(log, segment)) {
         segment = 0
         for (let s = 1; s < log.segments && segment === 0; s++) {
             if (!array.isAway(s)) continue
@@ -300,9 +306,16 @@ async function finishCopy(repair: Repair): Promise<void> {
     repair.copied = 0
     repair.donor = -1
     array.use(array.members | (1 << position), -1)
-    await repair.volume.log.writeAnchor()
+    await repair.log.writeAnchor()
     repair.volume.labels.states[array.slots[position]] = slotMember
-    if (repair.again) lookThrough(repair, repair.again)
+    if (repair.again) {
+        lookThrough(repair, repair.again)
+        // nothing is in it any more
+        if (repair.segment === 0) {
+            repair.again = 0
+            repair.damaged--
+        }
+    }
     // after a rebuild all is looked through: the others may have read wrong
     else if (repair.rate === 0) {
         repair.rate = scrubRate
@@ -348,7 +361,7 @@ function judge(repair: Repair, slot: number, flags: number, isSame: boolean): nu
 
 /** One bounded step, if there is anything to do now. @returns false when there is not */
 export async function repairStep(repair: Repair, nowMs: number): Promise<boolean> {
-    const log = repair.volume.log
+    const log = repair.log
     if (repair.array.joining >= 0) {
         await copyStep(repair)
         return true
@@ -374,11 +387,11 @@ async function leaveOutReturned(repair: Repair, nowMs: number): Promise<boolean>
     if (!deadIn(repair.array)) return false
     if (nowMs < repair.returnsMs) return false
     // what a rebuild refused is shown as such until someone asks for another
-    const states = repair.volume.labels.states
-    for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
+    const labels = repair.volume.labels
+    for (let slot = 0; slot < slotsMax; slot++) if (labels.states[slot] === slotFailed) return false
     repair.returnsMs = nowMs + returnsEveryMs
     await lookAtSlots(repair)
-    await repair.volume.labels.leaveOut(repair.volume.log.epoch)
+    await labels.leaveOut(repair.log.epoch)
     return true
 }
 
@@ -389,9 +402,10 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
         // the one that nobody asked for leaves the present segment out, and may be past some that were written since
         if (repair.rate === 0 || repair.rate === scrubRate) {
             // what is in the present segment is looked through as well
-            if (volume.log.usage.available() === 0) return noSpace
+            const log = repair.log
+            if (log.usage.available() === 0) return noSpace
             await volume.commit()
-            await changeSegment(volume.log)
+            await changeSegment(log)
             repair.next = 1
             repair.dueMs = platform.now()
             repair.damagedBefore = repair.damaged
@@ -407,7 +421,7 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
 export async function rebuildElement(repair: Repair, position: number, slot: number, flags: number): Promise<number> {
     const volume = repair.volume
     const array = repair.array
-    const log = volume.log
+    const log = repair.log
     if (array.joining >= 0) return busy
     if (position === noPosition) {
         position = 0

@@ -45,7 +45,7 @@ async function findUploads(volume: Volume): Promise<void> {
         const block = (size / bodyBytes) | 0
         if (block * bodyBytes !== size) {
             page = await volume.pageOf(object, block)
-            if (page < 0 || !(await volume.log.readPage(page, volume.scratch))) throw new Error("upload " + object)
+            if (page < 0 || !(await volume.log.readPage(page, volume.scratch))) throw new Error("upload lost")
         }
         let slot = before.indexOf(object)
         if (slot < 0) slot = 0

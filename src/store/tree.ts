@@ -223,8 +223,7 @@ async function nodeSlot(tree: Tree, child: number): Promise<number> {
     if (slot >= 0) return slot
     slot = freeSlot(cache)
     const buffer = cache.buffers[slot]
-    if (!(await tree.log.readPage(child, buffer)) || buffer[atType] !== typeNode)
-        throw new Error("node " + child + " cannot be read")
+    if (!(await tree.log.readPage(child, buffer)) || buffer[atType] !== typeNode) throw new Error("no node " + child)
     remember(cache, slot, tag)
     return slot
 }

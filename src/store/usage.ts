@@ -106,7 +106,7 @@ export class Usage {
     account(segment: number, by: number, segmentPages: number): void {
         const was = this.counts.getAt(segment * 2, "u16")
         const is = was + by
-        if (is < 0 || is > segmentPages) throw new Error("usage of segment " + segment + ": " + is)
+        if (is < 0 || is > segmentPages) throw new Error("usage of segment " + segment)
         this.counts.setAt(segment * 2, "u16", is)
         this.live += by
         if (was === 0) {

@@ -7,7 +7,7 @@ import { repairStep } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
-import { assertNoFaults, readAll, remount, scrubAll, survivesAnyLoss } from "../support/array-work"
+import { assertNoFaults, readAll, remount, scrubAll, survivesAnyLoss, tidyStep } from "../support/array-work"
 import { smallPart, StoreBench, hasWork } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 
@@ -91,6 +91,34 @@ for (const elements of isFull ? [2, 3, 4] : [2, 4])
                     await survivesAnyLoss(host)
                 }
             })
+
+        it("emptied, and erased for what comes next before it is retired: it is not entered [R28]", async () => {
+            const host = await fresh(elements, "ahead")
+            const { bench } = host
+            const { log, repair } = bench.volume
+            const put = async (i: number) =>
+                assert.equal(await host.put(`f${i % 8}`, Buffer.alloc(3000, i), 1, 5000), ok)
+            const segment = log.segment
+            for (let i = 0; log.segment === segment; i++) await put(i)
+            repair.retiring = segment
+            repair.damaged = 1
+            // it is the least worn, so the next to be erased
+            for (let other = 1; other < log.segments; other++) if (other !== segment) log.usage.wear[other] += 5
+            while (log.usage.of(segment) > 0) await tidyStep(bench)
+            for (let i = 0; log.erased !== segment; i++)
+                if (log.erased) await put(i)
+                else await tidyStep(bench)
+            while (repair.retiring) await tidyStep(bench)
+            assert.ok(isRetired(bench, segment))
+            for (let i = 0; i < 60; i++) {
+                await put(i)
+                assert.notEqual(log.segment, segment)
+                await tidyStep(bench)
+            }
+            assert.equal(await remount(host), true)
+            assert.ok(isRetired(bench, segment))
+            await readAll(host)
+        })
 
         it("a sector of the ring of anchors: the others have them; remounts find the newest [R28] [R23]", async () => {
             for (const sector of [1, 2]) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
-import { assertNoFaults, readAll, remount, repairAll, survivesAnyLoss } from "../support/array-work"
+import { assertNoFaults, readAll, remount, repairAll, survivesAnyLoss, tidyStep } from "../support/array-work"
 import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
@@ -283,6 +283,65 @@ for (const elements of [2, 3, 4, 6])
             }
             assert.equal(statfsDamage(bench), 0)
             await readAll(host)
+        })
+
+        if (elements < 6)
+            it("a busy host while a living element is replaced: what became free is erased for what comes next, and not copied into [R25] [R22]", async () => {
+                for (let seed = 0; seed < 8; seed++) {
+                    const host = await fresh(elements, `busy ${seed}`)
+                    const { bench } = host
+                    const random = new Random(`busy ${elements} ${seed}`)
+                    const files = elements === 2 ? 6 : 12
+                    const put = async (pages: number) => {
+                        const content = Buffer.from(random.bytes(236 * pages))
+                        assert.equal(await host.put(`f${random.int(files)}`, content, 1, 5000), ok)
+                    }
+                    for (let i = 0; i < 60; i++) {
+                        await put(12)
+                        while (bench.volume.orphans) await bench.volume.reclaim()
+                    }
+                    bench.insert(elements)
+                    const { array, repair, log } = bench.volume
+                    assert.equal(await rebuildElement(repair, 0, elements, 2), ok)
+                    while (array.joining >= 0) {
+                        await tidyStep(bench)
+                        if (random.chance(0.65)) continue
+                        const name = `f${random.int(files)}`
+                        if (host.tree.has(name) && random.chance(0.5)) assert.equal(await host.remove(name), ok)
+                        else await put(1 + random.int(30))
+                    }
+                    // over the segment that was erased while its copying went on
+                    const last = log.erased
+                    for (let i = 0; i < 200 && log.segment !== last; i++) await put(8)
+                    await put(8)
+                    assertNoFaults(host, true)
+                    await survivesAnyLoss(host)
+                }
+            })
+
+        it("a damaged segment that becomes free while it is written again counts as damaged no more [R24] [R25]", async () => {
+            const host = await fresh(elements, "freed")
+            const { bench } = host
+            const { array, repair, log } = bench.volume
+            await repairAll(bench)
+            for (let i = 0; i < 8; i++) assert.equal(await host.put(`f${i}`, Buffer.alloc(3000, i), 1), ok)
+            const page = await bench.volume.pageOf(host.tree.get("f0")!.object, 1)
+            const segment = Math.floor(page / array.segmentPages)
+            bench.chips[1].corrupt(heldIn(bench, 1, segment)[1] * 256, new Uint8Array(101).fill(8, 100))
+            assert.equal(await scrubArray(repair, 1000), ok)
+            while (array.joining < 0) {
+                bench.nowNs += 100e6
+                await repairStep(repair, Math.floor(bench.nowNs / 1e6))
+            }
+            assert.equal(statfsDamage(bench), 1)
+            for (const path of [...host.tree.keys()].filter(name => !name.endsWith("d")))
+                assert.equal(await host.remove(path), ok)
+            while (bench.volume.orphans) await bench.volume.reclaim()
+            await bench.volume.commit()
+            assert.equal(log.usage.holds(segment), false)
+            await repairAll(bench)
+            assert.equal(statfsDamage(bench), 0)
+            assertNoFaults(host, true)
         })
 
         it("a lying element: what it says is caught by the check, and read from the others [R24] [R22]", async () => {

@@ -1,5 +1,6 @@
 // What tests of whole arrays do again and again, over chips as over cards.
 
+import { eraseAhead } from "../../src/store/log"
 import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
@@ -27,6 +28,14 @@ export async function repairAll(bench: StoreBench, between?: () => Promise<void>
         if (between) await between()
     }
     assert.equal(hasWork(bench.volume), false, "repairs come to an end")
+}
+
+/** One step of what an idle node does, in its order (`tidy` in src/server/worker.ts). */
+export async function tidyStep(bench: StoreBench): Promise<void> {
+    const { volume } = bench
+    bench.nowNs += 100e6
+    if (volume.orphans) await volume.reclaim()
+    else if (!(await eraseAhead(volume.log))) await repairStep(volume.repair, Math.floor(bench.nowNs / 1e6))
 }
 
 /** All that is held, each page looked at. */

@@ -229,10 +229,12 @@ export function recordDone(journal: Journal, kind: number, id: number, number: n
     trim(journal)
     // what is durable at the owner needs no copy: recording goes on from there
     const mark = markOf(journal, kind, id)
-    if (journal.markNumbers[mark] < number) {
+    const before = journal.markNumbers[mark]
+    if (before < number) {
         journal.markNumbers[mark] = number
         journal.news = true
-        if (journal.markAhead[mark] !== 0) closeGap(journal, mark)
+        // a mark that had given way to others has forgotten which copies it stood for
+        if (isUpload) if (before === 0 || journal.markAhead[mark] !== 0) closeGap(journal, mark)
     }
 }
 

@@ -190,7 +190,8 @@ export class Control {
     }
 
     /** After an exception in the middle of an operation: what is served is mounted anew. */
-    async recover(): Promise<void> {
+    async recover(e: any): Promise<void> {
+        console.log("! " + e)
         const node = this.node
         const pair = node.pair
         if (node.home.serving) {
@@ -350,22 +351,19 @@ async function finishEach(control: Control): Promise<boolean> {
     try {
         for (;;) {
             const slot = oldestCopy(journal)
-            if (slot < 0) break
-            const frame = journal.frames[slot]
-            if (isAbandoned(journal, slot)) {
-                endCopy(journal, slot)
-                continue
+            if (slot < 0) return true
+            if (!isAbandoned(journal, slot)) {
+                const frame = journal.frames[slot]
+                if (journal.commands[slot] === 0x80) await control.worker.write(frame, journal.sizes[slot])
+                else await control.worker.replay(frame, journal.sizes[slot])
+                if (!node.other.serving) return false
             }
-            if (journal.commands[slot] === 0x80) await control.worker.write(frame, journal.sizes[slot])
-            else await control.worker.replay(frame, journal.sizes[slot])
-            if (!node.other.serving) return false
             endCopy(journal, slot)
         }
     } catch (e) {
         console.log("! copies " + e)
         return false
     }
-    return true
 }
 
 /** Writes down what a volume has, and lets go of it. */
@@ -399,14 +397,15 @@ function tellOutcome(control: Control): void {
 
 /** @param vetoes bit n for veto n; the frame has the first one by its number, and all of them from bit 0 on */
 function outcome(control: Control, verb: number, flags: number, tag: number, status: number, vetoes: number): void {
+    const node = control.node
     const out = Buffer.alloc(12)
     out[4] = verb
     out[5] = flags
     out.setAt(6, "u16", tag)
     out[8] = status
     out[9] = firstVeto(vetoes)
-    out[10] = control.node.pair.role
+    out[10] = node.pair.role
     out[11] = vetoes >> 1
     sealFrame(out, 0)
-    queue(control.node.outbox, control.node.outbox.outcomes, out)
+    queue(node.outbox, node.outbox.outcomes, out)
 }

@@ -28,6 +28,13 @@ const atWaiting = 238
 const storeOffset = 0x8000
 const storeHeadBytes = 8
 
+/** Commands in slots: the journal's, or the inbox's. */
+interface Kept {
+    frames: Buffer[]
+    sizes: number[]
+    commands: number[]
+}
+
 /** Puts `bytes` bytes of the memory from `offset` on into `out`. @returns status */
 export function loadMemory(node: NodeServer, offset: number, bytes: number, out: Buffer, at: number): number {
     if (offset >= loadEnd) return badRequest
@@ -41,25 +48,21 @@ export function loadMemory(node: NodeServer, offset: number, bytes: number, out:
         for (let i = 0; i < journal.markKinds.length; i++)
             putMark(page, markBytes * i, journal.markKinds[i], journal.markIds[i], journal.markNumbers[i])
     } else {
-        let frames = journal.frames
-        let sizes = journal.sizes
-        let commands = journal.commands
+        let kept: Kept = journal
         let count = copiesMax
         let isWaiting = 1
         if (slot >= inboxPage) {
             const inbox = node.inbox
-            frames = inbox.frames
-            sizes = inbox.sizes
-            commands = inbox.commands
+            kept = inbox
             slot -= inboxPage
             count = inboxSlots
             isWaiting = (slot - inbox.head + inboxSlots) % inboxSlots < inbox.count ? 1 : 0
         }
         if (slot >= count) return badRequest
-        page.blitAt(0, frames[slot], 0, frameBytesMax)
-        page[atBytes] = sizes[slot]
-        page[atCommand] = commands[slot]
-        if (sizes[slot] !== 0) page[atWaiting] = isWaiting
+        page.blitAt(0, kept.frames[slot], 0, frameBytesMax)
+        page[atBytes] = kept.sizes[slot]
+        page[atCommand] = kept.commands[slot]
+        if (kept.sizes[slot] !== 0) page[atWaiting] = isWaiting
     }
     out.blitAt(at, page, from, bytes)
     return ok

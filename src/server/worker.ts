@@ -53,6 +53,8 @@ const writeHeadBytes = 12
 const blockFrameBytes = 236
 const answerHeadBytes = 12
 const answerBytesMax = 236
+/** Of "twinfiler", which a node calls itself. */
+const nameBytes = 9
 /** Idle for this long, an upload's unfinished page is programmed, and work that can wait is done. */
 const quietMs = 25
 /** And for this long, what takes longer and has room to wait. */
@@ -108,8 +110,7 @@ export class Worker {
                         await tidy(this, this.node.other, this.node.nowMs, true)
                     }
             } catch (e) {
-                console.log("! " + e)
-                await this.control.recover()
+                await this.control.recover(e)
             }
             this.stepMs = never
             if (!worked) await this.node.workerSignal.wait()
@@ -270,15 +271,16 @@ async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promi
 
 /** Why a block was not taken. */
 function tellUpload(worker: Worker, frame: Buffer, status: number): void {
+    const node = worker.node
     const out = Buffer.alloc(16)
     out[4] = frame[4]
     out[5] = 1
-    out[6] = replyFlags(worker.node)
+    out[6] = replyFlags(node)
     out[7] = windowBlocks
     out.setAt(8, "u16", frame.getAt(6, "u16"))
     out[10] = status
     sealFrame(out, 0)
-    queue(worker.node.outbox, worker.node.outbox.refusals, out)
+    queue(node.outbox, node.outbox.refusals, out)
 }
 
 async function appendPartials(worker: Worker, hosted: Hosted): Promise<void> {
@@ -306,7 +308,10 @@ async function settle(worker: Worker, hosted: Hosted): Promise<void> {
     if (!hosted.serving) return
     const volume = hosted.volume
     await volume.array.settle()
-    for (let i = 0; i < volume.uploads.length; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
+    for (let i = 0; i < volume.uploads.length; i++) {
+        const upload = volume.uploads[i]
+        if (upload.object) upload.settled()
+    }
     worker.node.outbox.progressDue = true
 }
 
@@ -335,8 +340,7 @@ async function execute(worker: Worker, hosted: Hosted, frame: Buffer, bytes: num
     try {
         return await executeRequest(hosted.requests, frame, bytes)
     } catch (e) {
-        console.log("! request " + e)
-        await worker.control.recover()
+        await worker.control.recover(e)
         // who serves it from here on answers when it is asked again
         return hosted.serving ? ioError : silent
     }
@@ -392,12 +396,11 @@ async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void
                 if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
                 else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
             } catch (e) {
-                console.log("! query " + e)
                 // an element may answer again when the host asks again; a node of the tree that is lost does not come back. Damage in a
                 // snapshot is none of the volume's, which need not be mounted anew
                 if (node.nowMs >= worker.vainMs)
                     if (frame.getAt(atSnapshot, "u16") === 0) {
-                        await worker.control.recover()
+                        await worker.control.recover(e)
                         worker.vainMs = node.nowMs + retryMs
                         return
                     }
@@ -449,9 +452,8 @@ function describe(worker: Worker, out: Buffer): number {
     out.setAt(at + 24, "u16", node.journal.held)
     out[at + 26] = node.pair.cause
     out[at + 27] = seconds
-    const name = Buffer.from("twinfiler")
-    out.blitAt(at + 28, name, 0, name.length)
-    return 28 + name.length
+    out.blitAt(at + 28, Buffer.from("twinfiler"), 0, nameBytes)
+    return 28 + nameBytes
 }
 
 function read(worker: Worker, frame: Buffer, bytes: number): void {
@@ -475,6 +477,12 @@ function read(worker: Worker, frame: Buffer, bytes: number): void {
 async function tidy(worker: Worker, hosted: Hosted, nowMs: number, isBusy: boolean): Promise<boolean> {
     if (!hosted.serving) return false
     const volume = hosted.volume
+    const array = volume.array
+    // an element that failed while only reads came is noted, and told, without waiting for a write
+    if (array.writeMask & ~array.bank.alive) {
+        await array.finish()
+        return true
+    }
     for (let i = 0; i < volume.uploads.length; i++) {
         const upload = volume.uploads[i]
         if (upload.object)
@@ -495,9 +503,9 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number, isBusy: boole
                 return true
             }
     const log = volume.log
-    if (rests || log.room() < log.array.segmentPages >> 2) if (await eraseAhead(log)) return true
+    if (rests || log.room() < array.segmentPages >> 2) if (await eraseAhead(log)) return true
     // looking after a segment that was left waits for a rest, if there is one; a rebuild and a scrub go on in every gap
     const repair = volume.repair
-    if (!rests && !isBusy) if (repair.rate + repair.retiring === 0) if (volume.array.joining < 0) return false
+    if (!rests && !isBusy) if (repair.rate + repair.retiring === 0) if (array.joining < 0) return false
     return await repairStep(repair, nowMs)
 }

@@ -250,7 +250,7 @@ describe("control: changes of role while the worker works", () => {
         pair.home = node.home.serving = true
         setup.levels.own = true
         node.home.volume.mount = async () => false
-        await setup.control.recover()
+        await setup.control.recover("test")
         assert.equal(pair.role, role.degraded)
         assert.equal(setup.levels.own, false)
         assert.equal(node.home.serving, false)
@@ -262,7 +262,7 @@ describe("control: changes of role while the worker works", () => {
         const { node, pair } = setup
         node.home.volume.mount = async () => true
         node.other.volume.mount = async () => false
-        await setup.control.recover()
+        await setup.control.recover("test")
         assert.equal(pair.role, role.active)
         assert.equal(setup.levels.hold, false)
         assert.equal(node.other.serving, false)
@@ -278,7 +278,7 @@ describe("control: changes of role while the worker works", () => {
             tick(setup, own)
             return true
         }
-        await setup.control.recover()
+        await setup.control.recover("test")
         assert.equal(node.other.serving, false)
     })
 })

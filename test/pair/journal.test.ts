@@ -301,6 +301,14 @@ describe("journal: copies of the partner's commands", () => {
         for (const id of [1, 3, 4, 5, 6, 7, 8, 9]) assert.ok(mark(journal, kindSession, id), `${id}`)
     })
 
+    it("a mark that gave way and is made anew counts the copies that are held still: what is told never falls [R8] [R12]", () => {
+        for (const offset of [0, 224, 448]) recordCommand(journal, write, block(1, 7, offset, 224))
+        for (let id = 1; id <= 8; id++) recordCommand(journal, ask, request(1, id, 1))
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7)), undefined)
+        recordDone(journal, kindUpload, uploadId(1, 7), 224)
+        assert.equal(mark(journal, kindUpload, uploadId(1, 7))?.number, 672)
+    })
+
     it("a damaged frame is not recorded, whatever bit of it is wrong [R33]", () => {
         for (const [command, frame] of [
             [write, block(1, 7, 0, 40)],
@@ -404,9 +412,10 @@ class NaiveJournal {
         const ended = stop < 0 ? of.filter(c => c.number <= number) : of.slice(0, stop)
         this.copies = this.copies.filter(c => !ended.includes(c))
         const found = this.use(kind, id)
+        const isNew = kind === kindUpload && found.number === 0
         if (found.number >= number) return
         found.number = number
-        if (found.ahead) this.close(found)
+        if (found.ahead || isNew) this.close(found)
     }
 }
 

@@ -129,6 +129,11 @@ describe("command line", () => {
         const again = await bench.run("takeover", "b")
         assert.equal(again.exitCode, 1)
         assert.match(again.err, /that is so already/)
+        const told = await bench.run("takeover", "b", "--json")
+        assert.equal(told.exitCode, 1)
+        const reasons = ["that is so already"]
+        const about = { outputVersion: 1, verb: "takeover", node: "b", dryRun: false, ok: false, reasons }
+        assert.deepEqual(JSON.parse(told.out), about)
         const status = await bench.run("status")
         assert.equal(status.exitCode, 4)
         assert.match(status.out, /`twinfiler giveback b` hands it back/)

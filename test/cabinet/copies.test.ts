@@ -335,6 +335,7 @@ describe("twinfiler: what a person sees of copies", function () {
             assert.match(dumped.out, /^0110 {2}01 00 00 00 .*\n0120 {2}/)
             const beyond = await bench.command(["memory", "load", "b:0x3fff", "--bytes", "1"])
             assert.equal(beyond.exitCode, 1)
+            assert.match(beyond.err, /memory b:0x3fff: beyond the journal memory, which has copies from 0x0 to 0x13ff/)
             for (const address of ["b", "b:", "b:x", "b:0:0", "b:-1", "b:5000000000", "1:0"])
                 assert.equal((await bench.command(["memory", "load", address])).exitCode, 2, address)
             assert.equal((await bench.command(["memory", "load", "b:0", "--bytes", "0"])).exitCode, 2)

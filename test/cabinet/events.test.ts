@@ -8,6 +8,8 @@ import { roles, SimSession, source } from "../../tools/sim/session"
 const mtime = 1_700_000_000
 /** What is not told at once is noted within 100 ms. */
 const stateNotedMs = 150
+/** An element that stays busy is waited for so long, and a bit. */
+const busyMsMax = 5_000
 
 async function withPair(seed: number, elements: number, work: (session: SimSession) => Promise<void>): Promise<void> {
     const session = new SimSession({ seed, chip: "W25Q16JV", elements })
@@ -82,6 +84,24 @@ describe("pair: events", function () {
             await session.sleep(300)
             inOrder(sentences(0, await session.client.events(0), words), [/^array a: element \d failed$/])
         }))
+
+    for (const fault of [{ silent: true }, { staysBusy: true }])
+        it(`an element that fails (${Object.keys(fault)}) while only reads come is noted and told without a write [R36 R25]`, () =>
+            withPair(4242, 2, async session => {
+                const { client } = session
+                const words = new EventWords(1)
+                const names = ["f", "g", "h", "i"]
+                for (const name of names) await client.put(1, name, source(session.random.bytes(3_000)), { mtime })
+                // idle, the node has begun an erase; whether that has ended is asked before the next read
+                await session.sleep(1_000)
+                sentences(1, await client.events(1), words)
+                Object.assign(session.simulation.cabinet.element("b:0").faults, fault)
+                for (const name of names) await session.readAll(1, name)
+                await session.sleep(busyMsMax)
+                inOrder(sentences(1, await client.events(1), words), [/^array b: element 0 failed$/])
+                assert.deepEqual((await client.array(1)).members, [1])
+                assert.ok(client.serviceSeen.degraded)
+            }))
 
     it("a node is cut off from the bus: its partner takes over for silence, and it hears nobody [R36 R32]", () =>
         withPair(63, 2, async session => {

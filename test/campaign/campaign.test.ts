@@ -108,6 +108,7 @@ describe("campaign", function () {
             ["--seeds", "1", "--faults", "flood"],
             ["--seeds", "1", "--pairs", "0"],
             ["--seeds", "1", "--pairs", "5"],
+            ["--seeds", "2", "--from", "4294967295"],
         ]) {
             const { code, stderr } = await command(args)
             assert.equal(code, 2, args.join(" "))

@@ -16,6 +16,8 @@ what is acknowledged as protected was recorded; \`check\` finds nothing; with se
 Kinds of faults: ${faultKinds.join(", ")}.
 Exit codes: 0 no violation, 1 violations, 2 wrong usage, 130 stopped by Ctrl-C.`
 
+const seedMax = 0xffff_ffff
+
 interface Flags {
     seeds: number
     from: number
@@ -48,7 +50,7 @@ export function campaignCommand(): Command {
     return new Command("campaign")
         .description("many simulated histories under faults, each checked against what a pair promises")
         .requiredOption("--seeds <n>", "how many histories", whole(1, 1e9))
-        .option("--from <s>", "the first seed", whole(0, 0xffffffff), 1)
+        .option("--from <s>", "the first seed", whole(0, seedMax), 1)
         .option("--pairs <p>", "pairs of nodes on the bus", whole(1, 4), 1)
         .option("--faults <list>", "only these kinds of faults, separated by commas", kinds)
         .option("--beyond", "more faults than a pair survives: only what is answered is held against it")
@@ -64,6 +66,10 @@ export function campaignCommand(): Command {
 async function campaign(flags: Flags): Promise<number> {
     const say = (text: string) => process.stderr.write(`${text}\n`)
     const { seeds, from, faults, pairs, beyond } = flags
+    if (from + seeds - 1 > seedMax) {
+        say(`error: the last seed is ${seedMax}, so ${seeds} seeds begin at ${seedMax - seeds + 1} at the latest`)
+        return exitCodes.usage
+    }
     if (flags.verbose && seeds === 1) {
         const one = await runSeed(from, { faults, pairs, beyond, tell: say })
         say(textOf(one, flags))

@@ -153,7 +153,11 @@ async function history(
     await operator
     await stale
     const from = session.nowMs()
-    const isWell = (await recover(session, isBeyond, result)) && (await scrubAfter(session, plan, result))
+    const isWell =
+        (await recover(session, isBeyond, result)) &&
+        (await scrubAfter(session, plan, result)) &&
+        // reading all there is may have found an element that does not answer
+        (await recover(session, isBeyond, result))
     result.healthyMs = session.nowMs() - from
     if (!isWell && isBeyond) {
         // what is broken may stay broken; what was answered counts all the same

@@ -175,15 +175,28 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     const [text] = command.processedArgs as [string]
     const { dryRun, force } = command.optsWithGlobals() as { dryRun?: boolean; force?: boolean }
     const node = parseLetter(text, "node")
-    const result = await context.client[verb](node, { ...context.call, dryRun, force })
+    const asked = context.client[verb](node, { ...context.call, dryRun, force })
+    const result = await orReasons(context, { verb, node: text, dryRun: dryRun ?? false }, asked)
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
     context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
+}
+
+/** With `--json`, what stands in the way is the object; the error follows all the same. */
+async function orReasons<T>(context: Context, about: object, asked: Promise<T>): Promise<T> {
+    try {
+        return await asked
+    } catch (error) {
+        if (context.options.json && isError(error, "vetoed"))
+            context.show({ ...about, ok: false, reasons: error.details?.reasons }, () => [])
+        throw error
+    }
 }
 
 async function setMode(context: Context, command: Command): Promise<void> {
     const [text, mode] = command.processedArgs as [string, ModeName]
     const { dryRun } = command.optsWithGlobals() as { dryRun?: boolean }
-    const result = await context.client.mode(parseLetter(text, "node"), mode, { ...context.call, dryRun })
+    const asked = context.client.mode(parseLetter(text, "node"), mode, { ...context.call, dryRun })
+    const result = await orReasons(context, { verb: "mode", node: text, mode, dryRun: dryRun ?? false }, asked)
     const who = mode === "active-standby" ? `: node ${text} serves both volumes` : ""
     const done = dryRun ? `${mode} is possible${who}` : `the pair is ${mode}${who}`
     context.show({ ...result, node: text, mode, ok: true }, () => (context.options.quiet ? [] : [done]))

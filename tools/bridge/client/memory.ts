@@ -4,6 +4,7 @@
  */
 import { decodeCommand, type Command } from "../protocol/commands"
 import { commandCodes, journalMap, loadBytesMax, volumeLetter } from "../protocol/numbers"
+import { TwinfilerError } from "../error"
 import type { Link } from "./link"
 import { query, type CallOptions } from "./queries"
 import { statusError } from "./statuses"
@@ -31,6 +32,15 @@ export type JournalMark =
     | { kind: "session"; session: number; sequence: number }
     | { kind: "upload"; volume: number; handle: number; end: number }
 
+const hex = (offset: number) => `0x${offset.toString(16)}`
+const span = (what: string, offset: number, bytes: number) =>
+    `${what} from ${hex(offset)} to ${hex(offset + bytes - 1)}`
+const mapText = [
+    span("copies", copies.offset, copies.pages * pageBytes),
+    span("marks", marks.offset, marks.count * marks.bytes),
+    span("commands that were accepted", accepted.offset, accepted.pages * pageBytes),
+].join(", ")
+
 /** Throws `badRequest` beyond the map. */
 export async function loadMemory(
     link: Link,
@@ -43,8 +53,10 @@ export async function loadMemory(
     for (let at = offset; at < offset + bytes; at += parts[parts.length - 1].length) {
         // within a page, and what an answer has room for
         const count = Math.min(offset + bytes - at, pageBytes - (at % pageBytes), loadBytesMax)
-        const subject = `memory ${volumeLetter(node)}:${at}`
+        const subject = `memory ${volumeLetter(node)}:${hex(at)}`
         const answer = await query(link, { node }, { op: "memory", offset: at, bytes: count }, subject, options)
+        if (answer.status === "badRequest")
+            throw new TwinfilerError("badRequest", `${subject}: beyond the journal memory, which has ${mapText}`)
         if (answer.status !== "ok" || answer.payload.length !== count)
             throw statusError(answer.status === "ok" ? "badRequest" : answer.status, subject)
         parts.push(answer.payload)

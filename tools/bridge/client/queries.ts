@@ -150,8 +150,8 @@ function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, n
         each => (each === vetoUnderWay ? settled : undefined) ?? vetoReasons[each] ?? `reason ${each}`,
     )
     const isRepeated = !dryRun && exchange.sentCount > 1
-    // a mode that is so in fact can be made to stay
-    const isSo = status === "vetoed" && reason === vetoAlready && (isRepeated || verb === "mode")
+    // asked for again, or a mode, what is so in fact is made to stay: nothing stands in the way of that either
+    const isSo = status === "vetoed" && reason === vetoAlready && (isRepeated || dryRun || verb === "mode")
     if (status === "ok" || isSo) exchange.complete()
     else if (status === "vetoed" && isRepeated && reason === vetoUnderWay && !settled) exchange.notController()
     else if (status === "busy") exchange.busy()

@@ -129,6 +129,9 @@ describe("command line", () => {
         const again = await bench.run("takeover", "b")
         assert.equal(again.exitCode, 1)
         assert.match(again.err, /that is so already/)
+        const nobody = await bench.run("takeover", "z")
+        assert.equal(nobody.exitCode, 3)
+        assert.match(nobody.err, /no node z on this bus; there is a, b/)
         const told = await bench.run("takeover", "b", "--json")
         assert.equal(told.exitCode, 1)
         const reasons = ["that is so already"]

@@ -66,6 +66,9 @@ describe("command line: snapshots, properties, arrays", () => {
         assert.equal((await bench.run("snapshot", "delete", "a", "before")).exitCode, 0)
         assert.equal((await bench.run("cat", ":/a/.snapshots/before/d/f")).exitCode, 3)
         assert.equal((await bench.run("snapshot", "delete", "a", "before")).exitCode, 3)
+        const some = await bench.run("snapshot", "delete", "a", "after", "nosuch")
+        assert.equal(some.exitCode, 3)
+        assert.match(some.err, /deleted before that: after\n/)
     })
 
     it("what snapshots refuse, in words that help [R30] [R33]", async () => {

@@ -64,7 +64,7 @@ function parseNumber(text: string, what: string, max: number): number {
 
 async function volumeOf(context: Context, command: Command): Promise<number> {
     const volume = parseVolume(command.processedArgs[0] as string)
-    await context.checkVolume(volume)
+    await context.checkOnBus(volume)
     return volume
 }
 

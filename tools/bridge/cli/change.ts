@@ -113,7 +113,7 @@ async function removeTree(
 
 async function remotes(context: Context, command: Command): Promise<RemotePath[]> {
     const paths = (command.processedArgs[0] as string[]).map(parseRemote)
-    for (const path of paths) await context.checkVolume(path.volume)
+    for (const path of paths) await context.checkOnBus(path.volume)
     return paths
 }
 

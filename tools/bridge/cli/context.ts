@@ -84,16 +84,16 @@ export class Context {
         await this.client.settle()
     }
 
-    /** Throws `notFound` for a volume of a pair that is not on the bus, when one that has just got power would be. */
-    async checkVolume(volume: number): Promise<void> {
+    /** Throws `notFound` for a volume, or a node, of a pair that is not on the bus, when one that has just got power would be. */
+    async checkOnBus(number: number, what: "volume" | "node" = "volume"): Promise<void> {
         const { clock, signal } = this.world
         const end = clock.now() + firstNodeMsOf(this.options)
-        const isKnown = () => this.client.hasVolume(volume)
+        const isKnown = () => this.client.hasVolume(number)
         if (!isKnown()) await this.settle()
         while (!isKnown()) {
             if (signal.aborted) throw new TwinfilerError("aborted", "stopped")
-            if (clock.now() >= end || volume >= volumesMax)
-                throw new TwinfilerError("notFound", noVolume(volumeLetter(volume), this.client.volumes()))
+            if (clock.now() >= end || number >= volumesMax)
+                throw new TwinfilerError("notFound", noVolume(volumeLetter(number), this.client.volumes(), what))
             await sleep(clock, pollMs)
         }
     }

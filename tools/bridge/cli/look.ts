@@ -25,7 +25,7 @@ async function ls(context: Context, command: Command): Promise<void> {
     const [text] = command.processedArgs as [string]
     const path = parseRemoteOrRoot(text)
     if (!path) return listVolumes(context)
-    await context.checkVolume(path.volume)
+    await context.checkOnBus(path.volume)
     const isLong = (command.optsWithGlobals() as { long?: boolean }).long ?? false
     const entry = await context.client.stat(path.volume, path.names.join("/"), context.call)
     const entries: ListedEntry[] = []
@@ -71,7 +71,7 @@ async function tree(context: Context, command: Command): Promise<void> {
         }
     }
     for (const start of starts) {
-        await context.checkVolume(start.volume)
+        await context.checkOnBus(start.volume)
         if (!context.options.json) context.print(showPath(start.volume, start.names))
         await walk(start, "    ", 1)
     }
@@ -85,7 +85,7 @@ function volumeRoot(volume: number): RemotePath {
 async function stat(context: Context, command: Command): Promise<void> {
     const [text] = command.processedArgs as [string]
     const path = parseRemote(text)
-    await context.checkVolume(path.volume)
+    await context.checkOnBus(path.volume)
     const entry = await context.client.stat(path.volume, path.names.join("/"), context.call)
     const name = path.names[path.names.length - 1] ?? ""
     context.show({ path: text, ...shown({ ...entry, name }) }, () => [
@@ -101,7 +101,7 @@ async function df(context: Context, command: Command): Promise<void> {
     const [text] = command.processedArgs as [string | undefined]
     if (text === undefined) await context.settle()
     const volumes = text === undefined ? context.client.volumes() : [parseRemote(text).volume]
-    for (const volume of volumes) await context.checkVolume(volume)
+    for (const volume of volumes) await context.checkOnBus(volume)
     const rows: (Omit<VolumeFigures, "controller"> & { volume: string; controller: string; protected: boolean })[] = []
     for (const volume of volumes) {
         const figures = await context.client.statfs(volume, context.call)

@@ -30,6 +30,7 @@ async function load(context: Context, command: Command): Promise<void> {
     const { node, offset } = parseAddress(command.processedArgs[0] as string)
     const { bytes: text } = command.optsWithGlobals() as { bytes?: string }
     const count = text === undefined ? bytesDefault : parseCount(text)
+    await context.checkOnBus(node, "node")
     const bytes = await context.client.loadMemory(node, offset, count, context.call)
     context.show({ node: volumeLetter(node), offset, bytes: bytes.length, hex: bytes.toString("hex") }, () =>
         dump(bytes, offset),
@@ -38,6 +39,7 @@ async function load(context: Context, command: Command): Promise<void> {
 
 async function show(context: Context, command: Command): Promise<void> {
     const node = parseLetter(command.processedArgs[0] as string, "node")
+    await context.checkOnBus(node, "node")
     const journal = await context.client.readJournal(node, context.call)
     const letter = volumeLetter(node)
     const shown = {

@@ -175,6 +175,7 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     const [text] = command.processedArgs as [string]
     const { dryRun, force } = command.optsWithGlobals() as { dryRun?: boolean; force?: boolean }
     const node = parseLetter(text, "node")
+    await context.checkOnBus(node, "node")
     const asked = context.client[verb](node, { ...context.call, dryRun, force })
     const result = await orReasons(context, { verb, node: text, dryRun: dryRun ?? false }, asked)
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
@@ -195,7 +196,9 @@ async function orReasons<T>(context: Context, about: object, asked: Promise<T>):
 async function setMode(context: Context, command: Command): Promise<void> {
     const [text, mode] = command.processedArgs as [string, ModeName]
     const { dryRun } = command.optsWithGlobals() as { dryRun?: boolean }
-    const asked = context.client.mode(parseLetter(text, "node"), mode, { ...context.call, dryRun })
+    const node = parseLetter(text, "node")
+    await context.checkOnBus(node, "node")
+    const asked = context.client.mode(node, mode, { ...context.call, dryRun })
     const result = await orReasons(context, { verb: "mode", node: text, mode, dryRun: dryRun ?? false }, asked)
     const who = mode === "active-standby" ? `: node ${text} serves both volumes` : ""
     const done = dryRun ? `${mode} is possible${who}` : `the pair is ${mode}${who}`

@@ -37,7 +37,7 @@ export function addPropertyVerbs(verbs: AddVerbs): void {
 
 async function volumeOf(context: Context, command: Command): Promise<number> {
     const volume = parseVolume(command.processedArgs[0] as string)
-    await context.checkVolume(volume)
+    await context.checkOnBus(volume)
     return volume
 }
 
@@ -78,17 +78,21 @@ async function list(context: Context, command: Command): Promise<void> {
 async function remove(context: Context, command: Command): Promise<void> {
     const volume = await volumeOf(context, command)
     const deleted: string[] = []
-    for (const name of command.processedArgs[1] as string[]) {
-        await context.client.deleteSnapshot(volume, name, context.call)
-        deleted.push(name)
-    }
+    for (const name of command.processedArgs[1] as string[])
+        try {
+            await context.client.deleteSnapshot(volume, name, context.call)
+            deleted.push(name)
+        } catch (error) {
+            if (deleted.length) context.note(`deleted before that: ${deleted.map(printable).join(", ")}`)
+            throw error
+        }
     noteDegraded(context)
     if (context.options.json) context.printJson({ volume: volumeLetter(volume), deleted, exitCode: context.exitCode })
 }
 
 async function listProperties(context: Context, command: Command): Promise<void> {
     const path = parseRemote(command.processedArgs[0] as string)
-    await context.checkVolume(path.volume)
+    await context.checkOnBus(path.volume)
     const { plain, packed } = await context.client.propertiesOf(path.volume, path.names.join("/"), context.call)
     const sorted = [...plain].sort(([one], [other]) => (one < other ? -1 : 1))
     context.show({ path: path.text, properties: Object.fromEntries(sorted), webdav: packed }, () => [
@@ -104,7 +108,7 @@ async function setProperty(context: Context, command: Command): Promise<void> {
     const [text, name, value] = command.processedArgs as [string, string, string]
     const path = parseRemote(text)
     if (value === "") throw new TwinfilerError("usage", "prop set: the value is empty; `prop remove` removes one")
-    await context.checkVolume(path.volume)
+    await context.checkOnBus(path.volume)
     await context.client.setProperty(path.volume, path.names.join("/"), name, value, context.change)
     done(context, { path: path.text, name, value })
 }
@@ -112,7 +116,7 @@ async function setProperty(context: Context, command: Command): Promise<void> {
 async function removeProperty(context: Context, command: Command): Promise<void> {
     const [text, name] = command.processedArgs as [string, string]
     const path = parseRemote(text)
-    await context.checkVolume(path.volume)
+    await context.checkOnBus(path.volume)
     const names = path.names.join("/")
     await context.client.stat(path.volume, names, context.call)
     try {

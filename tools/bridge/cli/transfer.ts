@@ -57,7 +57,7 @@ function checkSides(verb: "put" | "get" | "cp", sources: AnyPath[], target: AnyP
 
 async function cat(context: Context, command: Command): Promise<void> {
     for (const path of (command.processedArgs[0] as string[]).map(parseRemote)) {
-        await context.checkVolume(path.volume)
+        await context.checkOnBus(path.volume)
         await writeAll(
             context.world.stdout as NodeJS.WritableStream,
             context.client.get(path.volume, path.names.join("/"), context.call),
@@ -68,7 +68,7 @@ async function cat(context: Context, command: Command): Promise<void> {
 async function sha256(context: Context, command: Command): Promise<void> {
     const files: { path: string; sha256: string; bytes: number }[] = []
     for (const path of (command.processedArgs[0] as string[]).map(parseRemote)) {
-        await context.checkVolume(path.volume)
+        await context.checkOnBus(path.volume)
         const hash = crypto.createHash("sha256")
         let bytes = 0
         for await (const piece of context.client.get(path.volume, path.names.join("/"), context.call)) {

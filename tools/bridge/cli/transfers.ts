@@ -99,7 +99,7 @@ export class Transfers {
     private async open(from: AnyPath): Promise<Source> {
         if (from.kind === "stream") return { kind: "stream" }
         if (from.kind === "remote") {
-            await this.context.checkVolume(from.volume)
+            await this.context.checkOnBus(from.volume)
             const entry = await this.context.client.stat(from.volume, from.names.join("/"), this.context.call)
             return { kind: "remote", at: from, entry }
         }
@@ -130,7 +130,7 @@ export class Transfers {
 
     private async put(source: Source, target: RemotePath, onProgress: (bytes: number) => void): Promise<number> {
         const { context } = this
-        await context.checkVolume(target.volume)
+        await context.checkOnBus(target.volume)
         const mtime =
             source.kind === "remote" ? source.entry.mtime : source.kind === "local" ? source.mtime : context.world.now()
         const stream = source.kind === "stream" ? this.read(source) : () => this.read(source)
@@ -211,7 +211,7 @@ export class Transfers {
                 stats => stats.isDirectory(),
                 () => false,
             )
-        await this.context.checkVolume(at.volume)
+        await this.context.checkOnBus(at.volume)
         return (await this.context.client.find(at.volume, at.names.join("/"), this.context.call))?.type === "directory"
     }
 }

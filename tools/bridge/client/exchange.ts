@@ -164,8 +164,8 @@ export function rivalsText(node: number, devices: readonly string[]): string {
     return `${devices.length} boards say that they are node ${volumeLetter(node)} (${devices.join(", ")}): check their straps`
 }
 
-export function noVolume(letter: string, volumes: readonly number[]): string {
-    return `no volume ${letter} on this bus; there is ${volumes.map(volumeLetter).join(", ")}`
+export function noVolume(letter: string, volumes: readonly number[], what: "volume" | "node" = "volume"): string {
+    return `no ${what} ${letter} on this bus; there is ${volumes.map(volumeLetter).join(", ")}`
 }
 
 export function noNodeError(link: Link, start: string): TwinfilerError {

@@ -58,6 +58,37 @@ async function sessionOf(
 describe("pair: SD cards", function () {
     this.timeout(120_000)
 
+    for (const seed of [126, 206])
+        it(`a board dies while its card drives the line, and the partner reads from its own: seed ${seed} [R6] [R1] [R22]`, () =>
+            sessionOf({ seed, chip: "sd-tiny", cpu: "ideal", timeoutMs: 60_000 }, async session => {
+                const { client, random } = session
+                await session.healthy()
+                let isOver = false
+                const content = random.bytes(9_000)
+                const written = new Map<string, Uint8Array>()
+                const work = [0, 1].map(async volume => {
+                    for (let n = 0; !isOver; n++) {
+                        const bytes = random.bytes(2_500)
+                        await client.put(volume, `f${n % 5}`, source(bytes), { mtime })
+                        written.set(`${volume} f${n % 5}`, bytes)
+                    }
+                })
+                await client.put(0, "r", source(content), { mtime })
+                const reading = (async () => {
+                    while (!isOver) assert.ok((await session.readAll(0, "r")).equals(content))
+                })()
+                await session.sleep(300 + random.float() * 700)
+                session.power("b", false)
+                await session.sleep(1_500)
+                isOver = true
+                await Promise.all([...work, reading])
+                assert.equal(client.controllerOf(1), 0)
+                for (const [key, bytes] of written) {
+                    const [volume, name] = key.split(" ")
+                    assert.ok((await session.readAll(Number(volume), name)).equals(bytes), key)
+                }
+            }))
+
     for (const elements of [2, 3])
         for (const chip of ["sd-tiny", "SDHC-4GB"])
             it(`${elements} cards ${chip}: power cut in mid-write, takeover, giveback, all is there [R9] [R17] [R22]`, () =>

@@ -209,7 +209,7 @@ describe("pair: lost frames and rebooted partners", function () {
 
     for (const { lossP, seeds, shareMax } of [
         { lossP: 0.05, seeds: isFull ? 40 : 4, shareMax: 0.02 },
-        { lossP: 0.3, seeds: isFull ? 20 : 4, shareMax: 0.12 },
+        { lossP: 0.3, seeds: isFull ? 20 : 8, shareMax: 0.12 },
     ])
         it(`${100 * lossP} % of all frames lost: copies are made good, what is claimed is true [R8] [R12] [R22]`, async () => {
             let claimed = 0

@@ -50,7 +50,7 @@ import { clearRecorded } from "./copies"
 import { eventRole, noteState, record } from "./events"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
-import { NodeServer } from "./node"
+import { NodeServer, hostedBy } from "./node"
 import { queue, wakeCarrier, tickOutbox } from "./outbox"
 import { Worker, tickWorker } from "./worker"
 import { dropReads } from "./reads"
@@ -382,6 +382,12 @@ async function release(control: Control, hosted: Hosted, event: number): Promise
     }
     stop(control, hosted)
     control.event(event, 0)
+}
+
+/** Whether it is this node whose array cannot be read: one that hangs on the partner's port by now reads as nothing. */
+export function isServed(control: Control, volume: number): boolean {
+    control.event(evTick, control.lines.read())
+    return hostedBy(control.node, volume).serving
 }
 
 /** Tells who asked, once the role has settled. */

@@ -2,7 +2,7 @@
 
 import { Queries } from "../store/queries"
 import { Requests } from "../store/requests"
-import { ok } from "../store/status"
+import { notController, ok, wrongEpoch } from "../store/status"
 import { Upload } from "../store/upload"
 import { Volume, uploadsMax } from "../store/volume"
 
@@ -65,4 +65,12 @@ export function slotOf(hosted: Hosted, handle: number): number {
         if (object) if ((object & 0xffff) === handle) return i
     }
     return -1
+}
+
+/** Status that keeps a frame from being looked at, or ok. */
+export function refusal(hosted: Hosted, epoch: number): number {
+    if (!hosted) return notController
+    if (!hosted.serving) return notController
+    if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch
+    return ok
 }

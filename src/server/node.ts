@@ -86,6 +86,11 @@ export function hostedBy(node: NodeServer, volume: number): Hosted {
     return undefined
 }
 
+/** The node to ask about a volume that this one does not serve: its partner, or at home of the volume in another pair. */
+export function elsewhere(node: NodeServer, volume: number): number {
+    return volume === node.number ? volume ^ 1 : volume
+}
+
 /** Whether the partner records what is sent to this node. */
 export function isProtected(node: NodeServer): boolean {
     return node.partnerRecords && node.partnerAlive

@@ -3,42 +3,22 @@
 // Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
 // settled on the array. An exception within a command costs the volume a new mount, never the node.
 
-import { faultRetryMs, protocolVersion, retryMs, windowBlocks, workerMsMax } from "../config"
+import { faultRetryMs, windowBlocks, workerMsMax } from "../config"
 import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
-import {
-    queryArray,
-    queryElements,
-    queryEvents,
-    queryLookup,
-    queryMemory,
-    queryNode,
-    querySnapshots,
-    atSnapshot,
-    queryStatfs,
-    queryUpload,
-    askVolume,
-    askSnapshots,
-    statfs,
-} from "../store/queries"
 import { opCommit, opHello, opMask, silent, isDone, executeRequest } from "../store/requests"
-import { badRequest, ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
+import { ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
-import { evTick, givebackDueMs } from "../pair/role"
-import { Control } from "./control"
-import { tellElements } from "./elements"
-import { tellEvents } from "./events"
+import { Control, isServed } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
-import { Hosted, slotOf } from "./hosted"
+import { Hosted, refusal, slotOf } from "./hosted"
 import { inboxSlots } from "./inbox"
-import { loadMemory } from "./memory"
-import { NodeServer, hostedBy } from "./node"
+import { NodeServer, elsewhere, hostedBy } from "./node"
 import { framesMax, queue, queueReply } from "./outbox"
-import { beatFlags, replyFlags } from "./telling"
+import { answerBytesMax, answerHeadBytes, query } from "./questions"
+import { replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
-import { firmwareVersion } from "../version"
 import { eraseAhead } from "../store/log"
-import { describeArray } from "../store/array-figures"
 import { repairStep } from "../store/repair"
 import { isRoomy } from "../store/volume"
 
@@ -51,10 +31,6 @@ export const commandControl = 0x84
 const writeHeadBytes = 12
 /** A `write` frame with a full block. */
 const blockFrameBytes = 236
-const answerHeadBytes = 12
-const answerBytesMax = 236
-/** Of "twinfiler", which a node calls itself. */
-const nameBytes = 9
 /** Idle for this long, an upload's unfinished page is programmed, and work that can wait is done. */
 const quietMs = 25
 /** And for this long, what takes longer and has room to wait. */
@@ -176,8 +152,6 @@ export class Worker {
         if (status !== silent) reply(this, hosted, frame, status)
     }
 
-    // --- questions
-
     // --- work that can wait
 }
 
@@ -238,14 +212,9 @@ async function readOn(worker: Worker): Promise<boolean> {
     if (node.reads.active === 0) return false
     if (node.outbox.frames.length >= framesMax) return false
     const frame = await nextData(node.reads, replyFlags(node))
-    if (frame) if (frame[6] !== ioError || isServed(worker, frame[4])) queue(node.outbox, node.outbox.frames, frame)
+    if (frame)
+        if (frame[6] !== ioError || isServed(worker.control, frame[4])) queue(node.outbox, node.outbox.frames, frame)
     return true
-}
-
-/** Whether it is this node whose array cannot be read: one that hangs on the partner's port by now reads as nothing. */
-function isServed(worker: Worker, volume: number): boolean {
-    worker.control.event(evTick, worker.control.lines.read())
-    return hostedBy(worker.node, volume).serving
 }
 
 async function dispatch(worker: Worker, command: number, frame: Buffer, bytes: number): Promise<void> {
@@ -315,19 +284,6 @@ async function settle(worker: Worker, hosted: Hosted): Promise<void> {
     worker.node.outbox.progressDue = true
 }
 
-/** Status that keeps a frame from being looked at, or ok. */
-function refusal(hosted: Hosted, epoch: number): number {
-    if (!hosted) return notController
-    if (!hosted.serving) return notController
-    if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch
-    return ok
-}
-
-/** The node to ask about a volume that this one does not serve: its partner, or at home of the volume in another pair. */
-function elsewhere(node: NodeServer, volume: number): number {
-    return volume === node.number ? volume ^ 1 : volume
-}
-
 async function request(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
     const hosted = hostedBy(worker.node, frame[4])
     let status = refusal(hosted, frame.getAt(6, "u16"))
@@ -356,104 +312,6 @@ function reply(worker: Worker, hosted: Hosted, frame: Buffer, status: number): v
     if (status === notController) out[16] = elsewhere(worker.node, frame[4])
     else if (status !== wrongEpoch) out.setAt(16, "u32", hosted.requests.value)
     queueReply(worker.node.outbox, out, worker.node.nowMs)
-}
-
-async function query(worker: Worker, frame: Buffer, bytes: number): Promise<void> {
-    const node = worker.node
-    const op = frame[5]
-    const out = worker.answer
-    const isOfNode = op === queryNode || op === queryEvents || op === queryMemory
-    const hosted = isOfNode ? node.home : hostedBy(node, frame[4])
-    let status = isOfNode ? ok : refusal(hosted, frame.getAt(6, "u16"))
-    if (hosted) if (op === queryElements) status = ok
-    let length = 0
-    if (status === ok) {
-        const queries = hosted.queries
-        const object = frame.getAt(12, "u32")
-        queries.bytes = 0
-        if (op === queryNode) length = describe(worker, out)
-        else if (op === queryStatfs) {
-            status = statfs(queries, out, answerHeadBytes)
-            out[answerHeadBytes + 20] = node.number
-            out[answerHeadBytes + 21] = replyFlags(node)
-            length = 24
-        } else if (op === queryArray) length = describeArray(hosted.volume.repair, out, answerHeadBytes)
-        else if (bytes < 16) status = badRequest
-        else if (op === queryElements)
-            length = await tellElements(hosted, worker.control.lines.setClock, object, frame[16], out, answerHeadBytes)
-        else if (op === queryEvents) length = tellEvents(node.events, object, out, answerHeadBytes)
-        else if (op === queryMemory) {
-            length = frame[16]
-            status = loadMemory(node, object, length, out, answerHeadBytes)
-        } else if (op === queryUpload) {
-            const upload = hosted.volume.uploadOf(object)
-            if (upload && object) {
-                out.setAt(answerHeadBytes, "u32", takenBytes(upload))
-                length = 4
-            } else status = noUpload
-        } else {
-            try {
-                if (op === querySnapshots) status = await askSnapshots(queries, object, out, answerHeadBytes)
-                else status = await askVolume(queries, op, frame, bytes, out, answerHeadBytes)
-            } catch (e) {
-                // an element may answer again when the host asks again; a node of the tree that is lost does not come back. Damage in a
-                // snapshot is none of the volume's, which need not be mounted anew
-                if (node.nowMs >= worker.vainMs)
-                    if (frame.getAt(atSnapshot, "u16") === 0) {
-                        await worker.control.recover(e)
-                        worker.vainMs = node.nowMs + retryMs
-                        return
-                    }
-                status = ioError
-            }
-        }
-        if (status === ioError) if (!isServed(worker, frame[4])) return
-        if (length === 0) length = queries.bytes
-        if (status !== ok) if (op !== queryLookup) length = 0
-    } else if (status === notController) {
-        out[answerHeadBytes] = elsewhere(node, frame[4])
-        length = 1
-    }
-    out[4] = frame[4]
-    out[5] = op
-    out.setAt(6, "u16", frame.getAt(8, "u16"))
-    out[8] = status
-    out[9] = replyFlags(node)
-    out.setAt(10, "u16", hosted ? hosted.epoch % 0x10000 : 0)
-    const answer = Buffer.alloc(answerHeadBytes + length)
-    answer.blitAt(0, out, 0, answerHeadBytes + length)
-    sealFrame(answer, frame.getAt(0, "i32"))
-    queue(node.outbox, node.outbox.answers, answer)
-}
-
-/** The `node` query. @returns bytes */
-function describe(worker: Worker, out: Buffer): number {
-    const node = worker.node
-    const at = answerHeadBytes
-    const now = platform.now()
-    const due = givebackDueMs(node.pair, now)
-    // until this node gives its partner's volume back of its own accord: at most 254; 255 = not before it is asked
-    let seconds = 255
-    if (due >= 0) {
-        seconds = ((due - now) / 1000) | 0
-        if (seconds < 0) seconds = 0
-        if (seconds > 254) seconds = 254
-    }
-    out.fillAt(at, answerBytesMax - at, 0)
-    out[at] = protocolVersion
-    out[at + 1] = node.number
-    out[at + 2] = node.pair.role
-    out[at + 3] = beatFlags(node)
-    out.setAt(at + 4, "u32", firmwareVersion)
-    out.setAt(at + 8, "u32", now)
-    out.setAt(at + 12, "u16", node.pair.takeovers)
-    out.setAt(at + 14, "u16", node.pair.givebacks)
-    out.setAt(at + 16, "u32", node.badChecks)
-    out.setAt(at + 24, "u16", node.journal.held)
-    out[at + 26] = node.pair.cause
-    out[at + 27] = seconds
-    out.blitAt(at + 28, Buffer.from("twinfiler"), 0, nameBytes)
-    return 28 + nameBytes
 }
 
 function read(worker: Worker, frame: Buffer, bytes: number): void {

@@ -57,9 +57,9 @@ export const plantedBugs: readonly Planted[] = [
         name: "drop the epoch check",
         edits: [
             {
-                file: "src/server/worker.ts",
+                file: "src/server/hosted.ts",
                 text: "    if (epoch !== 0) if (epoch !== hosted.epoch % 0x10000) return wrongEpoch\n",
-                by: "",
+                by: "    if (epoch !== 0) if (!hosted) return wrongEpoch\n",
             },
         ],
     },

@@ -196,6 +196,17 @@ describe("SPI-NOR chip: switched faults", () => {
         assert.equal(bench.status() & 1, 1)
     })
 
+    it("turns busy just when it was found ready: the erase it did not hear may be taken for done [R25]", () => {
+        const bench = new ChipBench()
+        bench.program(0, [5])
+        bench.chip.faults.staysBusy = true
+        bench.erase(0)
+        bench.chip.faults.staysBusy = false
+        bench.program(0, [9])
+        assert.deepEqual(bench.violations, [])
+        assert.deepEqual([...bench.read(0, 1)], [5 & 9])
+    })
+
     it("a bad erase block leaves bits at 0, a bad program block leaves bits at 1, each only that [R28]", () => {
         const bench = new ChipBench("tiny", { badErases: [1], badPrograms: [2] })
         bench.program(0x1000, filled(256, 0x33))

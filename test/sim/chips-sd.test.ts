@@ -94,6 +94,8 @@ describe("SD card: initialisation", () => {
 
     it("faster than 400 kHz before it is ready, or than 25 MHz after, is a violation [R17]", () => {
         const bench = new SdBench()
+        bench.idle(10)
+        bench.ask(0)
         bench.hz = 500_000
         bench.select()
         bench.byte()
@@ -104,9 +106,22 @@ describe("SD card: initialisation", () => {
         fast.byte()
         assert.match(fast.violations[0].message, /31 MHz; a sd-tiny takes 25 MHz/)
         const alone = new SdBench("sd-tiny", { report: undefined })
+        alone.idle(10)
+        alone.ask(0)
         alone.hz = 1e6
         alone.select()
         assert.throws(() => alone.byte(), Violation)
+    })
+
+    it("one that nobody has woken yet understands nothing at a higher clock, as it may stand in another's stead [R17] [R25]", () => {
+        const bench = new SdBench()
+        bench.idle(10)
+        bench.hz = 25_000_000
+        assert.deepEqual(bench.ask(0), [-1])
+        assert.deepEqual(bench.ask(17), [-1])
+        assert.deepEqual(bench.violations, [])
+        bench.hz = 400_000
+        assert.deepEqual(bench.ask(0), [1])
     })
 
     it("registers: size from CSD, name from CID, erased value from SCR, with right CRCs [R17]", () => {
@@ -484,5 +499,18 @@ describe("SD card: switched faults", () => {
         bench.nowNs += 10e9
         assert.equal(bench.byte(), 0)
         assert.equal(bench.card.isBusy(bench.nowNs), true)
+    })
+
+    it("turns busy just when it was found ready: it hears nothing, and nobody is to blame; of its own writes it is [R25]", () => {
+        const bench = ready()
+        bench.card.faults.staysBusy = true
+        bench.ask(17)
+        assert.deepEqual(bench.violations, [])
+        bench.card.faults.staysBusy = false
+        bench.command(24, 4)
+        bench.sendBlock(block(1), 0xfe)
+        bench.deselect()
+        bench.ask(17)
+        assert.match(bench.violations[0].message, /CMD17 while busy/)
     })
 })

@@ -98,7 +98,7 @@ export class FaultPlan {
         readonly isStale: boolean,
         elements: number,
         /** Pairs that faults strike. */
-        private readonly pairs: readonly number[] = [0],
+        readonly pairs: readonly number[] = [0],
     ) {
         const of = Array.from({ length: 1 + random.int(3) }, () => kinds[random.int(kinds.length)])
         const count = 1 + random.int(faultsMax)
@@ -158,7 +158,7 @@ export class FaultPlan {
         })
     }
 
-    /** Control changes at present. */
+    /** Control changes at present, or an element is being filled. */
     changing(): void {
         if (this.isOver) return
         const index = this.planned.findIndex(({ isAimed }) => isAimed)
@@ -327,7 +327,7 @@ export class FaultPlan {
         const { random } = this
         const { simulation } = this.session
         const array = 2 * pair + random.int(2)
-        const index = this.isBeyond ? random.int(simulation.cabinet.arraySlots) : this.victims[array]
+        const index = this.badElement(array)
         const name = `${simulation.cabinet.nodeNames[array]}.E${index}`
         const { faults } = simulation.cabinet.element(name)
         const ways = ["silent", "lies", "busy", "drops"] as const
@@ -336,11 +336,21 @@ export class FaultPlan {
         else if (way === "busy") faults.staysBusy = true
         else if (way === "lies") faults.lies = random.float()
         else faults.dropsWrites = random.float()
+        this.noteBad(array, index)
+        this.mendIn(forMs, () => Object.assign(simulation.cabinet.element(name).faults, noFaults()))
+        return `${name} ${way} for ${forMs} ms`
+    }
+
+    /** The element of an array that may be bad; beyond the budget, one of them. */
+    badElement(array: number): number {
+        return this.isBeyond ? this.random.int(this.session.simulation.cabinet.arraySlots) : this.victims[array]
+    }
+
+    /** It was bad, or someone takes it for that. */
+    noteBad(array: number, index: number): void {
         this.arraysToRead.add(array)
         if ((this.wereBad.get(array) ?? index) !== index) this.arraysLost.add(array)
         this.wereBad.set(array, index)
-        this.mendIn(forMs, () => Object.assign(simulation.cabinet.element(name).faults, noFaults()))
-        return `${name} ${way} for ${forMs} ms`
     }
 
     private slowElements(forMs: number): string {

@@ -2,7 +2,8 @@
 // that was promised is checked.
 
 import { isError } from "../bridge/error"
-import { beatFlags, partnerOf, volumeLetter } from "../bridge/protocol/numbers"
+import { givenUpSlot, type ArrayFigures } from "../bridge/protocol/array-figures"
+import { beatFlags, volumeLetter } from "../bridge/protocol/numbers"
 import { checkArray, MemoryImage } from "../check"
 import { Random } from "../sim/random"
 import { roles, SimSession } from "../sim/session"
@@ -11,6 +12,7 @@ import { FaultPlan, faultKinds, faultKindsOfPair, type FaultKind } from "./fault
 import { ClientHistory } from "./history"
 import { checkLinearizable, describe } from "./linear"
 import { ForgetfulHost } from "./forgetful-host"
+import { holders, Operator, quietly } from "./operator"
 import { leftByScrub } from "./pinned"
 import { StaleHost } from "./stale-host"
 
@@ -30,7 +32,12 @@ const staleEvery = 12
 const staleOperationsMax = 6
 const staleImpatientMs = 1_800
 const staleHostEvery = 3
-const givebackDelayMsMax = 800
+/** Of so many histories in a row those from this one on have an operator who does all sorts of things. */
+const kindsEvery = 16
+const operatedFrom = 9
+/** And in one of so many the elements are SD cards. */
+const cardsEvery = 8
+const cardsAt = 4
 /** Of several pairs, faults strike one only in every second history. What is asked of the others is answered within this time, whatever goes on there. */
 const calmEvery = 2
 const calmMsMax = 2_000
@@ -41,7 +48,9 @@ export interface SeedOptions {
     pairs?: number
     /** More is broken than a pair survives: only what is answered is held against it. Undefined: a share of the seeds. */
     beyond?: boolean
-    /** Instead of the project's firmware. */
+    /** An operator does all sorts of things while faults go on. Undefined: in a share of the seeds. */
+    isOperated?: boolean
+    /** Instead of the project's firmware, that of chips. */
     image?: Uint8Array
     /** Told what happens, for who looks into one seed. */
     tell?(line: string): void
@@ -60,14 +69,34 @@ export interface SeedResult {
     faults: string[]
 }
 
+interface HistoryKind {
+    isBeyond: boolean
+    /** Copies grow stale, and nothing may change control before its time. */
+    isStale: boolean
+    isOperated: boolean
+    hasCards: boolean
+    elements: number
+}
+
+function kindOf(seed: number, { beyond, faults, isOperated, image }: SeedOptions): HistoryKind {
+    const isStale = faults === undefined && seed % staleEvery === 5
+    return {
+        isBeyond: beyond ?? seed % beyondEvery === 0,
+        isStale,
+        isOperated: !isStale && (isOperated ?? seed % kindsEvery >= operatedFrom),
+        hasCards: image === undefined && seed % cardsEvery === cardsAt,
+        elements: seed % parityEvery === 0 ? 3 : 2,
+    }
+}
+
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
     const random = new Random(`campaign ${seed}`)
-    const isBeyond = options.beyond ?? seed % beyondEvery === 0
-    const elements = seed % parityEvery === 0 ? 3 : 2
+    const kind = kindOf(seed, options)
     const session = new SimSession({
         seed,
-        chip: "W25Q16JV",
-        elements,
+        chip: kind.hasCards ? "sd-tiny" : "W25Q16JV",
+        elements: kind.elements,
+        spares: kind.isOperated && random.fork("spares").chance(0.5) ? 1 : 0,
         pairs: options.pairs,
         cpu: seed % slowSeedEvery === 0 ? "rp2040" : "ideal",
         image: options.image,
@@ -87,7 +116,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
         faults: [],
     }
     try {
-        await session.run(() => history(session, watch, random, isBeyond, elements, options, result))
+        await session.run(() => history(session, watch, random, kind, options, result))
     } catch (error) {
         result.violations.push(session.simulation.violation?.message ?? String((error as Error).stack ?? error))
     } finally {
@@ -105,8 +134,7 @@ async function history(
     session: SimSession,
     watch: BusWatch,
     random: Random,
-    isBeyond: boolean,
-    elements: number,
+    { isBeyond, isStale, isOperated, elements }: HistoryKind,
     options: SeedOptions,
     result: SeedResult,
 ): Promise<void> {
@@ -120,7 +148,6 @@ async function history(
         if (kind !== "frame") options.tell?.(`${(timeNs / 1e6).toFixed(3)} ${kind} ${String(data)}`)
     }
     await session.until("both nodes serve", () => isHealthy(session), startMsMax)
-    const isStale = options.faults === undefined && result.seed % staleEvery === 5
     const { struck, calm } = pairsOf(session, result.seed, random)
     const kinds = calm.length > 0 ? faultKindsOfPair : faultKinds
     const clients = new ClientHistory(session, random.fork("clients"), isStale ? staleImpatientMs : undefined)
@@ -145,12 +172,14 @@ async function history(
     plan.start()
     const faultsEnd = session.sleep(plan.endMs).then(() => plan.end())
     const work = clients.work(() => endMs, isStale ? staleOperationsMax : operationsMax)
-    const operator = random.chance(0.5) ? giveBackSoon(session, plan, random.fork("operator")) : undefined
+    const operator = new Operator(session, plan, random.fork("operator"))
+    const givesBack = random.chance(0.5)
+    const operations = isOperated ? operator.workAtAll() : givesBack ? operator.giveBack() : undefined
     const stale =
         result.seed % staleHostEvery === 1 ? new StaleHost(session, random.fork("stale")).work(endMs) : undefined
     await faultsEnd
     if (plan.isWithinPairs) result.violations.push(...disturbances(clients, watch, calm))
-    await operator
+    await operations
     await stale
     const from = session.nowMs()
     const isWell =
@@ -166,7 +195,9 @@ async function history(
     }
     await work
     if (isWell) await clients.readEverything()
-    if (isWell && !isBeyond) await mendPinned(session, plan, elements, result)
+    if (isWell && !isBeyond) await mendPinned(session, plan, result)
+    const members: string[][] = []
+    for (const volume of session.client.volumes()) members[volume] = await memberNames(session, volume)
     if (isWell && forgetful) result.violations.push(...(await forgetful.judge()))
     await clients.close()
     await session.client.close()
@@ -174,7 +205,7 @@ async function history(
     if (clients.arrayErrors > 0 && !isBeyond && !plan.has("element", "line"))
         result.violations.push(`${clients.arrayErrors} operations failed at the array, and nothing was wrong with it`)
     await session.sleep(quietMs)
-    checkImages(session, elements, isBeyond ? plan.arraysLost : undefined, result)
+    checkImages(session, members, isBeyond ? plan.arraysLost : undefined, result)
 }
 
 function judge(clients: ClientHistory, result: SeedResult, isBeyond: boolean): void {
@@ -225,21 +256,6 @@ function isHealthy(session: SimSession): boolean {
     )
 }
 
-/** An operator who gives volumes back while faults go on. */
-async function giveBackSoon(session: SimSession, plan: FaultPlan, random: Random): Promise<void> {
-    while (!plan.isOver) {
-        await session.sleep(pollMs)
-        const holder = session.client.nodes().find(node => isReadyToGiveBack(session, node.node))
-        if (!holder) continue
-        await session.sleep(random.float() * givebackDelayMsMax)
-        await quietly(session.client.giveback(holder.node))
-    }
-}
-
-function isReadyToGiveBack(session: SimSession, node: number): boolean {
-    return session.roleOf(node) === roles.takenOver && session.roleOf(partnerOf(node)) === roles.waiting
-}
-
 /** Does what an operator does: gives volumes back and has elements filled that are there again. */
 async function recover(session: SimSession, isBeyond: boolean, result: SeedResult): Promise<boolean> {
     const { client } = session
@@ -257,8 +273,7 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
                     result.violations.push(`not healthy ${healthyMsMax} ms after the last fault: ${told.join("; ")}`)
                 return false
             }
-            for (const node of client.nodes())
-                if (isReadyToGiveBack(session, node.node)) await quietly(client.giveback(node.node))
+            for (const node of holders(session)) await quietly(client.giveback(node))
             await session.sleep(pollMs)
         }
         isComplete = true
@@ -297,7 +312,7 @@ async function scrub(session: SimSession, volume: number, result: SeedResult): P
 }
 
 /** A segment in which two elements lack something is mended by moving what is in it, which a snapshot forbids as long as it is there. */
-async function mendPinned(session: SimSession, plan: FaultPlan, elements: number, result: SeedResult): Promise<void> {
+async function mendPinned(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<void> {
     const { client } = session
     const isDamaged = async (volume: number) => (await client.statfs(volume)).damagedSegments > 0
     for (const volume of plan.arraysToRead) {
@@ -306,7 +321,7 @@ async function mendPinned(session: SimSession, plan: FaultPlan, elements: number
             continue
         await session.sleep(quietMs)
         const say = (what: string) => result.violations.push(`volume ${volumeLetter(volume)} after a scrub: ${what}`)
-        leftByScrub(checkArray(imagesOf(session, volume, elements))).forEach(say)
+        leftByScrub(checkArray(imagesOf(session, await memberNames(session, volume)))).forEach(say)
         for (const { name } of await client.snapshots(volume)) await client.deleteSnapshot(volume, name)
         if ((await scrub(session, volume, result)) && (await isDamaged(volume))) say("damaged, and nothing is pinned")
     }
@@ -318,35 +333,45 @@ async function makeComplete(session: SimSession, volume: number): Promise<boolea
         const figures = await session.client.array(volume)
         if (figures.joining !== undefined) return false
         if (figures.members.length === figures.elements) return true
-        await session.client.rebuild(volume)
+        await fill(session, volume, figures)
     } catch (error) {
         if (!isError(error)) throw error
     }
     return false
 }
 
-async function quietly(work: Promise<unknown>): Promise<void> {
+/** Has the missing element filled; a slot that was given up has to be named. */
+async function fill({ client }: SimSession, volume: number, figures: ArrayFigures): Promise<void> {
     try {
-        await work
+        await client.rebuild(volume)
     } catch (error) {
-        if (!isError(error)) throw error
+        const slot = givenUpSlot(figures)
+        if (!isError(error, "notFound") || slot === undefined) throw error
+        await client.rebuild(volume, { slot })
     }
 }
 
-function imagesOf({ simulation: { cabinet } }: SimSession, array: number, elements: number): MemoryImage[] {
-    return Array.from({ length: elements }, (_, i) => {
-        const element = cabinet.element(`${cabinet.nodeNames[array]}.E${i}`)
+/** The elements that a volume's array is made of, which may have changed. */
+async function memberNames({ client, simulation: { cabinet } }: SimSession, volume: number): Promise<string[]> {
+    const { slots } = await client.array(volume)
+    return slots.filter(({ state }) => state === "member").map(({ slot }) => `${cabinet.nodeNames[volume]}.E${slot}`)
+}
+
+function imagesOf({ simulation: { cabinet } }: SimSession, names: readonly string[]): MemoryImage[] {
+    return names.map((name, i) => {
+        const element = cabinet.element(name)
         return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
     })
 }
 
 /**
  * Both boards lose power; the contents of each array must be what the format promises.
+ * @param members of each array
  * @param arraysLost of a history beyond the budget
  */
 function checkImages(
     session: SimSession,
-    elements: number,
+    members: readonly string[][],
     arraysLost: ReadonlySet<number> | undefined,
     result: SeedResult,
 ): void {
@@ -354,7 +379,7 @@ function checkImages(
     const { cabinet } = simulation
     for (const node of cabinet.nodeNames) simulation.power(node, false)
     for (const [array, node] of cabinet.nodeNames.entries()) {
-        const report = checkArray(imagesOf(session, array, elements))
+        const report = checkArray(imagesOf(session, members[array]))
         // beyond the budget an array may lack an element, and pages where two were bad
         const faults = report.faults.filter(({ code }) => !(code === "page-lost" && arraysLost?.has(array)))
         const wrong = arraysLost ? faults : [...faults, ...report.degraded]

@@ -5,7 +5,7 @@
 import type { Command } from "commander"
 import { sleep } from "../bus/clock"
 import { exitCodes, isError, TwinfilerError } from "../error"
-import type { ArrayFigures, SlotFigures } from "../protocol/array-figures"
+import { badPagesMax, type ArrayFigures, type SlotFigures } from "../protocol/array-figures"
 import { refuseTaken } from "../client/arrays"
 import { volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
@@ -126,7 +126,7 @@ function slotText({ state, position, kind, badPages, pages }: SlotFigures): stri
         kind === "none" ? undefined : kind.toUpperCase(),
         `${pages} pages`,
         stateTexts[state],
-        badPages ? `${badPages}${badPages === 255 ? " or more" : ""} bad pages` : undefined,
+        badPages ? `${badPages}${badPages === badPagesMax ? " or more" : ""} bad pages` : undefined,
     ]
         .filter(Boolean)
         .join(", ")

@@ -1,6 +1,12 @@
 /** The array of a volume: what it is made of, rebuilding an element, scrubbing. What is begun goes on without the client. */
 import { isError, TwinfilerError } from "../error"
-import { decodeArray, decodeElements, type ArrayFigures, type FoundElements } from "../protocol/array-figures"
+import {
+    decodeArray,
+    decodeElements,
+    givenUpSlot,
+    type ArrayFigures,
+    type FoundElements,
+} from "../protocol/array-figures"
 import { anyPlace, rebuildFlags, volumeLetter } from "../protocol/numbers"
 import type { Changes } from "./changes"
 import type { Link } from "./link"
@@ -67,7 +73,8 @@ export class Arrays {
                 return (await this.figures(volume, options)).joining !== undefined
             })
         } catch (error) {
-            throw explained(error, volume)
+            const isChosen = slot === undefined && isError(error, "notFound")
+            throw explained(error, volume, isChosen ? givenUpSlot(await this.figures(volume, options)) : undefined)
         }
     }
 
@@ -90,13 +97,19 @@ export function refuseTaken(volume: number, { slots }: ArrayFigures, slot: numbe
     throw say(`the element in slot ${slot} is in use, as position ${found.position} of the array`)
 }
 
-function explained(error: unknown, volume: number): unknown {
+/** @param givenUp slot whose element did not hold what was written to it */
+function explained(error: unknown, volume: number, givenUp?: number): unknown {
     const letter = volumeLetter(volume)
     const say = (code: TwinfilerError["code"], text: string) => new TwinfilerError(code, `volume ${letter}: ${text}`)
     if (isError(error, "exists"))
         return say(
             "exists",
             `all elements of the array are there: nothing to rebuild; \`twinfiler array replace ${letter} POSITION\` exchanges one`,
+        )
+    if (isError(error, "notFound") && givenUp !== undefined)
+        return say(
+            "notFound",
+            `the element in slot ${givenUp} did not hold what a rebuild wrote to it: exchange it, then name the slot with --slot ${givenUp}`,
         )
     if (isError(error, "notFound"))
         return say(

@@ -6,13 +6,15 @@ export type SlotState = (typeof slotStates)[number]
 const slotKinds = ["none", "nor", "sd"] as const
 const arrayKinds = ["unknown", "mirror", "parity"] as const
 
+export const badPagesMax = 255
+
 export interface SlotFigures {
     slot: number
     state: SlotState
     /** Undefined for an element that has none. */
     position?: number
     kind: (typeof slotKinds)[number]
-    /** 255 stands for that many or more. */
+    /** `badPagesMax` stands for that many or more; then the slot is not chosen for a rebuild, only taken when it is named. */
     badPages: number
     /** What the element says of itself: of a chip its JEDEC id, of a card its manufacturer << 16 | OEM. */
     id: number
@@ -96,4 +98,10 @@ export function decodeElements(payload: Buffer): FoundElements {
 
 function bad(what: string): never {
     throw new TwinfilerError("badFrame", `${what} is not of protocol version 1`)
+}
+
+/** A slot whose element did not hold what a rebuild wrote to it; another may be there by now. */
+export function givenUpSlot({ slots }: ArrayFigures): number | undefined {
+    return slots.find(({ state, badPages }) => badPages === badPagesMax && state !== "member" && state !== "empty")
+        ?.slot
 }

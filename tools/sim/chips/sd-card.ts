@@ -152,6 +152,8 @@ export class SdCard implements Element {
         if (!this.powered || !this.selected || this.faults.silent || tx.length === 0) return reply
         this.writes.advance(startNs)
         const fromNs = this.writes.nowNs
+        // one that was put in a moment ago in another's stead: who clocks it cannot know, and it understands nothing
+        if (hz > idleHz && this.protocol.state.phase === "sd") return reply
         this.checkClock(hz)
         this.last = {
             tx: tx.slice(),

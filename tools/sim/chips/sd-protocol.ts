@@ -72,6 +72,11 @@ export class SdProtocol {
         return (this.card.staysBusy && this.state.phase === "ready") || atNs < this.state.busyUntilNs
     }
 
+    /** By a fault: it takes whoever has just found it ready by surprise. */
+    private isBusyByItself(atNs: number): boolean {
+        return this.isBusy(atNs) && atNs >= this.state.busyUntilNs
+    }
+
     clockByte(input: number, fromNs: number, toNs: number): number {
         const output = this.emit(fromNs, toNs)
         if (!this.state.isDeaf) this.take(input, fromNs, toNs)
@@ -140,7 +145,7 @@ export class SdProtocol {
         if (state.phase === "sd" || index === 0) return
         if (this.isBusy(atNs)) {
             state.isUnheard = true
-            card.report(`CMD${index} while busy`, atNs)
+            if (!this.isBusyByItself(atNs)) card.report(`CMD${index} while busy`, atNs)
         } else if (state.read || state.output[0]?.kind === "data") return
         else if (state.receive && index !== 12) {
             if (!state.receive.isOrphan) card.report(`CMD${index} where a data token is due`, atNs)
@@ -245,7 +250,7 @@ export class SdProtocol {
         else if (state.quietBytes < quietBytesMin) fault = "data token without 8 clocks before it (NWR)"
         if (fault) {
             state.isDeaf = true
-            if (!isOrphan) card.report(fault, fromNs)
+            if (!isOrphan && !this.isBusyByItself(fromNs)) card.report(fault, fromNs)
         } else if (isStart) state.data = { bytes: new Uint8Array(sdBlockBytes + 2), count: 0 }
         else {
             this.endWrite(toNs)

@@ -52,7 +52,7 @@ export class SpiNor implements Element {
     private readonly faultRandom: Random
 
     private powered = false
-    /** An erase was acknowledged and not done, by a fault. */
+    /** An erase was acknowledged, or could be taken for done, and was not, by a fault. */
     private hasDroppedErase = false
     private selected = false
     private resetEnabled = false
@@ -322,6 +322,8 @@ export class SpiNor implements Element {
         this.resetEnabled = false
         if (this.ignored) {
             this.statistics.ignored[this.ignored]++
+            // and who finds it ready later takes the erase for done
+            if (this.faults.staysBusy && eraseBytes(this.code, this.part.bytes)) this.hasDroppedErase = true
             return
         }
         const isProgram = this.code === opcode.program || this.code === opcode.program4

@@ -144,11 +144,16 @@ async function lookStep(repair: Repair): Promise<void> {
         }
         return
     }
-    if (!isAgain) repair.damaged++
-    if (isAgain || repair.bad & (repair.bad - 1)) repair.retiring = segment
-    else await rewrite(repair, segment)
-    // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
-    if (!isAgain) if (repair.retiring) repair.again = segment
+    if (isAgain) {
+        repair.retiring = segment
+        return
+    }
+    repair.damaged++
+    if (repair.bad & (repair.bad - 1)) {
+        // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
+        repair.retiring = segment
+        repair.again = segment
+    } else await rewrite(repair, segment)
 }
 
 /** Counts what can be made good; what cannot was never acknowledged, or is lost. */
@@ -167,7 +172,8 @@ async function noteBad(repair: Repair, row: number, bad: number): Promise<void> 
 }
 
 function countBad(repair: Repair, slot: number): void {
-    if (repair.badPages[slot] < badPagesMax) repair.badPages[slot] = repair.badPages[slot] + 1
+    const pages = repair.badPages[slot]
+    if (pages < badPagesMax) repair.badPages[slot] = pages + 1
 }
 
 /** Has the segment written again on the one element that is bad in it. */
@@ -210,6 +216,17 @@ async function retireStep(repair: Repair): Promise<boolean> {
     return true
 }
 
+/** An element that is silent, or has given its place to a blank one, has no label any more. */
+async function dropSilent(repair: Repair): Promise<void> {
+    const array = repair.array
+    for (let i = 0; i < array.elements; i++)
+        for (let tries = 2; tries && isWritten(array, array.slots[i]);) {
+            await array.bank.read(array.slots[i], 0, repair.buffer)
+            if (!pageIsBlank(repair.buffer)) break
+            if (--tries === 0) await dropElement(array, i)
+        }
+}
+
 async function copyStep(repair: Repair): Promise<void> {
     const array = repair.array
     const log = repair.log
@@ -217,13 +234,8 @@ async function copyStep(repair: Repair): Promise<void> {
     let segment = repair.segment
     repair.segment = 0
     await array.settle()
-    // a silent element reads as blank: what was copied since the last step is believed only if all answer still
-    for (let i = 0; i < array.elements; i++)
-        for (let tries = 2; tries && isWritten(array, array.slots[i]);) {
-            await array.bank.read(array.slots[i], 0, repair.buffer)
-            if (pageIsGood(repair.buffer, 0)) break
-            if (--tries === 0) await dropElement(array, i)
-        }
+    // what was copied since the last step is believed only if all answer still
+    await dropSilent(repair)
     if (array.joining < 0) return
     if (segment)
         if (repair.row >= array.segmentRows) {
@@ -367,11 +379,10 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
         return true
     }
     if (repair.retiring) if (await retireStep(repair)) return true
-    if (repair.segment === 0)
-        if (log.left) {
-            lookThrough(repair, log.left)
-            log.left = 0
-        }
+    if (repair.segment === 0) {
+        lookThrough(repair, log.left)
+        log.left = 0
+    }
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
     if (repair.segment === 0) return await leaveOutReturned(repair, nowMs)
     if (repair.rate) {
@@ -384,12 +395,16 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
 
 /** An element that fell behind and answers again is marked, or it would be believed when it is the only one some day. */
 async function leaveOutReturned(repair: Repair, nowMs: number): Promise<boolean> {
-    if (!deadIn(repair.array)) return false
     if (nowMs < repair.returnsMs) return false
+    repair.returnsMs = nowMs + returnsEveryMs
+    if (!deadIn(repair.array)) {
+        await repair.array.settle()
+        await dropSilent(repair)
+        return false
+    }
     // what a rebuild refused is shown as such until someone asks for another
     const labels = repair.volume.labels
     for (let slot = 0; slot < slotsMax; slot++) if (labels.states[slot] === slotFailed) return false
-    repair.returnsMs = nowMs + returnsEveryMs
     await lookAtSlots(repair)
     await labels.leaveOut(repair.log.epoch)
     return true

@@ -103,6 +103,25 @@ describe("pair: events", function () {
                 assert.ok(client.serviceSeen.degraded)
             }))
 
+    for (const what of ["goes silent", "gives its place to a blank one"])
+        it(`an element that ${what} while nobody reads or writes is noted as soon as somebody asks [R36 R25]`, () =>
+            withPair(4243, 2, async session => {
+                const { client, simulation, random } = session
+                const { cabinet } = simulation
+                await client.put(1, "f", source(random.bytes(3_000)), { mtime })
+                const words = new EventWords(1)
+                await session.sleep(1_000)
+                sentences(1, await client.events(1), words)
+                if (what === "goes silent") cabinet.element("b:0").faults.silent = true
+                else cabinet.replace("b:0", simulation.nowNs)
+                await session.sleep(2_000)
+                await client.statfs(1)
+                await session.sleep(1_000)
+                inOrder(sentences(1, await client.events(1), words), [/^array b: element 0 failed$/])
+                assert.deepEqual((await client.array(1)).members, [1])
+                assert.ok(client.serviceSeen.degraded)
+            }))
+
     it("a node is cut off from the bus: its partner takes over for silence, and it hears nobody [R36 R32]", () =>
         withPair(63, 2, async session => {
             const words = new EventWords(1)

@@ -299,6 +299,8 @@ async function scrubAfter(session: SimSession, plan: FaultPlan, result: SeedResu
 async function scrub(session: SimSession, volume: number, result: SeedResult): Promise<boolean> {
     const { client } = session
     const before = (await client.array(volume)).scrub.passes
+    // one that the operator asked for goes on where it is, and may be past what was damaged since
+    await client.scrub(volume, 0)
     await client.scrub(volume, scrubRowsPerSecond)
     const end = session.nowMs() + rebuildMsMax
     while ((await client.array(volume)).scrub.passes === before) {

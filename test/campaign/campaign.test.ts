@@ -80,7 +80,7 @@ describe("campaign", function () {
             ...{ client: "c", calledAt, returnedAt, outcome },
             action: { kind: "remove", name: "f" },
         })
-        const late = operation(10_000, 14_000, "done")
+        const late = operation(10_000, 14_100, "done")
         const failed = operation(10_000, 10_100, "unknown")
         const operations = [[late, failed], [], [operation(10_000, 10_900, "done")], []]
         assert.deepEqual(disturbances({ operations }, { disturbed: new Set([0]) }, [1]), [])

@@ -259,6 +259,9 @@ describe("command line: snapshots, properties, arrays", () => {
             (await bench.run("array", "show", "a")).out,
             /slot 2: failed: it does not hold what is written to it/,
         )
+        const again = await bench.run("array", "rebuild", "a")
+        assert.equal(again.exitCode, 3)
+        assert.match(again.err, /the element in slot 2 did not hold what a rebuild wrote to it: .* --slot 2/)
     })
 
     it("scrub runs, is stopped, and tells what it found [R25] [R36]", async () => {
@@ -273,8 +276,26 @@ describe("command line: snapshots, properties, arrays", () => {
             ["--rate", "0"],
             ["--rate", "x"],
             ["--stop", "--wait"],
+            ["--stop", "--files"],
         ])
             assert.equal((await bench.run("scrub", "a", ...args)).exitCode, 2)
+    })
+
+    it("scrub --files reads every file besides, and says how many [R25] [R36]", async () => {
+        await bench.run("mkdir", ":/a/d")
+        for (const at of [":/a/f", ":/a/d/g"]) {
+            bench.input = Buffer.from(at)
+            assert.equal((await bench.run("put", "-", at)).exitCode, 0)
+        }
+        const told = await bench.run("scrub", "a", "--files", "--json")
+        assert.equal(told.exitCode, 0)
+        const { filesRead, unreadable } = JSON.parse(told.out) as { filesRead: number; unreadable: unknown[] }
+        assert.equal(filesRead, 2)
+        assert.deepEqual(unreadable, [])
+        assert.match(
+            (await bench.run("scrub", "a", "--files")).out,
+            new RegExp(`${filesRead} files were read: none is lost`),
+        )
     })
 })
 

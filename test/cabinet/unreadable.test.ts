@@ -1,6 +1,7 @@
 // A node of the tree that is good on no element: who needs it hears so, and nobody else is held up by it.
 
 import assert from "node:assert/strict"
+import { readThrough } from "../../tools/bridge/client/read-through"
 import { isError } from "../../tools/bridge/error"
 import { Random } from "../../tools/sim/random"
 import { SimSession, source } from "../../tools/sim/session"
@@ -120,6 +121,42 @@ describe("pair: what can be read on no element", function () {
             assert.deepEqual((await client.array(0)).members, [0, 1])
             assert.ok((await session.readAll(0, "kept")).equals(Buffer.from(data)))
             await client.put(0, "after", source(data), { mtime })
+            await client.close()
+        })
+        await session.bus.close()
+        assert.deepEqual(simulation.panics, [])
+    })
+
+    it("a file's page that is good on no element: a scrub cannot tell it from a torn one, reading through names the file, and its snapshot's [R24] [R25]", async () => {
+        const session = new SimSession({ seed: 9, chip: "W25Q16JV" })
+        const { client, simulation } = session
+        await session.run(async () => {
+            await session.healthy()
+            const random = new Random("read through")
+            await client.mkdir(0, "d", { mtime })
+            const lost = random.bytes(5_000)
+            await client.put(0, "d/lost", source(lost), { mtime })
+            for (const name of ["d/kept", "kept"]) await client.put(0, name, source(random.bytes(5_000)), { mtime })
+            await client.createSnapshot(0, "s", { mtime })
+            await client.put(0, "new", source(random.bytes(5_000)), { mtime })
+            for (const node of ["a", "b"]) session.power(node, false)
+            for (const slot of [0, 1]) {
+                const element = simulation.cabinet.element(`a:${slot}`)
+                const at = Buffer.from(element.peek(0, element.part.bytes)).indexOf(lost.subarray(0, 32))
+                assert.ok(at > 0)
+                element.corrupt(at, Uint8Array.of(1))
+            }
+            for (const node of ["a", "b"]) session.power(node, true)
+            await session.healthy()
+            const before = (await client.array(0)).scrub
+            await client.scrub(0, 4_000)
+            while ((await client.array(0)).scrub.passes === before.passes) await session.sleep(200)
+            assert.equal((await client.array(0)).scrub.badPages, before.badPages)
+            const told: number[] = []
+            const read = await readThrough(client, 0, { onBytes: bytes => told.push(bytes) })
+            assert.deepEqual(read.unreadable.map(({ path }) => path).sort(), [".snapshots/s/d/lost", "d/lost"])
+            assert.equal(read.files, 5)
+            assert.ok(read.bytes >= 25_000 && told.at(-1) === read.bytes)
             await client.close()
         })
         await session.bus.close()

@@ -1,23 +1,16 @@
-/**
- * Verbs about the elements of an array: array show, replace, rebuild, and scrub. The node does the work; waiting for it only looks, so
- * that Ctrl-C leaves it running.
- */
+/** Verbs about the elements of an array: array show, replace and rebuild. The node does the work. */
 import type { Command } from "commander"
-import { sleep } from "../bus/clock"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { badPagesMax, type ArrayFigures, type SlotFigures } from "../protocol/array-figures"
 import { refuseTaken } from "../client/arrays"
 import { volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
 import { parseVolume } from "./paths"
-import { startProgress, type Progress } from "./progress"
-import type { AddVerb, AddVerbs } from "./verb"
+import type { AddVerbs } from "./verb"
+import { watch } from "./watch-array"
 
-const pollMs = 1_000
 const positionMax = 5
 const slotMax = 31
-const rateDefault = 50
-const rateMax = 65_535
 /** Before an element is replaced. */
 const scrubRateFirst = 2_000
 
@@ -27,7 +20,7 @@ interface RebuildCliOptions {
     wait?: boolean
 }
 
-export function addArrayVerbs(verb: AddVerb, verbs: AddVerbs): void {
+export function addArrayVerbs(verbs: AddVerbs): void {
     const array = verbs("array", "the elements (chips or cards) a volume is made of")
     array("show", "show the elements and what is under way", command =>
         command.argument("[volume]", "like a; all unless given"),
@@ -45,24 +38,15 @@ export function addArrayVerbs(verb: AddVerb, verbs: AddVerbs): void {
     array("replace", "drop an element that is there and rebuild it onto another", command =>
         options(command.argument("<volume>", "like a").argument("<position>", "its position, like 1")),
     ).does((context, command) => rebuild(context, command, true))
-    verb("scrub", "read all of an array once, and repair what is damaged", command =>
-        command
-            .argument("<volume>", "like a")
-            .option("--rate <n>", `rows a second (default ${rateDefault})`, text =>
-                parseNumber(text, "--rate", rateMax),
-            )
-            .option("--stop", "stop it")
-            .option("--wait", "wait until all was read once; Ctrl-C leaves it running"),
-    ).does(scrub)
 }
 
-function parseNumber(text: string, what: string, max: number): number {
+export function parseNumber(text: string, what: string, max: number): number {
     const number = /^\d{1,5}$/.test(text) ? Number(text) : -1
     if (number < 0 || number > max) throw new TwinfilerError("usage", `${what} ${text}: give a number from 0 to ${max}`)
     return number
 }
 
-async function volumeOf(context: Context, command: Command): Promise<number> {
+export async function volumeOf(context: Context, command: Command): Promise<number> {
     const volume = parseVolume(command.processedArgs[0] as string)
     await context.checkOnBus(volume)
     return volume
@@ -189,6 +173,8 @@ async function readAllFirst(
     if (!before.members.includes(position) || before.joining !== undefined) return
     if (!context.options.quiet)
         context.world.stderr.write("first all of the array is read, and repaired where need be\n")
+    // one that runs would go on where it is
+    if (before.scrub.running) await context.client.scrub(volume, 0, context.call)
     await context.client.scrub(volume, scrubRateFirst, context.call)
     const label = `scrub ${volumeLetter(volume)}`
     const after = await watch(context, volume, label, "the scrub goes on; nothing was replaced", ({ scrub }) =>
@@ -203,64 +189,4 @@ async function readAllFirst(
             `bad pages in ${damagedSegments} segments could not be repaired, and what is right of them may be on the element that ` +
                 `is to go; nothing was replaced. \`twinfiler status\` says more; --force replaces it all the same`,
         )
-}
-
-// --- scrub
-
-async function scrub(context: Context, command: Command): Promise<void> {
-    const { rate, stop, wait } = command.optsWithGlobals() as { rate?: number; stop?: boolean; wait?: boolean }
-    if (stop && (wait || rate !== undefined)) throw new TwinfilerError("usage", "scrub: --stop goes alone")
-    if (rate === 0) throw new TwinfilerError("usage", "scrub: --rate 0 reads nothing; --stop stops it")
-    const volume = await volumeOf(context, command)
-    const letter = volumeLetter(volume)
-    const before = await context.client.array(volume, context.call)
-    await context.client.scrub(volume, stop ? 0 : (rate ?? rateDefault), context.call)
-    let array: ArrayFigures | undefined
-    if (wait) {
-        array = await watch(context, volume, `scrub ${letter}`, "the scrub goes on", ({ scrub }) =>
-            scrub.running && scrub.passes === before.scrub.passes ? scrub.segment : undefined,
-        )
-        if (array.scrub.passes === before.scrub.passes)
-            throw new TwinfilerError("ioError", `volume ${letter}: the scrub was stopped before all was read`)
-    } else array = await context.client.array(volume, context.call)
-    const { badPages, repaired } = array.scrub
-    const found = badPages - before.scrub.badPages
-    const shown = { volume: letter, scrub: array.scrub, badPagesFound: found }
-    context.show(shown, () => {
-        if (context.options.quiet) return []
-        if (stop) return [`scrub of ${letter} stopped`]
-        if (!wait) return [`scrub of ${letter} runs; \`twinfiler array show ${letter}\` shows how far it is`]
-        return [`all of ${letter} was read: ${found} bad pages, ${repaired - before.scrub.repaired} segments repaired`]
-    })
-}
-
-/** Looks each second, with a progress bar, until `doneOf` says undefined. Ctrl-C leaves what is watched running, and says so. */
-async function watch(
-    context: Context,
-    volume: number,
-    label: string,
-    goesOn: string,
-    doneOf: (array: ArrayFigures) => number | undefined,
-): Promise<ArrayFigures> {
-    const { signal, clock } = context.world
-    let progress: Progress | undefined
-    try {
-        for (;;) {
-            const array = await context.client.array(volume, context.call)
-            const done = doneOf(array)
-            if (done === undefined) return array
-            progress ??= startProgress(context, label, array.segments)
-            progress.at(done)
-            await sleep(clock, pollMs)
-            if (signal.aborted) throw new TwinfilerError("aborted", `${label}: stopped waiting`)
-        }
-    } catch (error) {
-        progress?.stop()
-        progress = undefined
-        if (isError(error, "aborted"))
-            context.note(`${goesOn}; \`twinfiler array show ${volumeLetter(volume)}\` shows how far it is`)
-        throw error
-    } finally {
-        progress?.stop()
-    }
 }

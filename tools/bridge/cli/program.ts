@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander"
 import { version } from "../../../package.json"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { addArrayVerbs } from "./array"
+import { addScrubVerb } from "./scrub"
 import { addBoardVerbs } from "./board"
 import { addChangeVerbs } from "./change"
 import { addCheckVerb } from "./check"
@@ -47,7 +48,8 @@ export async function run(args: readonly string[], world: World, extra: Command[
     addChangeVerbs(verb)
     addSnapshotVerbs(verbs)
     addPropertyVerbs(verbs)
-    addArrayVerbs(verb, verbs)
+    addArrayVerbs(verbs)
+    addScrubVerb(verb)
     addNodeVerbs(verb)
     addEventsVerb(verb)
     addUpgradeVerbs(verb)

@@ -122,7 +122,7 @@ class Run {
         // so few slots that operations append nodes early
         if (seed % 5 === 0) this.bench.cacheSlots = 14
         this.host = new ModelHost(this.bench, noSpaceFrom)
-        this.extras = arrayExtras(this.bench, this.host)
+        this.extras = arrayExtras(this.bench, this.host, seed % 2 === 0)
     }
 
     async all(list: readonly Step[]): Promise<void> {

@@ -8,6 +8,7 @@ import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
 import assert from "node:assert/strict"
 import type { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { Random } from "../../tools/sim/random"
+import { tidyStep } from "./array-work"
 import type { ModelHost } from "./model-host"
 import { hasWork, type StoreBench } from "./store-bench"
 
@@ -27,7 +28,8 @@ const slotsMax = 6
 const pageBytes = 256
 const endStepsMax = 20_000
 
-export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
+/** @param takesTurns repairs take turns with what else an idle node does, one by one, as in the firmware */
+export function arrayExtras(bench: StoreBench, host: ModelHost, takesTurns: boolean): ArrayExtras {
     /** The element that may hold bad pages. */
     let doubtful: SpiNor | undefined
     /** The scrub that will have looked at all of them. */
@@ -58,10 +60,14 @@ export function arrayExtras(bench: StoreBench, host: ModelHost): ArrayExtras {
         return slotsUsed()[Math.floor(part * array().elements)]
     }
 
+    async function repairOnly(): Promise<void> {
+        bench.nowNs += 50e6
+        await repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6))
+    }
+
     async function work(steps: number): Promise<boolean> {
         for (let i = 0; i < steps && hasWork(bench.volume); i++) {
-            bench.nowNs += 50e6
-            await host.own(() => repairStep(bench.volume.repair, Math.floor(bench.nowNs / 1e6)))
+            await host.own(() => (takesTurns ? tidyStep(bench) : repairOnly()))
             judgeDoubt()
         }
         return hasWork(bench.volume)

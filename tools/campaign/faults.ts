@@ -346,6 +346,11 @@ export class FaultPlan {
         return this.isBeyond ? this.random.int(this.session.simulation.cabinet.arraySlots) : this.victims[array]
     }
 
+    /** The one of them that may be taken away for good: who takes all of them has a new array. */
+    expendable(array: number): number {
+        return this.victims[array]
+    }
+
     /** It was bad, or someone takes it for that. */
     noteBad(array: number, index: number): void {
         this.arraysToRead.add(array)

@@ -74,12 +74,12 @@ export class Operator {
         await this.rebuilt(client.rebuild(volume, { position: from.position, slot, replace: true, force: true }))
     }
 
-    /** Pulls the element that may be bad out of its slot, and puts a blank one there. */
+    /** Pulls an element that may be bad out of its slot, and puts a blank one there. */
     private async exchange(volume: number): Promise<void> {
         const { session, plan, random } = this
         const { simulation } = session
         const { cabinet } = simulation
-        const index = plan.badElement(volume)
+        const index = plan.expendable(volume)
         const name = `${cabinet.nodeNames[volume]}.E${index}`
         if (!cabinet.isPresent(name)) return
         plan.noteBad(volume, index)

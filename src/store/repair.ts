@@ -219,6 +219,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
 /** An element that is silent, or has given its place to a blank one, has no label any more. */
 async function dropSilent(repair: Repair): Promise<void> {
     const array = repair.array
+    await array.settle()
     for (let i = 0; i < array.elements; i++)
         for (let tries = 2; tries && isWritten(array, array.slots[i]);) {
             await array.bank.read(array.slots[i], 0, repair.buffer)
@@ -233,7 +234,6 @@ async function copyStep(repair: Repair): Promise<void> {
     // what breaks this step off leaves the segment to be copied anew
     let segment = repair.segment
     repair.segment = 0
-    await array.settle()
     // what was copied since the last step is believed only if all answer still
     await dropSilent(repair)
     if (array.joining < 0) return
@@ -338,7 +338,7 @@ async function finishCopy(repair: Repair): Promise<void> {
 /** Elements may have come and gone since the mount. */
 async function lookAtSlots(repair: Repair): Promise<void> {
     const array = repair.array
-    await array.settle()
+    await dropSilent(repair)
     await array.bank.identify(slotsMax)
     await array.finish()
     for (let slot = 0; slot < slotsMax; slot++) if (!isWritten(array, slot)) await lookAt(repair.volume.labels, slot)
@@ -398,7 +398,6 @@ async function leaveOutReturned(repair: Repair, nowMs: number): Promise<boolean>
     if (nowMs < repair.returnsMs) return false
     repair.returnsMs = nowMs + returnsEveryMs
     if (!deadIn(repair.array)) {
-        await repair.array.settle()
         await dropSilent(repair)
         return false
     }
@@ -438,6 +437,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     const array = repair.array
     const log = repair.log
     if (array.joining >= 0) return busy
+    await lookAtSlots(repair)
     if (position === noPosition) {
         position = 0
         while (position < array.elements && array.members & (1 << position)) position++
@@ -448,7 +448,6 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     if (isMember) if (!(flags & flagReplace)) return exists
     // nothing to make it from
     if (deadIn(array) & ~(1 << position)) return vetoed
-    await lookAtSlots(repair)
     if (slot === noPosition) slot = chooseSlot(repair, position)
     if (slot < 0) return notFound
     if (slot >= slotsMax) return badRequest

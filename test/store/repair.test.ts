@@ -15,9 +15,11 @@ const segmentRows = 48
 const part = smallPart(17)
 const ok = 0
 const exists = 2
+const vetoed = 18
 const foreign = 19
 const tooSmall = 20
 const any = 0xff
+const replaceFlag = 2
 const opSnapshotCreate = 10
 const opSnapshotDelete = 11
 
@@ -116,7 +118,7 @@ for (const elements of [2, 3, 4, 6])
                 // the one in slot 1 is replaced though it lives: by the element that was dead, which is this array's own and old
                 bench.silent = 0
                 assert.equal(await rebuildElement(bench.volume.repair, 1, any, 0), exists)
-                assert.equal(await rebuildElement(bench.volume.repair, 1, 0, 2), ok)
+                assert.equal(await rebuildElement(bench.volume.repair, 1, 0, replaceFlag), ok)
                 await repairAll(bench)
                 bench.silent = 2
                 assert.equal(await remount(host), true)
@@ -129,6 +131,24 @@ for (const elements of [2, 3, 4, 6])
                 await readAll(host)
                 await survivesAnyLoss(host)
             })
+
+        it("an element exchanged a moment ago: a rebuild finds it missing, and no other is given up for it [R25] [R22]", async () => {
+            const host = await fresh(elements, `exchanged ${elements}`)
+            const { bench } = host
+            const { repair } = bench.volume
+            bench.insert(0)
+            // on a blank element: nobody has noticed anything
+            assert.equal(await host.put("d/0", Buffer.from(new Random("exchanged").bytes(900)), 1), ok)
+            assert.equal(deadIn(bench.volume.array), 0)
+            assert.equal(await rebuildElement(repair, 1, 1, replaceFlag), vetoed)
+            assert.equal(deadIn(bench.volume.array), 1)
+            await readAll(host)
+            assert.equal(await rebuildElement(repair, any, any, 0), ok)
+            await repairAll(bench)
+            await readAll(host)
+            assertNoFaults(host, true)
+            await survivesAnyLoss(host)
+        })
 
         it("a foreign element is refused unless forced, and one too small always [R31] [R25]", async () => {
             const host = await fresh(elements, "foreign")
@@ -302,7 +322,7 @@ for (const elements of [2, 3, 4, 6])
                     }
                     bench.insert(elements)
                     const { array, repair, log } = bench.volume
-                    assert.equal(await rebuildElement(repair, 0, elements, 2), ok)
+                    assert.equal(await rebuildElement(repair, 0, elements, replaceFlag), ok)
                     while (array.joining >= 0) {
                         await tidyStep(bench)
                         if (random.chance(0.65)) continue

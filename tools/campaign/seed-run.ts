@@ -96,7 +96,6 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
         seed,
         chip: kind.hasCards ? "sd-tiny" : "W25Q16JV",
         elements: kind.elements,
-        spares: kind.isOperated && random.fork("spares").chance(0.5) ? 1 : 0,
         pairs: options.pairs,
         cpu: seed % slowSeedEvery === 0 ? "rp2040" : "ideal",
         image: options.image,
@@ -148,6 +147,8 @@ async function history(
         if (kind !== "frame") options.tell?.(`${(timeNs / 1e6).toFixed(3)} ${kind} ${String(data)}`)
     }
     await session.until("both nodes serve", () => isHealthy(session), startMsMax)
+    // not before: a first start takes all that answer for the array
+    if (isOperated && random.fork("spares").chance(0.5)) insertSpares(session)
     const { struck, calm } = pairsOf(session, result.seed, random)
     const kinds = calm.length > 0 ? faultKindsOfPair : faultKinds
     const clients = new ClientHistory(session, random.fork("clients"), isStale ? staleImpatientMs : undefined)
@@ -218,6 +219,10 @@ function judge(clients: ClientHistory, result: SeedResult, isBeyond: boolean): v
             `volume ${volumeLetter(volume)}: ${verdict.reason}\n${operations.map(one => `    ${describe(one)}`).join("\n")}`,
         )
     }
+}
+
+function insertSpares({ simulation: { cabinet, nowNs } }: SimSession): void {
+    for (const node of cabinet.nodeNames) cabinet.insert(`${node}.E${cabinet.arraySlots}`, "blank", nowNs)
 }
 
 /** Pairs that faults strike, and those that they do not. */

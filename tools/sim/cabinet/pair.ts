@@ -240,13 +240,17 @@ export class CabinetPair {
 
     private checkController(node: CabinetNode, pin: PinName, atNs: number): void {
         const array = this.arrays[pin[0] === "E" ? this.nodes.indexOf(node) : 1 - this.nodes.indexOf(node)]
-        if (!this.events.oneController || array.reaches === node || this.lineFaults.size > 0) return
-        if (atNs < this.lineMendedNs + settledAfterFaultNs) return
+        if (!this.events.oneController || array.reaches === node || !this.areLinesSound(atNs)) return
         this.violation(
             `${node.name}.${pin}`,
             `two controllers: it is selected while array ${array.name} is with ${array.reaches.name}`,
             atNs,
         )
+    }
+
+    /** And long enough for the nodes to have heard of it. */
+    private areLinesSound(atNs: number): boolean {
+        return this.lineFaults.size === 0 && atNs >= this.lineMendedNs + settledAfterFaultNs
     }
 
     private stuck(node: CabinetNode, line: LineName): Level | undefined {
@@ -293,7 +297,7 @@ export class CabinetPair {
             this.stuck(node, line) ?? node.driven(line) ?? (this.lineFault(node, line) === "floats" ? 1 : 0)
         if (node.own.set(level("OWN"), atNs)) {
             this.events.onLine(node.own.name, node.own.latest, atNs)
-            const isSound = cause === "program" && this.lineFaults.size === 0
+            const isSound = cause === "program" && this.areLinesSound(atNs)
             this.arrays[this.nodes.indexOf(node)].updateSwitch(atNs, isSound)
         }
         if (node.hold.set(level("HOLD"), atNs)) this.events.onLine(node.hold.name, node.hold.latest, atNs)

@@ -10,7 +10,8 @@ import { runSeed, type SeedResult } from "./seed-run"
 const outputVersion = 1
 const help = `
 Each seed is one history: clients put, read, rename, delete and make snapshots while boards lose power, hang and panic, packets are lost,
-doubled, late or corrupt, the bus is cut, lines break and elements fail. Then the faults end, and the pair must become healthy.
+doubled, late or corrupt, the bus is cut, lines break and elements fail. In some an operator takes over, gives back, scrubs, exchanges and
+rebuilds elements meanwhile; in some the elements are cards. Then the faults end, and the pair must become healthy.
 Checked: each answer fits one order of all operations; nothing acknowledged is lost or done twice; no array has two controllers;
 what is acknowledged as protected was recorded; \`check\` finds nothing; with several pairs, what strikes one disturbs no other's clients. Every 25th seed is run twice and must be the same.
 Kinds of faults: ${faultKinds.join(", ")}.

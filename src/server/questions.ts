@@ -1,4 +1,4 @@
-// Answers questions of hosts: about this node, and about the volumes it serves. Nothing is changed by one.
+// Answers questions of hosts: about this node, and about the volumes it serves. Nothing that is stored is changed by one.
 
 import { protocolVersion, retryMs } from "../config"
 import { givebackDueMs } from "../pair/role"

@@ -4,7 +4,7 @@
 // Promises: a step is bounded; it changes nothing before the commit that the caller ends it with. Pages are found from their own
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
-import { Log } from "./log"
+import { Log, hasUsage, writeUsage } from "./log"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
 import { Tree } from "./tree"
 import { Upload } from "./upload"
@@ -30,8 +30,8 @@ export class Cleaner {
     /** Segment being emptied (0 = none) and the index of the page to look at next. */
     victim: number
     cursor: number
-    /** Segment that could not be emptied: a page of it cannot be read. */
-    stuck: number
+    /** Segments, as bits, that could not be emptied since the mount: a page of theirs cannot be read. */
+    stuck: Buffer
     /** Pages in use when the victim was taken, 0 when it was named; and the room that was gained since. */
     begunAt: number
     gained: number
@@ -50,18 +50,11 @@ export class Cleaner {
         this.uploads = uploads
         this.scratch = scratch
         this.extent = Buffer.alloc(6)
+        this.stuck = Buffer.alloc(log.usage.counts.length >> 4)
         this.waiting = { count: 0 }
         this.jobs = []
         this.isUrgent = true
-        this.begin()
-    }
-
-    begin(): void {
-        this.victim = 0
-        this.stuck = 0
-        this.begunAt = 0
-        this.most = mostMax
-        this.mostLive = 0
+        beginCleaner(this)
     }
 
     /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
@@ -72,11 +65,6 @@ export class Cleaner {
         this.victim = segment
         this.cursor = 0
         this.begunAt = 0
-    }
-
-    /** Whether a segment is being emptied. */
-    isBusy(): boolean {
-        return this.victim !== 0
     }
 
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
@@ -125,18 +113,32 @@ export class Cleaner {
                 )
                     moves++
             } else if (type === typeUsage)
-                if (log.hasUsage(victim)) {
-                    await log.writeUsage()
+                if (hasUsage(log, victim)) {
+                    await writeUsage(log)
                     moves++
                 }
         }
         // the root page itself moves with the commit
         if (this.cursor >= segmentPages) {
-            if (log.usage.of(victim) > 1) this.stuck = victim
+            let left = log.usage.of(victim)
+            if (((log.rootPage / segmentPages) | 0) === victim) left--
+            if (left > 0) {
+                const at = victim >> 3
+                this.stuck[at] = this.stuck[at] | (1 << (victim & 7))
+            }
             this.victim = 0
         }
         return true
     }
+}
+
+/** After a mount: nothing is known of what cannot be emptied, or gains. */
+export function beginCleaner(cleaner: Cleaner): void {
+    cleaner.victim = 0
+    cleaner.stuck.fillAt(0, cleaner.stuck.length, 0)
+    cleaner.begunAt = 0
+    cleaner.most = mostMax
+    cleaner.mostLive = 0
 }
 
 /** The fewest pages in use, if so few that emptying it gains space; with few segments left, if it surely does. */
@@ -171,13 +173,17 @@ function pick(cleaner: Cleaner): void {
         if (usage === 0) continue
         if (usage >= least) continue
         if (segment === log.segment) continue
-        if (segment === cleaner.stuck) continue
+        if (isStuck(cleaner, segment)) continue
         if (log.usage.isPinned(segment)) continue
         least = usage
         cleaner.victim = segment
         cleaner.begunAt = least
     }
     if (available === 3) if (!cleaner.victim) cleaner.most = most + 8
+}
+
+export function isStuck(cleaner: Cleaner, segment: number): boolean {
+    return (cleaner.stuck[segment >> 3] & (1 << (segment & 7))) !== 0
 }
 
 /** Whether somebody waits for the end of a step. */

@@ -57,93 +57,96 @@ export class Labels {
         this.shapes = Buffer.alloc(slotsMax)
         this.held = 0
     }
+}
 
-    /** Whether an element of this array, be it stale, sits in a slot. */
-    isOwn(slot: number): boolean {
-        return this.idOf(slot) === this.arrayId && this.positions[slot] !== noPosition
+/** Whether an element of this array, be it stale, sits in a slot. */
+export function isOwn(labels: Labels, slot: number): boolean {
+    return idOf(labels, slot) === labels.arrayId && labels.positions[slot] !== noPosition
+}
+
+/**
+ * Reads the labels of all elements that answer, and takes the shape of the array they tell of: of several, of the one with the most elements.
+ * Elements are put to their positions.
+ * @returns false when they do not tell of one array that can be read, or of none: nothing may be written then. `arrayId` is 0 when there
+ * is no label at all.
+ */
+export async function inspectLabels(labels: Labels): Promise<boolean> {
+    labels.arrayId = 0
+    let leader = 0
+    for (let slot = 0; slot < slotsMax; slot++) {
+        await lookAt(labels, slot)
+        const state = labels.states[slot]
+        if (state !== slotBlank) if (state !== slotEmpty) leader = -1
     }
-
-    /**
-     * Reads the labels of all elements that answer, and takes the shape of the array they tell of. Elements are put to their positions.
-     * @returns false when they do not tell of one array that can be read, or of none: nothing may be written then. `arrayId` is 0 when there
-     * is no label at all.
-     */
-    async inspect(): Promise<boolean> {
-        this.arrayId = 0
-        let labels = 0
-        for (let slot = 0; slot < slotsMax; slot++) {
-            await lookAt(this, slot)
-            const state = this.states[slot]
-            if (state !== slotBlank) if (state !== slotEmpty) labels++
-        }
-        if (labels === 0) return true
-        let leader = -1
-        for (let slot = 0; slot < slotsMax; slot++) {
-            if (this.states[slot] !== slotMember) continue
-            if (leader >= 0) if (this.idOf(slot) === this.idOf(leader)) continue
-            if (!isEnough(this, slot)) continue
-            if (leader >= 0) return false
+    if (leader === 0) return true
+    let most = 0
+    for (let slot = 0; slot < slotsMax; slot++) {
+        if (labels.states[slot] !== slotMember) continue
+        if (leader >= 0) if (idOf(labels, slot) === idOf(labels, leader)) continue
+        const count = answering(labels, slot)
+        if (count > most) {
+            most = count
             leader = slot
-        }
-        return leader >= 0 && (await follow(this, leader))
+        } else if (count === most) leader = -1
     }
+    return leader >= 0 && (await follow(labels, leader))
+}
 
-    /** Id of the array an element says it belongs to, or 0. */
-    idOf(slot: number): number {
-        return this.ids.getAt(slot * 4, "u32")
+/** Id of the array an element says it belongs to, or 0. */
+export function idOf(labels: Labels, slot: number): number {
+    return labels.ids.getAt(slot * 4, "u32")
+}
+
+/** Puts the elements to their positions that have the generations the newest anchor names. @returns those positions, as bits */
+export function settleOn(labels: Labels, generations: Buffer): number {
+    const array = labels.array
+    let positions = 0
+    for (let slot = 0; slot < slotsMax; slot++) {
+        const position = labels.positions[slot]
+        if (labels.states[slot] !== slotMember) continue
+        if (position === noPosition) continue
+        if (labels.generations[slot] !== generations[position]) continue
+        array.slots[position] = slot
+        positions |= 1 << position
     }
+    return positions
+}
 
-    /** Puts the elements to their positions that have the generations the newest anchor names. @returns those positions, as bits */
-    settleOn(generations: Buffer): number {
-        const array = this.array
-        let positions = 0
-        for (let slot = 0; slot < slotsMax; slot++) {
-            const position = this.positions[slot]
-            if (this.states[slot] !== slotMember) continue
-            if (position === noPosition) continue
-            if (this.generations[slot] !== generations[position]) continue
-            array.slots[position] = slot
-            positions |= 1 << position
-        }
-        return positions
+/** Names a new array. */
+export function chooseId(labels: Labels): number {
+    labels.arrayId = platform.random() | 1
+    return labels.arrayId
+}
+
+/** An element takes a position: its own slot's when it lost its label, another's place in a rebuild. */
+export function adopt(labels: Labels, slot: number, position: number, generation: number): void {
+    labels.ids.setAt(slot * 4, "u32", labels.arrayId)
+    labels.positions[slot] = position
+    labels.generations[slot] = generation
+    labels.states[slot] = slotMember
+    labels.array.slots[position] = slot
+}
+
+/** Labels every element in use that has none. */
+export async function writeLabels(labels: Labels, generations: Buffer, epoch: number): Promise<void> {
+    const array = labels.array
+    for (let position = 0; position < array.elements; position++) {
+        const slot = array.slots[position]
+        if (!(array.members & (1 << position))) continue
+        if (labels.held & (1 << slot)) continue
+        await writeLabel(labels, slot, position, generations[position], 0, epoch)
     }
+}
 
-    /** Names a new array. */
-    choose(): number {
-        this.arrayId = platform.random() | 1
-        return this.arrayId
-    }
-
-    /** An element takes a position: its own slot's when it lost its label, another's place in a rebuild. */
-    adopt(slot: number, position: number, generation: number): void {
-        this.ids.setAt(slot * 4, "u32", this.arrayId)
-        this.positions[slot] = position
-        this.generations[slot] = generation
-        this.states[slot] = slotMember
-        this.array.slots[position] = slot
-    }
-
-    /** Labels every element in use that has none. */
-    async write(generations: Buffer, epoch: number): Promise<void> {
-        const array = this.array
-        for (let position = 0; position < array.elements; position++) {
-            const slot = array.slots[position]
-            if (!(array.members & (1 << position))) continue
-            if (this.held & (1 << slot)) continue
-            await writeLabel(this, slot, position, generations[position], 0, epoch)
-        }
-    }
-
-    /** Marks the elements of this array that answer and are not in use, so that none of them is ever taken for the array. */
-    async leaveOut(epoch: number): Promise<void> {
-        const array = this.array
-        for (let slot = 0; slot < slotsMax; slot++) {
-            if (this.states[slot] !== slotMember) continue
-            if (!this.isOwn(slot)) continue
-            if (isWritten(array, slot)) continue
-            await writeLabel(this, slot, this.positions[slot], this.generations[slot], stateLeftOut, epoch)
-            this.states[slot] = slotStale
-        }
+/** Marks the elements of this array that answer and are not in use, so that none of them is ever taken for the array. */
+export async function leaveOut(labels: Labels, epoch: number): Promise<void> {
+    const array = labels.array
+    for (let slot = 0; slot < slotsMax; slot++) {
+        if (labels.states[slot] !== slotMember) continue
+        if (!isOwn(labels, slot)) continue
+        if (isWritten(array, slot)) continue
+        await writeLabel(labels, slot, labels.positions[slot], labels.generations[slot], stateLeftOut, epoch)
+        labels.states[slot] = slotStale
     }
 }
 
@@ -178,8 +181,8 @@ export async function lookAt(labels: Labels, slot: number): Promise<void> {
     states[slot] = buffer[atBody + 9] === stateLeftOut ? slotStale : slotMember
 }
 
-/** Whether the elements of one array that answer, those without a label counted with them, may be enough to read it. */
-function isEnough(labels: Labels, leader: number): boolean {
+/** How many elements of one array answer, those without a label counted with them; 0 when they cannot be enough to read it. */
+function answering(labels: Labels, leader: number): number {
     let positions = 0
     let count = 0
     for (let slot = 0; slot < slotsMax; slot++) {
@@ -187,26 +190,26 @@ function isEnough(labels: Labels, leader: number): boolean {
         const bit = 1 << labels.positions[slot]
         if (state === slotBlank) count++
         else if (state === slotMember)
-            if (labels.idOf(slot) === labels.idOf(leader))
+            if (idOf(labels, slot) === idOf(labels, leader))
                 if (!(positions & bit)) {
                     positions |= bit
                     count++
                 }
     }
-    return count >= labels.shapes[leader] - 1
+    return count < labels.shapes[leader] - 1 ? 0 : count
 }
 
 async function follow(labels: Labels, leader: number): Promise<boolean> {
     const array = labels.array
     const buffer = labels.buffer
     await array.bank.read(leader, 0, buffer)
-    labels.arrayId = labels.idOf(leader)
+    labels.arrayId = idOf(labels, leader)
     array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
     let members = 0
     for (let slot = 0; slot < slotsMax; slot++) {
         const state = labels.states[slot]
         if (state !== slotMember) if (state !== slotStale) continue
-        if (labels.idOf(slot) !== labels.arrayId) {
+        if (idOf(labels, slot) !== labels.arrayId) {
             labels.states[slot] = slotForeign
             continue
         }

@@ -9,10 +9,10 @@
 // - A segment may be entered at any time: its anchor says where the last root is and what of the tail lies before it.
 //
 // Crash order of a commit: 1 nodes, 2 usage pages (when their deltas no longer fit the root), 3 settle, 4 root, 5 settle.
-// Crash order of entering a segment: 1 erase it, 2 settle, 3 anchor, 4 settle, 5 first page.
+// Crash order of entering a segment: 1 erase it, 2 settle, see that it was done, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { ElementArray, setAway, readCopy, programPage } from "../array/array"
+import { ElementArray, dropElement, isWritten, pageAt, setAway, readCopy, programPage } from "../array/array"
 import { Anchors, beginRing, appendAnchor } from "./anchors"
 import {
     atBlock,
@@ -29,6 +29,9 @@ import {
     typeUsage,
 } from "./page"
 import { Usage, usagePerPage } from "./usage"
+
+/** One row at least in each of a chip's smallest erases (16), and of every position's pages. */
+const rowsApart = 13
 
 // offsets in a root's body, as offsets in the page buffer (docs/FORMAT.md, "Root")
 const atCommit = atBody
@@ -116,21 +119,6 @@ export class Log {
         return this.array.segmentPages - this.next
     }
 
-    /** Pages a mount would read behind the last root. */
-    tailPages(): number {
-        return this.since - 1 + this.tailBefore
-    }
-
-    /** Whether one more data page can be appended as things are: the tail short, room here, and `segments` left for others. */
-    takesData(tailMax: number, segments: number): boolean {
-        if (this.array.rowPages !== 1) leaveClosedRow(this)
-        if (this.next >= this.array.segmentPages) return false
-        if (this.since + this.tailBefore > tailMax) return false
-        if (this.between !== 0) return false
-        const usage = this.usage
-        return usage.freeSegments - usage.freed.length >= segments
-    }
-
     /** Makes sure that this segment has `pages` left, entering the next one when it has not. */
     async ensure(pages: number): Promise<void> {
         if (this.room() < pages) await enterSegment(this)
@@ -180,7 +168,7 @@ export class Log {
             this.account(old, -1)
         }
         const usage = this.usage
-        if (usage.wantsPages()) await this.writeUsage()
+        if (usage.wantsPages()) await writeUsage(this)
         root.setAt(atCommit, "u32", this.commitNumber() + 1)
         root.setAt(atEpoch, "u32", this.epoch)
         root.setAt(atLive, "u32", usage.live)
@@ -196,31 +184,6 @@ export class Log {
         this.isRootWeak = false
         // what became free before this root is free now
         usage.freed = []
-    }
-
-    /** Whether the last usage pages lie in `segment`. */
-    hasUsage(segment: number): boolean {
-        const start = this.root.getAt(atUsageStart, "u32")
-        return start !== noPage && ((start / this.array.segmentPages) | 0) === segment
-    }
-
-    /** Writes the usage of all segments anew, in this segment; a root must follow. */
-    async writeUsage(): Promise<void> {
-        const scratch = this.scratch
-        const count = usagePages(this)
-        await this.ensure(closingPages(this))
-        const old = this.root.getAt(atUsageStart, "u32")
-        this.account(this.segment * this.array.segmentPages, count)
-        if (old !== noPage) this.account(old, -count)
-        let start = noPage
-        for (let first = 0; first < this.segments; first += usagePerPage) {
-            scratch.fillAt(0, pageBufferBytes, 0)
-            this.usage.fillPage(scratch, first)
-            const page = await this.append(scratch, typeUsage, 0, 0, first)
-            if (start === noPage) start = page
-        }
-        this.root.setAt(atUsageStart, "u32", start)
-        this.usage.written()
     }
 
     // --- segments
@@ -241,56 +204,6 @@ export class Log {
         anchors.isTailWhole = this.isTailWhole
         anchors.isRootWeak = this.isRootWeak
         await appendAnchor(anchors)
-    }
-
-    // --- mounting
-
-    /** How many segments there is room for in RAM. */
-    segmentsMax(): number {
-        return this.usage.counts.length >> 1
-    }
-
-    /** Writes the first root into segment 1 and the first anchor. The reserved segment and segment 1 are erased. */
-    async format(arrayId: number): Promise<void> {
-        measure(this)
-        this.root.fillAt(0, pageBufferBytes, 0)
-        this.root.setAt(atTree, "u32", noPage)
-        this.root.setAt(atUsageStart, "u32", noPage)
-        // 1 is the root directory, 2 and 3 are lists of the store's own (directory.ts); 4 to 15 are kept for later ones
-        this.root.setAt(atNextObject, "u32", 16)
-        this.usage.clear()
-        this.usage.current = 1
-        this.usage.freeSegments = this.segments - 2
-        this.epoch = 0
-        this.serial = 1
-        this.segment = 1
-        this.next = 0
-        this.since = 0
-        this.erased = 0
-        this.rootPage = noPage
-        clearTail(this)
-        await this.commitRoot()
-        beginRing(this.anchors, arrayId)
-        await this.writeAnchor()
-    }
-
-    /** Reads the last root, dropping what was changed since in RAM. */
-    async loadRoot(): Promise<boolean> {
-        if (!(await this.readPage(this.rootPage, this.root))) return false
-        if (this.root[atType] !== typeRoot) return false
-        this.usage.live = this.root.getAt(atLive, "u32")
-        this.usage.wearBase = this.root.getAt(atWearBase, "u32")
-        this.usage.current = this.segment
-        return await readUsage(this)
-    }
-
-    /** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
-    async takeControl(): Promise<void> {
-        this.epoch = this.anchors.epoch + 1
-        this.isTailWhole = false
-        this.isRootWeak = this.weakRow === ((this.rootPage / this.array.rowPages) | 0)
-        this.anchors.checkSector()
-        await this.writeAnchor()
     }
 }
 
@@ -403,6 +316,7 @@ async function enterSegment(log: Log): Promise<void> {
     if (segment === 0) throw new Error("no free segment")
     if (log.erased !== segment) await eraseSegment(log, segment)
     await log.array.settle()
+    await dropDeaf(log, segment)
     setAway(log.array, segment, false)
     leaveClosedRow(log)
     const left = log.segment
@@ -422,6 +336,25 @@ async function enterSegment(log: Log): Promise<void> {
     await log.writeAnchor()
 }
 
+/**
+ * An element that was told to erase a segment and still has pages of it is a member no more: they would be good pages, and old ones. What a
+ * bad block leaves is none.
+ */
+async function dropDeaf(log: Log, segment: number): Promise<void> {
+    const array = log.array
+    const scratch = log.scratch
+    const rows = array.segmentRows
+    for (let i = 0; i < array.elements; i++)
+        for (let row = segment * rows; row < (segment + 1) * rows; row += rowsApart) {
+            const page = pageAt(array, i, row)
+            for (let tries = 2; page >= 0 && isWritten(array, array.slots[i]);) {
+                await array.bank.read(array.slots[i], row, scratch)
+                if (!pageIsGood(scratch, page)) break
+                if (--tries === 0) await dropElement(array, i)
+            }
+        }
+}
+
 async function eraseSegment(log: Log, segment: number): Promise<void> {
     const segmentPages = log.array.segmentPages
     if (log.onErase) log.onErase(segment * segmentPages, segmentPages)
@@ -437,7 +370,7 @@ function findFree(log: Log): number {
 
 export function measure(log: Log): void {
     const segments = (log.array.pages / log.array.segmentPages) | 0
-    log.segments = segments < log.segmentsMax() ? segments : log.segmentsMax()
+    log.segments = segments < segmentsMaxOf(log) ? segments : segmentsMaxOf(log)
     log.usage.segments = log.segments
 }
 
@@ -459,4 +392,92 @@ async function readUsage(log: Log): Promise<boolean> {
     usage.takeDeltas(root)
     usage.recount()
     return true
+}
+
+/** Pages a mount would read behind the last root. */
+export function tailPages(log: Log): number {
+    return log.since - 1 + log.tailBefore
+}
+
+/** How many segments there is room for in RAM. */
+export function segmentsMaxOf(log: Log): number {
+    return log.usage.counts.length >> 1
+}
+
+/** Writes the first root into segment 1 and the first anchor. The reserved segment and segment 1 are erased. */
+export async function formatLog(log: Log, arrayId: number): Promise<void> {
+    measure(log)
+    log.root.fillAt(0, pageBufferBytes, 0)
+    log.root.setAt(atTree, "u32", noPage)
+    log.root.setAt(atUsageStart, "u32", noPage)
+    // 1 is the root directory, 2 and 3 are lists of the store's own (directory.ts); 4 to 15 are kept for later ones
+    log.root.setAt(atNextObject, "u32", 16)
+    log.usage.clear()
+    log.usage.current = 1
+    log.usage.freeSegments = log.segments - 2
+    log.epoch = 0
+    log.serial = 1
+    log.segment = 1
+    log.next = 0
+    log.since = 0
+    log.erased = 0
+    log.rootPage = noPage
+    clearTail(log)
+    await log.commitRoot()
+    beginRing(log.anchors, arrayId)
+    await log.writeAnchor()
+}
+
+/** Reads the last root, dropping what was changed since in RAM. */
+export async function loadRoot(log: Log): Promise<boolean> {
+    if (!(await log.readPage(log.rootPage, log.root))) return false
+    if (log.root[atType] !== typeRoot) return false
+    log.usage.live = log.root.getAt(atLive, "u32")
+    log.usage.wearBase = log.root.getAt(atWearBase, "u32")
+    log.usage.current = log.segment
+    return await readUsage(log)
+}
+
+/** Becomes the array's controller: raises the epoch. Until then a mount has changed nothing. */
+export async function takeControl(log: Log): Promise<void> {
+    log.epoch = log.anchors.epoch + 1
+    log.isTailWhole = false
+    log.isRootWeak = log.weakRow === ((log.rootPage / log.array.rowPages) | 0)
+    log.anchors.checkSector()
+    await log.writeAnchor()
+}
+
+/** Whether the last usage pages lie in `segment`. */
+export function hasUsage(log: Log, segment: number): boolean {
+    const start = log.root.getAt(atUsageStart, "u32")
+    return start !== noPage && ((start / log.array.segmentPages) | 0) === segment
+}
+
+/** Writes the usage of all segments anew, in log segment; a root must follow. */
+export async function writeUsage(log: Log): Promise<void> {
+    const scratch = log.scratch
+    const count = usagePages(log)
+    await log.ensure(closingPages(log))
+    const old = log.root.getAt(atUsageStart, "u32")
+    log.account(log.segment * log.array.segmentPages, count)
+    if (old !== noPage) log.account(old, -count)
+    let start = noPage
+    for (let first = 0; first < log.segments; first += usagePerPage) {
+        scratch.fillAt(0, pageBufferBytes, 0)
+        log.usage.fillPage(scratch, first)
+        const page = await log.append(scratch, typeUsage, 0, 0, first)
+        if (start === noPage) start = page
+    }
+    log.root.setAt(atUsageStart, "u32", start)
+    log.usage.written()
+}
+
+/** Whether one more data page can be appended as things are: the tail short, room here, and `segments` left for others. */
+export function takesData(log: Log, tailMax: number, segments: number): boolean {
+    if (log.array.rowPages !== 1) leaveClosedRow(log)
+    if (log.next >= log.array.segmentPages) return false
+    if (log.since + log.tailBefore > tailMax) return false
+    if (log.between !== 0) return false
+    const usage = log.usage
+    return usage.freeSegments - usage.freed.length >= segments
 }

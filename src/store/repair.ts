@@ -15,7 +15,20 @@ import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import { noPosition, slotBlank, slotEmpty, slotFailed, slotMember, slotStale, lookAt, writeLabel } from "./label"
+import {
+    noPosition,
+    slotBlank,
+    slotEmpty,
+    slotFailed,
+    slotMember,
+    slotStale,
+    adopt,
+    idOf,
+    isOwn,
+    leaveOut,
+    lookAt,
+    writeLabel,
+} from "./label"
 import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
@@ -26,10 +39,13 @@ import { changeSegment, holdsNeeded, Log } from "./log"
 const rowsPerStep = 4
 const segmentsPerAnchor = 8
 const badPagesMax = 255
+/** An element may read wrong; one that always does is of no use. Together longer than a glitch of a line that nobody notices. */
+const readTries = 6
+const readTryMs = 20
 /** Rows a second of a scrub that nobody asked for. */
 const scrubRate = 100
-/** How often an array that lacks an element looks whether that one answers. */
-const returnsEveryMs = 2000
+/** How often it looks whether all elements are there. */
+const lookEveryMs = 2000
 export const flagForce = 1
 export const flagReplace = 2
 
@@ -62,8 +78,8 @@ export class Repair {
     dueMs: number
     next: number
     passes: number
-    /** When to look next for an element that answers again. */
-    returnsMs: number
+    /** When to look next whether all elements are there. */
+    lookMs: number
 
     constructor(volume: Volume, buffer: Buffer) {
         this.volume = volume
@@ -76,25 +92,23 @@ export class Repair {
         this.damaged = 0
         this.damagedBefore = 0
         this.passes = 0
-        this.returnsMs = 0
+        this.lookMs = 0
         this.rate = 0
         this.dueMs = 0
         this.next = 1
-        this.begin()
+        beginRepair(this)
     }
+}
 
-    /** After a mount: nothing is under way but what the anchor says. */
-    begin(): void {
-        this.segment = 0
-        this.row = 0
-        this.copied = 0
-        this.donor = -1
-        this.bad = 0
-        this.again = 0
-        this.retiring = 0
-    }
-
-    // --- looking
+/** After a mount: nothing is under way but what the anchor says. */
+export function beginRepair(repair: Repair): void {
+    repair.segment = 0
+    repair.row = 0
+    repair.copied = 0
+    repair.donor = -1
+    repair.bad = 0
+    repair.again = 0
+    repair.retiring = 0
 }
 
 function lookThrough(repair: Repair, segment: number): void {
@@ -216,16 +230,36 @@ async function retireStep(repair: Repair): Promise<boolean> {
     return true
 }
 
-/** An element that is silent, or has given its place to a blank one, has no label any more. */
-async function dropSilent(repair: Repair): Promise<void> {
+/**
+ * An element whose label does not say that it is this one is silent, or was exchanged: it is a member no more. One that reads wrong may stay, and
+ * all stay while a line has a glitch. Throws when none answers.
+ */
+async function dropStrangers(repair: Repair): Promise<void> {
     const array = repair.array
-    await array.settle()
-    for (let i = 0; i < array.elements; i++)
-        for (let tries = 2; tries && isWritten(array, array.slots[i]);) {
-            await array.bank.read(array.slots[i], 0, repair.buffer)
-            if (!pageIsBlank(repair.buffer)) break
-            if (--tries === 0) await dropElement(array, i)
+    const labels = repair.volume.labels
+    let lost = 0
+    let here = 0
+    for (let i = 0; i < array.elements; i++) {
+        const slot = array.slots[i]
+        for (let tries = readTries; isWritten(array, slot);) {
+            await lookAt(labels, slot)
+            if (labels.positions[slot] === i)
+                if (labels.generations[slot] === repair.log.anchors.generations[i])
+                    if (labels.states[slot] === slotMember)
+                        if (isOwn(labels, slot)) {
+                            here++
+                            break
+                        }
+            if (--tries === 0) {
+                lost |= 1 << i
+                break
+            }
+            await platform.sleep(readTryMs)
         }
+    }
+    if (here === 0) throw new Error("no element answers")
+    for (let i = 0; i < array.elements; i++) if (lost & (1 << i)) await dropElement(array, i)
+    await array.finish()
 }
 
 async function copyStep(repair: Repair): Promise<void> {
@@ -234,8 +268,9 @@ async function copyStep(repair: Repair): Promise<void> {
     // what breaks this step off leaves the segment to be copied anew
     let segment = repair.segment
     repair.segment = 0
+    await array.settle()
     // what was copied since the last step is believed only if all answer still
-    await dropSilent(repair)
+    await dropStrangers(repair)
     if (array.joining < 0) return
     if (segment)
         if (repair.row >= array.segmentRows) {
@@ -331,6 +366,7 @@ async function finishCopy(repair: Repair): Promise<void> {
     // after a rebuild all is looked through: the others may have read wrong
     else if (repair.rate === 0) {
         repair.rate = scrubRate
+        repair.next = 1
         repair.damagedBefore = repair.damaged
     }
 }
@@ -338,10 +374,13 @@ async function finishCopy(repair: Repair): Promise<void> {
 /** Elements may have come and gone since the mount. */
 async function lookAtSlots(repair: Repair): Promise<void> {
     const array = repair.array
-    await dropSilent(repair)
+    const labels = repair.volume.labels
+    await array.settle()
     await array.bank.identify(slotsMax)
+    for (let slot = 0; slot < slotsMax; slot++) if (!isWritten(array, slot)) await lookAt(labels, slot)
+    // before what it may find: else, the only one left being silent now, one that fell behind is taken for the array
+    await leaveOut(labels, repair.log.epoch)
     await array.finish()
-    for (let slot = 0; slot < slotsMax; slot++) if (!isWritten(array, slot)) await lookAt(repair.volume.labels, slot)
 }
 
 /** The position's own slot, or the next whose element may be overwritten. */
@@ -358,7 +397,7 @@ function mayTake(repair: Repair, slot: number): boolean {
     const labels = repair.volume.labels
     if (isWritten(repair.array, slot)) return false
     const state = labels.states[slot]
-    return state === slotBlank || ((state === slotStale || state === slotMember) && labels.isOwn(slot))
+    return state === slotBlank || ((state === slotStale || state === slotMember) && isOwn(labels, slot))
 }
 
 function judge(repair: Repair, slot: number, flags: number, isSame: boolean): number {
@@ -384,7 +423,7 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
         log.left = 0
     }
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
-    if (repair.segment === 0) return await leaveOutReturned(repair, nowMs)
+    if (repair.segment === 0) return await lookAround(repair, nowMs)
     if (repair.rate) {
         if (nowMs < repair.dueMs) return false
         repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate
@@ -393,20 +432,23 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
     return true
 }
 
-/** An element that fell behind and answers again is marked, or it would be believed when it is the only one some day. */
-async function leaveOutReturned(repair: Repair, nowMs: number): Promise<boolean> {
-    if (nowMs < repair.returnsMs) return false
-    repair.returnsMs = nowMs + returnsEveryMs
-    if (!deadIn(repair.array)) {
-        await dropSilent(repair)
-        return false
+/**
+ * One that is not the array's any more is noticed without a write; and one that fell behind and answers again is marked, or it would be
+ * believed when it is the only one some day.
+ */
+async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
+    if (nowMs < repair.lookMs) return false
+    if (!deadIn(repair.array)) await dropStrangers(repair)
+    else {
+        // what a rebuild refused is shown as such until someone asks for another
+        const states = repair.volume.labels.states
+        for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
+        await lookAtSlots(repair)
     }
-    // what a rebuild refused is shown as such until someone asks for another
-    const labels = repair.volume.labels
-    for (let slot = 0; slot < slotsMax; slot++) if (labels.states[slot] === slotFailed) return false
-    await lookAtSlots(repair)
-    await labels.leaveOut(repair.log.epoch)
-    return true
+    // one that stays busy takes seconds, which others want
+    const now = platform.now()
+    repair.lookMs = now + lookEveryMs + (now - nowMs) * 8
+    return false
 }
 
 /** Begins to look through all that the array holds. @param rowsPerSecond 0 ends it */
@@ -438,6 +480,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     const log = repair.log
     if (array.joining >= 0) return busy
     await lookAtSlots(repair)
+    if (!deadIn(array)) await dropStrangers(repair)
     if (position === noPosition) {
         position = 0
         while (position < array.elements && array.members & (1 << position)) position++
@@ -468,7 +511,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
         if (s !== slot)
             if (labels.positions[s] === position)
                 if (labels.generations[s] === generation)
-                    if (labels.idOf(s) === labels.arrayId) {
+                    if (idOf(labels, s) === labels.arrayId) {
                         generation = (generation + 1) & 0xff
                         s = -1
                     }
@@ -482,12 +525,12 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     }
     if (donor >= 0) await dropElement(array, position)
     generations[position] = generation
-    labels.adopt(slot, position, generation)
+    adopt(labels, slot, position, generation)
     for (let s = 1; s < log.segments; s++) setAway(array, s, holdsNeeded(log, s))
     array.use(array.members, position)
     log.erased = 0
     log.anchors.sectorIsOpen = false
-    repair.begin()
+    beginRepair(repair)
     repair.donor = donor
     // its anchor makes it so; the segment entered is erased on the new element too
     await changeSegment(log)

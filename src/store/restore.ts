@@ -2,6 +2,7 @@
 //
 // Crash order: volume.ts, "mounting", steps 3 to 5.
 
+import { beginCleaner } from "./cleaner"
 import { platform } from "../platform"
 import { uploadList } from "./directory"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
@@ -11,7 +12,7 @@ import { uploadsMax, Volume } from "./volume"
 
 /** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
 export async function restore(volume: Volume): Promise<void> {
-    volume.cleaner.begin()
+    beginCleaner(volume.cleaner)
     volume.tree.load()
     await loadPins(volume.tree, volume.log)
     await findUploads(volume)

@@ -5,7 +5,7 @@
 
 import { readAt, readCopy } from "../array/array"
 import { pageIsBlank } from "../flash/blank"
-import { Log, clearTail, measure } from "./log"
+import { Log, clearTail, loadRoot, measure } from "./log"
 import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
 
@@ -80,7 +80,7 @@ export async function openLog(log: Log): Promise<boolean> {
     }
     log.serial = anchors.serial + log.next - anchors.start
     log.erased = 0
-    if (await log.loadRoot()) return true
+    if (await loadRoot(log)) return true
     // a mount found it weak and had not written it again, or said anything, when the element that had it went: the one before is the last
     if (!anchors.isRootWeak) return false
     if (root !== anchors.root) return false
@@ -96,7 +96,7 @@ export async function openLog(log: Log): Promise<boolean> {
         log.tailBefore += back
     }
     log.isTailWhole = false
-    return await log.loadRoot()
+    return await loadRoot(log)
 }
 
 /** Tells of each data page after the last root, in their order; of none from `weakRow` on. */

@@ -14,12 +14,12 @@
 import { ElementArray } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { Cleaner, wideSegmentPages } from "./cleaner"
+import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, rootDirectory, typeDirectory, typeFile } from "./directory"
-import { Labels } from "./label"
-import { Log } from "./log"
+import { Labels, adopt, chooseId, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
+import { Log, formatLog, segmentsMaxOf, tailPages, takeControl, takesData } from "./log"
 import { dropProperties } from "./properties"
-import { Repair } from "./repair"
+import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
 import { storeResult } from "./sessions"
 import { NodeCache } from "./node-cache"
@@ -123,7 +123,7 @@ export class Volume {
         const log = this.log
         const alive = await array.identify()
         if (alive === 0) return false
-        if (!(await labels.inspect())) return false
+        if (!(await inspectLabels(labels))) return false
         if (labels.arrayId === 0) if (!(await format(this, alive))) return false
         log.anchors.arrayId = labels.arrayId
         if (!(await log.anchors.findNewest())) return false
@@ -131,13 +131,13 @@ export class Volume {
         if (!array.isEnough()) return false
         if (!(await openLog(log))) return false
         await restore(this)
-        await log.takeControl()
+        await takeControl(log)
         array.onLoss = async () => {
             await log.writeAnchor()
         }
-        await labels.write(log.anchors.generations, log.epoch)
-        await labels.leaveOut(log.epoch)
-        this.repair.begin()
+        await writeLabels(labels, log.anchors.generations, log.epoch)
+        await leaveOut(labels, log.epoch)
+        beginRepair(this.repair)
         // a root that may still be lost is not built on
         if (!log.isRootWeak) if (this.onControl) this.onControl()
         await secure(this)
@@ -207,9 +207,9 @@ export class Volume {
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
         const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
-        if (log.takesData(tailMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
+        if (takesData(log, tailMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
         if (!(await makeSpace(this))) return false
-        if (log.tailPages() >= tailMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
+        if (tailPages(log) >= tailMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
         if (log.room() === 0) {
             await log.ensure(1)
             if (log.between !== 0) await this.commit()
@@ -237,10 +237,10 @@ export class Volume {
     /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
     async empty(segment: number): Promise<boolean> {
         if (this.hasRuns()) await this.commit()
-        if (!this.cleaner.isBusy()) this.cleaner.refresh(segment)
+        if (!this.cleaner.victim) this.cleaner.refresh(segment)
         const moved = await this.cleaner.step()
         await this.commit()
-        return moved && this.cleaner.stuck !== segment
+        return moved && !isStuck(this.cleaner, segment)
     }
 
     // --- uploads
@@ -295,17 +295,17 @@ async function takeMembers(volume: Volume): Promise<boolean> {
     const array = volume.array
     const labels = volume.labels
     const anchors = volume.log.anchors
-    let positions = labels.settleOn(anchors.generations)
+    let positions = settleOn(labels, anchors.generations)
     let adopted = false
     for (let slot = 0; slot < array.elements; slot++) {
         const bit = 1 << slot
         if (!(array.bank.alive & bit)) continue
-        if (labels.isOwn(slot)) continue
+        if (isOwn(labels, slot)) continue
         if (positions & bit) continue
         if (!(anchors.members & bit)) continue
-        if (labels.idOf(slot) !== 0) continue
+        if (idOf(labels, slot) !== 0) continue
         if (!(await anchors.isOn(slot))) continue
-        labels.adopt(slot, slot, anchors.generations[slot])
+        adopt(labels, slot, slot, anchors.generations[slot])
         positions |= bit
         adopted = true
     }
@@ -336,9 +336,9 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     if (alive !== (1 << elements) - 1) return false
     array.shape(elements, rows, volume.newSegmentRows)
     let segmentRows = volume.newSegmentRows
-    while (rows > segmentRows * log.segmentsMax()) segmentRows *= 2
+    while (rows > segmentRows * segmentsMaxOf(log)) segmentRows *= 2
     while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
-    if (rows > segmentRows * log.segmentsMax()) rows = segmentRows * log.segmentsMax()
+    if (rows > segmentRows * segmentsMaxOf(log)) rows = segmentRows * segmentsMaxOf(log)
     if (segmentRows < segmentRowsMin) return false
     if (rows < segmentRows * segmentsMin) return false
     array.shape(elements, rows, segmentRows)
@@ -354,14 +354,14 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     await array.eraseSegment(0)
     await array.eraseSegment(1)
     await array.settle()
-    await log.format(volume.labels.choose())
+    await formatLog(log, chooseId(volume.labels))
     volume.tree.load()
     volume.directory.setInode(typeDirectory, 0, 0, 0, 1, rootDirectory)
     await volume.directory.store(rootDirectory)
     for (let i = 0; i < uploadsMax; i++) volume.uploads[i].object = 0
     await volume.commit()
-    for (let slot = 0; slot < elements; slot++) volume.labels.adopt(slot, slot, 0)
-    await volume.labels.write(log.anchors.generations, log.epoch)
+    for (let slot = 0; slot < elements; slot++) adopt(volume.labels, slot, slot, 0)
+    await writeLabels(volume.labels, log.anchors.generations, log.epoch)
     return true
 }
 
@@ -405,11 +405,11 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         if (log.usage.available() === 0) return false
         // what rests in it gives way, full as it may be, so that it takes its turn in the wear; after what is being emptied
         if (log.usage.cold)
-            if (!cleaner.isBusy() && log.usage.available() > keptSegments) {
+            if (!cleaner.victim && log.usage.available() > keptSegments) {
                 cleaner.refresh(log.usage.cold)
                 log.usage.cold = 0
             }
-        if (log.usage.available() >= cleanBelow) if (!cleaner.isBusy()) return false
+        if (log.usage.available() >= cleanBelow) if (!cleaner.victim) return false
         if (volume.hasRuns()) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
         if (!(await cleaner.step())) return false

@@ -111,7 +111,7 @@ describe("events", () => {
             json.events.map(({ node, kind }) => `${node} ${kind}`),
             ["b boot", "b role", "b epoch"],
         )
-        assert.equal((await bench.run("events", "c", "--timeout", "1")).exitCode, 5)
+        assert.equal((await bench.run("events", "c", "--timeout", "1")).exitCode, 3)
     })
 
     it("-f tells what happens, and ends at Ctrl-C with 130 and no word [R36]", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict"
 import { shapes, type ArrayShape } from "../support/store-geometries"
+import { tailPages } from "../../src/store/log"
 import { StoreBench } from "../support/store-bench"
 import { StoreLoad } from "../../tools/bench/store/load"
 import { findSpiNorPart } from "../../tools/sim/chips/spi-nor-parts"
@@ -58,8 +59,8 @@ async function longestTailCost(load: StoreLoad): Promise<MountCost & { tail: num
     let longest = 0
     while (load.uploaded(upload) < longUploadBytes) {
         await load.extend(upload, 236)
-        tails.push(log.tailPages())
-        longest = Math.max(longest, log.tailPages())
+        tails.push(tailPages(log))
+        longest = Math.max(longest, tailPages(log))
     }
     // once more from the start, as far as the longest tail
     load.bench.cutPowerNow()
@@ -70,7 +71,7 @@ async function longestTailCost(load: StoreLoad): Promise<MountCost & { tail: num
     const again = await load.beginUpload()
     for (let i = 0; i <= tails.indexOf(longest); i++) await load.extend(again, 236)
     await load.bench.volume.array.settle()
-    const tail = load.bench.volume.log.tailPages()
+    const tail = tailPages(load.bench.volume.log)
     const cost = await mountCost(load.bench)
     await load.abort(again)
     return { ...cost, tail }

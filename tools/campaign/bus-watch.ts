@@ -19,6 +19,8 @@ const sessionKind = 1
 const opMask = 0x7f
 const { commit, remove, rename, snapshotCreate, snapshotDelete } = requestOps
 const changingOps: readonly number[] = [commit, remove, rename, snapshotCreate, snapshotDelete]
+/** After a node's first beat: until then its partner may not have heard one. */
+const heardLateMs = 1_500
 /** docs/FORMAT.md: sessions a volume remembers; those that asked since may all have pushed one out. */
 const sessionsKept = 8
 
@@ -28,7 +30,9 @@ export class BusWatch {
     /** Nodes that took over, or that restarted. */
     readonly disturbed = new Set<number>()
     readonly faults: string[] = []
-    private readonly recorded = new Map<string, number>()
+    private readonly recorded = new Map<string, { number: number; atMs: number }>()
+    /** When each node was first heard after it had restarted, its memory gone. */
+    private readonly restartedMs = new Map<number, number>()
     private readonly beats = new Map<number, Beat>()
     /** Of each volume, as far as it was told on the wire. */
     private readonly epochs = new Map<number, number>()
@@ -108,8 +112,8 @@ export class BusWatch {
     }
 
     private notice(node: number, kind: number, data: Buffer, atMs: number): void {
-        if (kind === noticeKinds.beat) this.beat(node, data)
-        else if (kind === noticeKinds.recorded) this.noteRecorded(node, data)
+        if (kind === noticeKinds.beat) this.beat(node, data, atMs)
+        else if (kind === noticeKinds.recorded) this.noteRecorded(node, data, atMs)
         else if (kind === noticeKinds.reply) {
             this.reply(node, data, atMs)
             if (this.claims(data))
@@ -128,12 +132,13 @@ export class BusWatch {
             }
     }
 
-    private beat(node: number, data: Buffer): void {
+    private beat(node: number, data: Buffer, atMs: number): void {
         const beat = decodeNotice(noticeKinds.beat, data) as Beat
         this.noteEpoch(node, beat.ownEpoch, node)
         this.noteEpoch(partnerOf(node), beat.partnerEpoch, node)
         const before = this.beats.get(node)
         this.beats.set(node, beat)
+        if (before !== undefined && beat.uptimeMs < before.uptimeMs) this.restartedMs.set(node, atMs)
         const holds = (beat.flags & beatFlags.controlsPartner) !== 0
         const held = before !== undefined && (before.flags & beatFlags.controlsPartner) !== 0
         if (holds && !held) this.takeovers++
@@ -142,13 +147,22 @@ export class BusWatch {
         if (!holds && held && beat.uptimeMs >= before.uptimeMs) this.givebacks++
     }
 
-    private noteRecorded(node: number, data: Buffer): void {
+    /** Whether a node still has what it told as recorded then. */
+    private isKept(node: number, toldMs: number): boolean {
+        return toldMs >= (this.restartedMs.get(node) ?? 0)
+    }
+
+    private noteRecorded(node: number, data: Buffer, atMs: number): void {
         for (let i = 0, at = 8; i < data[5]; i++, at += 12) {
             const id =
                 data[at] === sessionKind
                     ? `s${data.readUInt32LE(at + 4)}`
                     : `u${data[at + 1]}.${data.readUInt16LE(at + 2)}`
-            this.recorded.set(`${node} ${id}`, data.readUInt32LE(at + 8))
+            // its eight marks give way to one another, and what one told before stays recorded
+            const key = `${node} ${id}`
+            const told = this.recorded.get(key)
+            const before = told && this.isKept(node, told.atMs) ? told.number : 0
+            this.recorded.set(key, { number: Math.max(data.readUInt32LE(at + 8), before), atMs })
         }
     }
 
@@ -160,7 +174,11 @@ export class BusWatch {
 
     private claim(node: number, flags: number, id: string, number: number, what: string, atMs: number): void {
         if (flags & unprotected) return
-        const held = this.recorded.get(`${partnerOf(node)} ${id}`) ?? 0
+        const partner = partnerOf(node)
+        const told = this.recorded.get(`${partner} ${id}`)
+        // who hears of the restart late may believe for a while what was told before
+        const isHeld = told && (this.isKept(partner, told.atMs) || atMs < this.restartedMs.get(partner)! + heardLateMs)
+        const held = isHeld ? told.number : 0
         if (held < number)
             this.faults.push(
                 `${atMs.toFixed(1)} ms: ${what} of node ${node} claims ${id} to ${number}, recorded ${held}`,

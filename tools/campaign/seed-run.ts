@@ -184,10 +184,10 @@ async function history(
     await stale
     const from = session.nowMs()
     const isWell =
-        (await recover(session, isBeyond, result)) &&
+        (await recover(session, plan, isBeyond, result)) &&
         (await scrubAfter(session, plan, result)) &&
         // reading all there is may have found an element that does not answer
-        (await recover(session, isBeyond, result))
+        (await recover(session, plan, isBeyond, result))
     result.healthyMs = session.nowMs() - from
     if (!isWell && isBeyond) {
         // what is broken may stay broken; what was answered counts all the same
@@ -262,7 +262,7 @@ function isHealthy(session: SimSession): boolean {
 }
 
 /** Does what an operator does: gives volumes back and has elements filled that are there again. */
-async function recover(session: SimSession, isBeyond: boolean, result: SeedResult): Promise<boolean> {
+async function recover(session: SimSession, plan: FaultPlan, isBeyond: boolean, result: SeedResult): Promise<boolean> {
     const { client } = session
     const end = session.nowMs() + healthyMsMax
     let isComplete = false
@@ -282,7 +282,8 @@ async function recover(session: SimSession, isBeyond: boolean, result: SeedResul
             await session.sleep(pollMs)
         }
         isComplete = true
-        for (const volume of session.client.volumes()) if (isComplete) isComplete = await makeComplete(session, volume)
+        for (const volume of session.client.volumes())
+            if (isComplete) isComplete = await makeComplete(session, volume, plan, result)
         if (session.nowMs() >= end + rebuildMsMax) {
             if (!isBeyond)
                 result.violations.push(
@@ -335,11 +336,20 @@ async function mendPinned(session: SimSession, plan: FaultPlan, result: SeedResu
 }
 
 /** One step of filling what is missing; true when nothing is. */
-async function makeComplete(session: SimSession, volume: number): Promise<boolean> {
+async function makeComplete(
+    session: SimSession,
+    volume: number,
+    plan: FaultPlan,
+    result: SeedResult,
+): Promise<boolean> {
     try {
         const figures = await session.client.array(volume)
         if (figures.joining !== undefined) return false
         if (figures.members.length === figures.elements) return true
+        if (!plan.arraysToRead.has(volume)) {
+            plan.arraysToRead.add(volume)
+            result.violations.push(`array ${volumeLetter(volume)} gave up an element, and nothing was wrong with it`)
+        }
         await fill(session, volume, figures)
     } catch (error) {
         if (!isError(error)) throw error

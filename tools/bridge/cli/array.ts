@@ -7,7 +7,7 @@ import { volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
 import { parseVolume } from "./paths"
 import type { AddVerbs } from "./verb"
-import { watch } from "./watch-array"
+import { scrubThrough, watch } from "./watch-array"
 
 const positionMax = 5
 const slotMax = 31
@@ -175,13 +175,7 @@ async function readAllFirst(
         context.world.stderr.write("first all of the array is read, and repaired where need be\n")
     // one that runs would go on where it is
     if (before.scrub.running) await context.client.scrub(volume, 0, context.call)
-    await context.client.scrub(volume, scrubRateFirst, context.call)
-    const label = `scrub ${volumeLetter(volume)}`
-    const after = await watch(context, volume, label, "the scrub goes on; nothing was replaced", ({ scrub }) =>
-        scrub.running && scrub.passes === before.scrub.passes ? scrub.segment : undefined,
-    )
-    if (after.scrub.passes === before.scrub.passes)
-        throw new TwinfilerError("ioError", "the scrub was stopped before all was read; nothing was replaced")
+    await scrubThrough(context, volume, scrubRateFirst, "the scrub goes on; nothing was replaced")
     const { damagedSegments } = await context.client.statfs(volume, context.call)
     if (damagedSegments && !force)
         throw new TwinfilerError(

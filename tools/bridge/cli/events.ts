@@ -35,7 +35,8 @@ async function events(context: Context, command: Command): Promise<void> {
     // the host's clock counts from anywhere
     const epochMs = 1_000 * context.world.now() - clock.now()
     let waiting: Line[] = []
-    await context.settle()
+    if (only === undefined) await context.settle()
+    else await context.checkOnBus(only, "node")
     for (let isFirst = true; ; isFirst = false) {
         const begunMs = clock.now()
         for (const event of await heard(context, only, isFirst)) {

@@ -2,20 +2,19 @@
 import type { Command } from "commander"
 import { exitCodes, TwinfilerError } from "../error"
 import { readThrough, type ReadThrough } from "../client/read-through"
-import type { ArrayFigures } from "../protocol/array-figures"
 import { volumeLetter } from "../protocol/numbers"
 import { parseNumber, volumeOf } from "./array"
 import type { Context } from "./context"
 import { startProgress } from "./progress"
 import type { AddVerb } from "./verb"
-import { watch } from "./watch-array"
+import { scrubThrough } from "./watch-array"
 
 const rateDefault = 50
 const rateMax = 65_535
 const help = `
 A scrub knows pages, not files: a page that is good on no element may be one that a power cut broke off, and is not counted.
 --files reads every file of the volume and its snapshots after it, and names those that are lost.
-Exit codes: 0 done, 1 files are lost, 2 wrong usage, 130 stopped by Ctrl-C.`
+Exit codes: 0 done, 1 files are lost (named on standard output) or the scrub was broken off, as by a takeover, 2 wrong usage, 130 stopped by Ctrl-C.`
 
 interface ScrubOptions {
     rate?: number
@@ -44,27 +43,19 @@ async function scrub(context: Context, command: Command): Promise<void> {
     if (rate === 0) throw new TwinfilerError("usage", "scrub: --rate 0 reads nothing; --stop stops it")
     const volume = await volumeOf(context, command)
     const letter = volumeLetter(volume)
-    const before = await context.client.array(volume, context.call)
-    await context.client.scrub(volume, stop ? 0 : (rate ?? rateDefault), context.call)
-    let array: ArrayFigures | undefined
-    if (wait || files) {
-        array = await watch(context, volume, `scrub ${letter}`, "the scrub goes on", ({ scrub }) =>
-            scrub.running && scrub.passes === before.scrub.passes ? scrub.segment : undefined,
-        )
-        if (array.scrub.passes === before.scrub.passes)
-            throw new TwinfilerError("ioError", `volume ${letter}: the scrub was stopped before all was read`)
-    } else array = await context.client.array(volume, context.call)
-    const { badPages, repaired } = array.scrub
-    const badPagesFound = badPages - before.scrub.badPages
+    const goesOn = "the scrub goes on"
+    const through = wait || files ? await scrubThrough(context, volume, rate ?? rateDefault, goesOn) : undefined
+    if (!through) await context.client.scrub(volume, stop ? 0 : (rate ?? rateDefault), context.call)
+    const array = through?.array ?? (await context.client.array(volume, context.call))
     const read = files ? await readFiles(context, volume) : undefined
     if (read?.unreadable.length) context.exitCode = exitCodes.error
-    const paths = (list: ReadThrough["unreadable"]) => list.map(one => ({ ...one, path: `${letter}:/${one.path}` }))
+    const paths = (list: ReadThrough["unreadable"]) => list.map(one => ({ ...one, path: `:/${letter}/${one.path}` }))
     const lost = read && { filesRead: read.files, unreadable: paths(read.unreadable) }
-    context.show({ volume: letter, scrub: array.scrub, badPagesFound, ...lost }, () => {
+    context.show({ volume: letter, scrub: array.scrub, badPagesFound: through?.badPages, ...lost }, () => {
         if (context.options.quiet) return lost?.unreadable.map(({ path }) => path) ?? []
         if (stop) return [`scrub of ${letter} stopped`]
-        if (!wait && !files) return [`scrub of ${letter} runs; \`twinfiler array show ${letter}\` shows how far it is`]
-        const done = `all of ${letter} was read: ${badPagesFound} bad pages, ${repaired - before.scrub.repaired} segments repaired`
+        if (!through) return [`scrub of ${letter} runs; \`twinfiler array show ${letter}\` shows how far it is`]
+        const done = `all of ${letter} was read: ${through.badPages} bad pages, ${through.repaired} segments repaired`
         return lost ? [done, ...fileLines(lost.filesRead, lost.unreadable)] : [done]
     })
 }

@@ -38,3 +38,29 @@ export async function watch(
         progress?.stop()
     }
 }
+
+/**
+ * Has all of an array read once, and waits. Throws `ioError` when that was stopped, or broken off because the volume was mounted anew, as by a
+ * takeover: what the node that serves it now has counted is another scrub's.
+ */
+export async function scrubThrough(
+    context: Context,
+    volume: number,
+    rowsPerSecond: number,
+    goesOn: string,
+): Promise<{ badPages: number; repaired: number; array: ArrayFigures }> {
+    const { client, call } = context
+    const letter = volumeLetter(volume)
+    const { epoch } = await client.statfs(volume, call)
+    const { scrub: before } = await client.array(volume, call)
+    await client.scrub(volume, rowsPerSecond, call)
+    const array = await watch(context, volume, `scrub ${letter}`, goesOn, ({ scrub }) =>
+        scrub.running && scrub.passes === before.passes ? scrub.segment : undefined,
+    )
+    const failed = (why: string) => new TwinfilerError("ioError", `volume ${letter}: the scrub was ${why}`)
+    if ((await client.statfs(volume, call)).epoch !== epoch)
+        throw failed("broken off, as the volume was mounted anew (a takeover, or a fault): ask for it again")
+    if (array.scrub.passes === before.passes) throw failed("stopped before all was read")
+    const { badPages, repaired } = array.scrub
+    return { badPages: badPages - before.badPages, repaired: repaired - before.repaired, array }
+}

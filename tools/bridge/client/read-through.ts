@@ -42,7 +42,10 @@ export async function readThrough(
         }
     }
     const readFile = async (path: string) => {
-        for await (const piece of client.get(volume, path, call)) onBytes?.((result.bytes += piece.length))
+        for await (const piece of client.get(volume, path, call)) {
+            result.bytes += piece.length
+            onBytes?.(result.bytes)
+        }
         result.files++
     }
     const readDirectory = async (path: string): Promise<void> => {

@@ -52,8 +52,8 @@ export class SpiNor implements Element {
     private readonly faultRandom: Random
 
     private powered = false
-    /** An erase was acknowledged, or could be taken for done, and was not, by a fault. */
-    private hasDroppedErase = false
+    /** Sectors of which an erase was acknowledged, or could be taken for done, and was not, by a fault. */
+    private readonly droppedErases = new Set<number>()
     private selected = false
     private resetEnabled = false
     private asleep = false
@@ -224,7 +224,7 @@ export class SpiNor implements Element {
     renew(): void {
         this.cells.renew()
         Object.assign(this.faults, noFaults())
-        this.hasDroppedErase = false
+        this.droppedErases.clear()
     }
 
     private begin(code: number, hz: number): void {
@@ -323,7 +323,9 @@ export class SpiNor implements Element {
         if (this.ignored) {
             this.statistics.ignored[this.ignored]++
             // and who finds it ready later takes the erase for done
-            if (this.faults.staysBusy && eraseBytes(this.code, this.part.bytes)) this.hasDroppedErase = true
+            const erase = eraseBytes(this.code, this.part.bytes)
+            const address = this.address % this.part.bytes
+            if (this.faults.staysBusy && erase) this.noteErase(address - (address % erase.bytes), erase.bytes, true)
             return
         }
         const isProgram = this.code === opcode.program || this.code === opcode.program4
@@ -400,8 +402,15 @@ export class SpiNor implements Element {
             return this.ignoreSuspended("program while a program, or an erase of this place, is suspended", address)
         const over = this.cells.programmedAddress(write)
         // who takes a chip's word for its erase is not to blame
-        if (over >= 0 && !this.hasDroppedErase) this.report("program over programmed bits", over)
+        if (over >= 0 && !this.droppedErases.has(Math.floor(over / sectorBytes)))
+            this.report("program over programmed bits", over)
         this.start("program", address, write.data.length, write)
+    }
+
+    private noteErase(address: number, bytes: number, isDropped: boolean): void {
+        for (let sector = address / sectorBytes; sector < (address + bytes) / sectorBytes; sector++)
+            if (isDropped) this.droppedErases.add(sector)
+            else this.droppedErases.delete(sector)
     }
 
     /** More than a page sent: it wraps, and the later bytes stand over the earlier (Page Program). */
@@ -419,7 +428,7 @@ export class SpiNor implements Element {
         const { index, startNs, endNs } = planned
         planned.isDropped = this.faultRandom.chance(this.faults.dropsWrites)
         const verdict = this.config.onOperation?.({ index, kind, address, bytes, startNs, endNs })
-        if (!write && (verdict === "drop" || planned.isDropped)) this.hasDroppedErase = true
+        if (!write) this.noteErase(address, bytes, verdict === "drop" || planned.isDropped)
         if (verdict === "drop" || !this.powered) return
         const { statistics, cells } = this
         const sector = Math.floor(address / sectorBytes)

@@ -1,0 +1,144 @@
+// Elements that are not what the array takes them for: one that ignores what it is told, one that was exchanged while it served, one of another
+// array in a free slot; and pages that are lost on all.
+
+import assert from "node:assert/strict"
+import { deadIn } from "../../src/array/array"
+import { slotForeign } from "../../src/store/label"
+import { MemoryImage } from "../../tools/sim/chips/image-file"
+import { Random } from "../../tools/sim/random"
+import { change, fresh, part, readAll, remount, tidyStep } from "../support/array-work"
+import { smallPart, StoreBench } from "../support/store-bench"
+import { StoreHost } from "../support/store-host"
+
+const isFull = process.env.FULL === "1"
+const seeds = isFull ? 20 : 4
+const lookSteps = 120
+const pageBytes = 256
+const imageSector = 4096
+
+/** What an element of another array held. */
+async function foreignImage(elements: number, slot: number): Promise<MemoryImage> {
+    const { bench } = await fresh(elements, `foreign ${elements}`)
+    const bytes = bench.chips[slot].peek(0, part.bytes)
+    const image = new MemoryImage(part.bytes)
+    for (let i = 0; i < part.bytes / imageSector; i++)
+        image.writable(i).set(bytes.subarray(i * imageSector, (i + 1) * imageSector))
+    return image
+}
+
+/** So often that every segment was erased and written again. */
+async function wear(host: StoreHost, random: Random, rounds: number): Promise<void> {
+    for (let i = 0; i < rounds; i++) await change(host, random, 1)
+}
+
+describe("store: elements that are not what they seem", function () {
+    this.timeout(600_000)
+
+    for (const [elements, slot] of [
+        [2, 0],
+        [2, 1],
+        [3, 0],
+        [4, 1],
+        [6, 3],
+    ])
+        it(`${elements} elements: one acknowledges erases and programs and does nothing: its old pages are not believed [R22] [R24]`, async () => {
+            for (let seed = 0; seed < seeds; seed++) {
+                const host = await fresh(elements, `deaf ${elements} ${seed}`)
+                const { bench } = host
+                const random = new Random(`deaf ${seed}`)
+                await wear(host, random, 60)
+                bench.chips[slot].faults.dropsWrites = 1
+                await wear(host, random, 60)
+                await readAll(host)
+                assert.equal(deadIn(bench.volume.array), 1 << slot)
+                bench.chips[slot].faults.dropsWrites = 0
+                assert.equal(await remount(host), true)
+                await readAll(host)
+                await wear(host, random, 10)
+                await readAll(host)
+            }
+        })
+
+    for (const elements of [2, 3, 4])
+        it(`${elements} elements: one gives its place to a used one of another array: left out, and not written to any more [R25] [R31]`, async () => {
+            const image = await foreignImage(elements, 1)
+            const host = await fresh(elements, `exchanged ${elements}`)
+            const { bench } = host
+            await wear(host, new Random("exchanged"), 20)
+            bench.insert(1, image)
+            for (let i = 0; i < lookSteps; i++) await tidyStep(bench)
+            assert.equal(deadIn(bench.volume.array), 2)
+            await readAll(host)
+            // one element of each of two mirrors: nobody can tell whose the cabinet is
+            if (elements === 2) {
+                assert.equal(await remount(host), false)
+                bench.silent = 2
+            }
+            assert.equal(await remount(host), true)
+            if (elements > 2) assert.equal(bench.volume.labels.states[1], slotForeign)
+            await readAll(host)
+        })
+
+    it("no element answers for a moment: none is given up, and all are there after it [R31] [R25]", async () => {
+        const host = await fresh(3, "glitch")
+        const { bench } = host
+        for (let i = 0; i < lookSteps; i++) await tidyStep(bench)
+        bench.silent = 7
+        let refused = 0
+        for (let i = 0; i < lookSteps && refused === 0; i++)
+            await tidyStep(bench).catch((error: Error) => {
+                assert.match(error.message, /no element answers/)
+                refused++
+            })
+        assert.equal(refused, 1)
+        bench.silent = 0
+        assert.equal(deadIn(bench.volume.array), 0)
+        assert.equal(await bench.mount(), true)
+        assert.equal(deadIn(bench.volume.array), 0)
+        await readAll(host)
+    })
+
+    for (const own of [2, 3, 4])
+        for (const of of [2, 3])
+            it(`an array of ${own}, and an element of a foreign array of ${of} in the next slot: the mount goes on, without it [R31]`, async () => {
+                const image = await foreignImage(of, 0)
+                const host = await fresh(own, `beside ${own} ${of}`)
+                host.bench.insert(own, image)
+                assert.equal(await remount(host), true)
+                assert.equal(deadIn(host.bench.volume.array), 0)
+                assert.equal(host.bench.volume.labels.states[own], slotForeign)
+                await readAll(host)
+            })
+
+    it("segments with pages that are good on no element: an idle node comes to rest [R27] [R28]", async () => {
+        const rows = 64
+        const bench = new StoreBench(smallPart(19), rows, "lost pages", 2)
+        assert.equal(await bench.mount(), true)
+        const host = new StoreHost(bench)
+        await host.hello()
+        const random = new Random("lost pages")
+        // files that stay, in segments whose other pages are soon given back
+        for (let i = 0; i < 6; i++) {
+            await host.put(`k${i}`, Buffer.from(random.bytes(400)), 1)
+            for (let n = 0; n < 8; n++) await host.put("t", Buffer.from(random.bytes(3_000)), 1)
+        }
+        for (let n = 0; n < 10; n++) await host.put("t", Buffer.from(random.bytes(3_000)), 1)
+        const { log, array } = bench.volume
+        const lost = new Set<number>()
+        for (const [path, { object }] of host.tree) {
+            if (!path.startsWith("k") || lost.size === 2) continue
+            const segment = Math.floor((await bench.volume.pageOf(object, 0)) / array.segmentPages)
+            if (segment !== log.segment && log.usage.of(segment) === 2) lost.add(segment)
+        }
+        assert.equal(lost.size, 2)
+        for (const segment of lost)
+            for (const chip of bench.chips)
+                for (let row = segment * rows; row < (segment + 1) * rows; row++)
+                    chip.corrupt(row * pageBytes + 100, Uint8Array.of(1))
+        for (let i = 0; i < 500; i++) if (await host.put(`big${i}`, Buffer.from(random.bytes(6_000)), 1)) break
+        for (let i = 0; i < 400; i++) await tidyStep(bench)
+        const commit = log.commitNumber()
+        for (let i = 0; i < 400; i++) await tidyStep(bench)
+        assert.equal(log.commitNumber(), commit)
+    })
+})

@@ -6,7 +6,7 @@
 // - What a cut breaks off goes on after the next mount from the last anchor, at most `segmentsPerAnchor` segments back.
 // - A segment is erased on one element only when all of it can be made from the others; else what is in use of it is moved.
 // - A segment that an element does not hold even when written again is emptied and retired.
-// - What is copied is read back before it counts. An element that does not hold what is written to it is not rebuilt onto: it has failed.
+// - What is copied is read back before it counts. An element that does not hold what is written to it is not rebuilt onto: it has failed. (A rebuild begins in rebuild.ts.)
 //
 // Crash orders: docs/FORMAT.md, "Rebuild" and "Repair".
 
@@ -15,30 +15,17 @@ import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import {
-    noPosition,
-    slotBlank,
-    slotEmpty,
-    slotFailed,
-    slotMember,
-    slotStale,
-    adopt,
-    idOf,
-    isOwn,
-    leaveOut,
-    lookAt,
-    writeLabel,
-} from "./label"
+import { slotFailed, slotMember, isOwn, leaveOut, lookAt } from "./label"
 import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
-import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
+import { noSpace, ok } from "./status"
 import { Volume } from "./volume"
 import { changeSegment, holdsNeeded, Log } from "./log"
 
 /** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
 const segmentsPerAnchor = 8
-const badPagesMax = 255
+export const badPagesMax = 255
 /** An element may read wrong; one that always does is of no use. Together longer than a glitch of a line that nobody notices. */
 const readTries = 6
 const readTryMs = 20
@@ -46,8 +33,6 @@ const readTryMs = 20
 const scrubRate = 100
 /** How often it looks whether all elements are there. */
 const lookEveryMs = 2000
-export const flagForce = 1
-export const flagReplace = 2
 
 export class Repair {
     volume: Volume
@@ -234,7 +219,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
  * An element whose label does not say that it is this one is silent, or was exchanged: it is a member no more. One that reads wrong may stay, and
  * all stay while a line has a glitch. Throws when none answers.
  */
-async function dropStrangers(repair: Repair): Promise<void> {
+export async function dropStrangers(repair: Repair): Promise<void> {
     const array = repair.array
     const labels = repair.volume.labels
     let lost = 0
@@ -341,7 +326,7 @@ async function copyRow(repair: Repair, row: number): Promise<void> {
 }
 
 /** An element that does not hold what is written to it: no more is asked of it. */
-function refuse(repair: Repair, slot: number): void {
+export function refuse(repair: Repair, slot: number): void {
     repair.badPages[slot] = badPagesMax
     repair.volume.labels.states[slot] = slotFailed
     repair.array.bank.alive &= ~(1 << slot)
@@ -372,7 +357,7 @@ async function finishCopy(repair: Repair): Promise<void> {
 }
 
 /** Elements may have come and gone since the mount. */
-async function lookAtSlots(repair: Repair): Promise<void> {
+export async function lookAtSlots(repair: Repair): Promise<void> {
     const array = repair.array
     const labels = repair.volume.labels
     await array.settle()
@@ -381,33 +366,6 @@ async function lookAtSlots(repair: Repair): Promise<void> {
     // before what it may find: else, the only one left being silent now, one that fell behind is taken for the array
     await leaveOut(labels, repair.log.epoch)
     await array.finish()
-}
-
-/** The position's own slot, or the next whose element may be overwritten. */
-function chooseSlot(repair: Repair, position: number): number {
-    for (let i = 0; i < slotsMax; i++) {
-        const slot = (position + i) % slotsMax
-        if (repair.badPages[slot] < badPagesMax) if (mayTake(repair, slot)) return slot
-    }
-    return -1
-}
-
-/** Whether an element may be overwritten without being asked twice: it is blank, or one of this array that fell behind. */
-function mayTake(repair: Repair, slot: number): boolean {
-    const labels = repair.volume.labels
-    if (isWritten(repair.array, slot)) return false
-    const state = labels.states[slot]
-    return state === slotBlank || ((state === slotStale || state === slotMember) && isOwn(labels, slot))
-}
-
-function judge(repair: Repair, slot: number, flags: number, isSame: boolean): number {
-    const array = repair.array
-    const state = repair.volume.labels.states[slot]
-    if (isWritten(array, slot)) if (!isSame) return badRequest
-    if (array.bank.pages[slot] === 0) return notFound
-    if (array.bank.pages[slot] < array.rows) return tooSmall
-    if (!isSame) if (!(flags & flagForce)) if (!mayTake(repair, slot)) return state === slotEmpty ? notFound : foreign
-    return ok
 }
 
 /** One bounded step, if there is anything to do now. @returns false when there is not */
@@ -467,72 +425,5 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
             repair.damagedBefore = repair.damaged
         }
     repair.rate = rowsPerSecond
-    return ok
-}
-
-/**
- * Begins to fill an element with what a position should hold.
- * @param position 0xff: the one that is missing; @param slot 0xff: one whose element may be overwritten
- */
-export async function rebuildElement(repair: Repair, position: number, slot: number, flags: number): Promise<number> {
-    const volume = repair.volume
-    const array = repair.array
-    const log = repair.log
-    if (array.joining >= 0) return busy
-    await lookAtSlots(repair)
-    if (!deadIn(array)) await dropStrangers(repair)
-    if (position === noPosition) {
-        position = 0
-        while (position < array.elements && array.members & (1 << position)) position++
-        if (position === array.elements) return exists
-    }
-    if (position >= array.elements) return badRequest
-    const isMember = (array.members & (1 << position)) !== 0
-    if (isMember) if (!(flags & flagReplace)) return exists
-    // nothing to make it from
-    if (deadIn(array) & ~(1 << position)) return vetoed
-    if (slot === noPosition) slot = chooseSlot(repair, position)
-    if (slot < 0) return notFound
-    if (slot >= slotsMax) return badRequest
-    const status = judge(repair, slot, flags, isMember && slot === array.slots[position])
-    if (status !== ok) return status
-    if (log.usage.available() === 0) return noSpace
-    await volume.commit()
-    let donor = -1
-    if (isMember)
-        if (slot === array.slots[position]) await dropElement(array, position)
-        else donor = array.slots[position]
-    repair.badPages[slot] = 0
-    const generations = log.anchors.generations
-    const labels = volume.labels
-    let generation = (generations[position] + 1) & 0xff
-    // a rebuild that was cut before its anchor has left a label: it must not pass for this one
-    for (let s = 0; s < slotsMax; s++)
-        if (s !== slot)
-            if (labels.positions[s] === position)
-                if (labels.generations[s] === generation)
-                    if (idOf(labels, s) === labels.arrayId) {
-                        generation = (generation + 1) & 0xff
-                        s = -1
-                    }
-    await array.bank.erase(1 << slot, 0, array.segmentRows)
-    await array.bank.settle(1 << slot)
-    await writeLabel(labels, slot, position, generation, 0, log.epoch)
-    await lookAt(labels, slot)
-    if (labels.positions[slot] !== position || labels.generations[slot] !== generation) {
-        refuse(repair, slot)
-        return ioError
-    }
-    if (donor >= 0) await dropElement(array, position)
-    generations[position] = generation
-    adopt(labels, slot, position, generation)
-    for (let s = 1; s < log.segments; s++) setAway(array, s, holdsNeeded(log, s))
-    array.use(array.members, position)
-    log.erased = 0
-    log.anchors.sectorIsOpen = false
-    beginRepair(repair)
-    repair.donor = donor
-    // its anchor makes it so; the segment entered is erased on the new element too
-    await changeSegment(log)
     return ok
 }

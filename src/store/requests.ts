@@ -42,7 +42,8 @@ import {
 import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes } from "./upload"
 import { keptSegments, Volume } from "./volume"
 import { takeObject } from "./log"
-import { scrubArray, rebuildElement } from "./repair"
+import { rebuildElement } from "./rebuild"
+import { scrubArray } from "./repair"
 
 export const opHello = 1
 export const opBye = 2

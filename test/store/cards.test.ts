@@ -2,7 +2,7 @@
 //
 // Promise held against them: one card may do what it likes, also to blocks that nobody wrote to; nothing acknowledged is lost.
 
-import { rebuildElement } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import type { SdBank } from "../../src/flash/sd"

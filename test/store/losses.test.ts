@@ -3,7 +3,8 @@
 //
 // Promise: with one element gone nothing acknowledged is lost; with two, what is read is right or refused.
 
-import { rebuildElement, repairStep } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
+import { repairStep } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"

@@ -6,7 +6,8 @@
 
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
-import { rebuildElement, repairStep } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
+import { repairStep } from "../../src/store/repair"
 import { checkArray, MemoryImage } from "../../tools/check"
 import { decodeArray, type SlotFigures } from "../../tools/bridge/protocol/array-figures"
 import { describeArray } from "../../src/store/array-figures"

@@ -9,7 +9,8 @@ import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { deadIn } from "../../src/array/array"
 import { Queries, statfs } from "../../src/store/queries"
-import { repairStep, scrubArray, rebuildElement } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
+import { repairStep, scrubArray } from "../../src/store/repair"
 
 const segmentRows = 48
 const part = smallPart(17)

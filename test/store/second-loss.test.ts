@@ -6,7 +6,8 @@
 
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
-import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
+import { repairStep, scrubArray } from "../../src/store/repair"
 import { Random } from "../../tools/sim/random"
 import {
     assertNoFaults,

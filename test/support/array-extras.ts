@@ -4,7 +4,8 @@
 // the store's fault.
 
 import { deadIn, isWritten } from "../../src/array/array"
-import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
+import { repairStep, scrubArray } from "../../src/store/repair"
 import assert from "node:assert/strict"
 import type { SpiNor } from "../../tools/sim/chips/spi-nor"
 import { Random } from "../../tools/sim/random"

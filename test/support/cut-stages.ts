@@ -1,6 +1,7 @@
 // What is done while the power is cut, stage after stage on the same array: each begins with the mount of what the one before left.
 
-import { rebuildElement, repairStep, scrubArray } from "../../src/store/repair"
+import { rebuildElement } from "../../src/store/rebuild"
+import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import type { ProblemCode } from "../../tools/check"

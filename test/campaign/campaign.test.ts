@@ -105,6 +105,9 @@ describe("campaign", function () {
         assert.deepEqual([outputVersion, counts.seeds, firstSeed, violations], [1, 4, 7, 0])
         assert.ok(counts.operations > 0 && counts.virtualHours > 0)
         assert.deepEqual(lastLine(other.stdout), counts)
+        const told = await command(["--seeds", "1", "--from", "7", "--json", "--verbose"])
+        assert.equal(lastLine(told.stdout).violations, 0)
+        assert.match(told.stderr, /twinfiler node 0/)
     })
 
     it("wrong usage ends with 2, and says what is wrong", async () => {

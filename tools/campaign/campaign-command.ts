@@ -66,6 +66,7 @@ export function campaignCommand(): Command {
 
 async function campaign(flags: Flags): Promise<number> {
     const say = (text: string) => process.stderr.write(`${text}\n`)
+    const print = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`)
     const { seeds, from, faults, pairs, beyond } = flags
     if (from + seeds - 1 > seedMax) {
         say(`error: the last seed is ${seedMax}, so ${seeds} seeds begin at ${seedMax - seeds + 1} at the latest`)
@@ -74,6 +75,9 @@ async function campaign(flags: Flags): Promise<number> {
     if (flags.verbose && seeds === 1) {
         const one = await runSeed(from, { faults, pairs, beyond, tell: say })
         say(textOf(one, flags))
+        const isWrong = one.violations.length > 0
+        const counts = { ...one, seeds, firstSeed: from, violations: Number(isWrong) }
+        if (flags.json) print(jsonOf({ ...counts, virtualHours: one.virtualMs / 3_600_000 }))
         return one.violations.length > 0 ? exitCodes.error : exitCodes.done
     }
     const stop = new AbortController()
@@ -94,13 +98,15 @@ async function campaign(flags: Flags): Promise<number> {
     } finally {
         process.off("SIGINT", interrupt)
     }
-    if (flags.json) process.stdout.write(`${JSON.stringify(jsonOf(result))}\n`)
+    if (flags.json) print(jsonOf(result))
     else process.stdout.write(`${result.seeds} seeds from ${from}: ${summary(result)}\n`)
     if (stop.signal.aborted) return exitCodes.interrupted
     return result.violations > 0 ? exitCodes.error : exitCodes.done
 }
 
-export function jsonOf(result: CampaignResult): Record<string, number> {
+type Counts = Omit<CampaignResult, "failed" | "wallMs">
+
+export function jsonOf(result: Counts): Record<string, number> {
     const { seeds, firstSeed, violations, operations, takeovers, givebacks } = result
     const virtualHours = Math.round(1_000 * result.virtualHours) / 1_000
     return { outputVersion, seeds, firstSeed, violations, operations, takeovers, givebacks, virtualHours }

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
-import { roles } from "../../tools/sim/session"
+import { roles, SimSession, source } from "../../tools/sim/session"
 import { otherNode, showRow, usualMs, type Fault, type Shown } from "./line-row"
 import { underLoad } from "./under-load"
 
@@ -14,6 +14,10 @@ const soonMs = 1_000
 const givebackMs = 13_000
 /** Mended under a node that was off or in reset: it starts, waits for 10 s, and mounts. */
 const restartMs = 17_000
+/** A contact that opens about three times a second, for longer than a label takes to be read. */
+const contactUs = 5_000
+const contactEveryMs = 333
+const contacts = 60
 /** Detection, fence, mount and the client's own waits. */
 const lateMs = 4_000
 
@@ -165,6 +169,35 @@ describe("cabinet: line and bus faults, by the table", function () {
                 assert.ok(shown.healthyMs <= givebackMs, told)
                 assert.ok(shown.slowestMs < lateMs, told)
             }
+        })
+
+    for (const seed of [1, 2, 3])
+        it(`a bad contact of OWN while nothing is written, seed ${seed}: no element is given up for it [R31 R25]`, async () => {
+            const session = new SimSession({ seed, chip: "W25Q16JV" })
+            const { client, simulation } = session
+            await session.run(async () => {
+                await session.healthy()
+                await client.put(0, "f", source(new Random("contact").bytes(5_000)), { mtime: 1_700_000_000 })
+                await session.sleep(3_000)
+                let isOver = false
+                const asks = (async () => {
+                    while (!isOver) {
+                        await client.statfs(0)
+                        await session.sleep(100)
+                    }
+                })()
+                for (let i = 0; i < contacts; i++) {
+                    simulation.glitchLine("a", "OWN", contactUs)
+                    await session.sleep(contactEveryMs + i)
+                    await client.statfs(0)
+                }
+                isOver = true
+                await asks
+                await session.sleep(givebackMs)
+                for (const volume of [0, 1]) assert.deepEqual((await client.array(volume)).members, [0, 1])
+                await client.close()
+            })
+            await session.bus.close()
         })
 
     it("a second fault: OWN stuck high, and the node loses power: its volume is away until it is back, the other is served [R31]", async () => {

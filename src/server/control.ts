@@ -188,71 +188,22 @@ export class Control {
         else if (job === doReleasePartner) await release(this, this.node.other, evPartnerReleased)
         else if (job === doReleaseHome) await release(this, this.node.home, evHomeReleased)
     }
+}
 
-    /** After an exception in the middle of an operation: what is served is mounted anew. */
-    async recover(e: any): Promise<void> {
-        console.log("! " + e)
-        const node = this.node
-        const pair = node.pair
-        if (node.home.serving) {
-            if (!(await mount(this, node.home))) this.event(evHomeFailed, 0)
-            if (!pair.home) stop(this, node.home)
-        }
-        if (node.other.serving) {
-            if (!(await mount(this, node.other))) this.event(evPartnerFailed, 0)
-            if (pair.role !== takenOver) if (pair.role !== takingOver) stop(this, node.other)
-        }
-        node.outbox.beatDue = true
+/** After an exception in the middle of an operation: what is served is mounted anew. */
+export async function recover(control: Control, e: any): Promise<void> {
+    console.log("! " + e)
+    const node = control.node
+    const pair = node.pair
+    if (node.home.serving) {
+        if (!(await mount(control, node.home))) control.event(evHomeFailed, 0)
+        if (!pair.home) stop(control, node.home)
     }
-
-    // --- what someone asks for
-
-    /** A `control` frame. */
-    ask(frame: Buffer): void {
-        const pair = this.node.pair
-        const now = platform.now()
-        const asked = frame[4]
-        const flags = frame[5]
-        const tag = frame.getAt(6, "u16")
-        const mode = frame[8]
-        let verb = asked
-        if (asked === verbMode) {
-            verb = verbGiveback
-            if (mode === activeStandby) verb = verbTakeover
-            // 9 bytes
-            if (mode > activeStandby) verb = 0
-        }
-        if (verb !== verbTakeover)
-            if (verb !== verbGiveback) {
-                outcome(this, asked, flags & flagDryRun, tag, badRequest, 0)
-                return
-            }
-        const vetoes = verb === verbTakeover ? takeoverVetoes(pair, now) : givebackVetoes(pair, now)
-        if (flags & flagDryRun) {
-            outcome(this, asked, flagDryRun, tag, vetoes ? vetoed : ok, vetoes)
-            return
-        }
-        const isAlready = vetoes === 1 << vetoAlready
-        // asked again while it is under way, or after it was done
-        const isUnderWay = pair.role === (verb === verbTakeover ? takingOver : givingBack)
-        if (vetoes)
-            if (!isAlready)
-                if (!isUnderWay) {
-                    outcome(this, asked, 0, tag, vetoed, vetoes)
-                    return
-                }
-        if (asked === verbMode) this.event(evMode, mode)
-        if (isAlready) {
-            // a failover's takeover is one that was asked for from now on, and kept
-            if (asked === verbTakeover) pair.cause = causeAsked
-            outcome(this, asked, 0, tag, ok, 0)
-            return
-        }
-        this.askedVerb = verb
-        this.askedAs = asked
-        this.askedTag = tag
-        if (!isUnderWay) this.event(verb === verbTakeover ? evTakeover : evGiveback, flags & flagForce)
+    if (node.other.serving) {
+        if (!(await mount(control, node.other))) control.event(evPartnerFailed, 0)
+        if (pair.role !== takenOver) if (pair.role !== takingOver) stop(control, node.other)
     }
+    node.outbox.beatDue = true
 }
 
 function act(control: Control, action: number): void {
@@ -390,13 +341,65 @@ export function isServed(control: Control, volume: number): boolean {
     return hostedBy(control.node, volume).serving
 }
 
+/** A `control` frame. */
+export function askControl(control: Control, frame: Buffer): void {
+    const pair = control.node.pair
+    const now = platform.now()
+    const asked = frame[4]
+    const flags = frame[5]
+    const tag = frame.getAt(6, "u16")
+    const mode = frame[8]
+    let verb = asked
+    if (asked === verbMode) {
+        verb = verbGiveback
+        if (mode === activeStandby) verb = verbTakeover
+        // 9 bytes
+        if (mode > activeStandby) verb = 0
+    }
+    if (verb !== verbTakeover)
+        if (verb !== verbGiveback) {
+            outcome(control, asked, flags & flagDryRun, tag, badRequest, 0)
+            return
+        }
+    const vetoes = verb === verbTakeover ? takeoverVetoes(pair, now) : givebackVetoes(pair, now)
+    if (flags & flagDryRun) {
+        outcome(control, asked, flagDryRun, tag, vetoes ? vetoed : ok, vetoes)
+        return
+    }
+    const isAlready = vetoes === 1 << vetoAlready
+    // asked again while it is under way, or after it was done
+    const isUnderWay = pair.role === (verb === verbTakeover ? takingOver : givingBack)
+    if (vetoes)
+        if (!isAlready)
+            if (!isUnderWay) {
+                outcome(control, asked, 0, tag, vetoed, vetoes)
+                return
+            }
+    if (isAlready) {
+        if (asked === verbMode) control.event(evMode, mode)
+        // a failover's takeover is one that was asked for from now on, and kept
+        if (asked === verbTakeover) pair.cause = causeAsked
+        outcome(control, asked, 0, tag, ok, 0)
+        return
+    }
+    control.askedVerb = verb
+    control.askedAs = asked
+    control.askedTag = tag
+    if (!isUnderWay) control.event(verb === verbTakeover ? evTakeover : evGiveback, flags & flagForce)
+}
+
 /** Tells who asked, once the role has settled. */
 function tellOutcome(control: Control): void {
     const pair = control.node.pair
     if (control.askedVerb === 0) return
     if (pair.role === takingOver) return
     if (pair.role === givingBack) return
-    const done = control.askedVerb === verbTakeover ? pair.role === takenOver : pair.role === active
+    let done = pair.role === active
+    if (control.askedVerb === verbTakeover) {
+        done = pair.role === takenOver
+        // one that fails leaves the mode as it was
+        if (done) if (control.askedAs === verbMode) pair.mode = activeStandby
+    }
     outcome(control, control.askedAs, 0, control.askedTag, done ? ok : vetoed, done ? 0 : 1 << pair.failure)
     control.askedVerb = 0
 }

@@ -19,12 +19,6 @@ export class Recorded {
         this.next = 0
         this.last = 0
     }
-
-    /** 0 when nothing is recorded. */
-    get(kind: number, id: number): number {
-        const i = find(this, kind, id)
-        return i < 0 ? 0 : this.numbers[i]
-    }
 }
 
 /** The partner has lost its copies. */
@@ -42,6 +36,12 @@ export function setRecorded(recorded: Recorded, kind: number, id: number, number
         recorded.ids[i] = id
     }
     recorded.numbers[i] = number
+}
+
+/** @returns sequence or end offset; 0 = nothing is recorded */
+export function getRecorded(recorded: Recorded, kind: number, id: number): number {
+    const i = find(recorded, kind, id)
+    return i < 0 ? 0 : recorded.numbers[i]
 }
 
 function find(recorded: Recorded, kind: number, id: number): number {

@@ -9,6 +9,7 @@ import { uploadsMax } from "../store/volume"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
 import { storeFrame, commandStore } from "./memory"
+import { getRecorded } from "./copies"
 import { NodeServer, isProtected } from "./node"
 import { Outbox, noticeMemory } from "./outbox"
 import { copiedOf, putMark, uploadId } from "./telling"
@@ -23,7 +24,7 @@ export function lostFrame(outbox: Outbox, nowMs: number): Buffer {
         if (nowMs < reply.lostMs) continue
         const session = frame.getAt(8, "u32")
         const sequence = frame.getAt(12, "u32")
-        if (node.recorded.get(kindSession, session) >= sequence) continue
+        if (getRecorded(node.recorded, kindSession, session) >= sequence) continue
         const isFirst = reply.lostMs < reply.dueMs - lostMs - lostMs
         reply.lostMs = nowMs + lostMs
         // the command itself, as long as it is at hand; after that, that it is done

@@ -10,6 +10,7 @@ import { takingOver } from "../pair/role"
 import { platform, Signal } from "../platform"
 import { isRefusal } from "../store/status"
 import { sealFrame } from "./frame"
+import { getRecorded } from "./copies"
 import { NodeServer, isProtected } from "./node"
 import { lostFrame } from "./lost"
 import { beatFrame, flagUnprotected, progressFrame, recordedFrame, replyFlags } from "./telling"
@@ -221,7 +222,8 @@ function nextReply(outbox: Outbox, now: number): Buffer {
     for (let i = 0; i < outbox.replies.length; i++) {
         const frame = outbox.replies[i].frame
         const copied =
-            isRefusal(frame[6]) || node.recorded.get(kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
+            isRefusal(frame[6]) ||
+            getRecorded(node.recorded, kindSession, frame.getAt(8, "u32")) >= frame.getAt(12, "u32")
         if (!copied) if (isProtected(node)) if (now < outbox.replies[i].dueMs) continue
         frame[7] = replyFlags(node)
         if (!copied) {

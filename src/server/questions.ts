@@ -22,7 +22,7 @@ import {
 import { badRequest, ioError, noUpload, notController, ok } from "../store/status"
 import { takenBytes } from "../store/upload"
 import { firmwareVersion } from "../version"
-import { isServed } from "./control"
+import { isServed, recover } from "./control"
 import { tellElements } from "./elements"
 import { tellEvents } from "./events"
 import { sealFrame } from "./frame"
@@ -81,7 +81,7 @@ export async function query(worker: Worker, frame: Buffer, bytes: number): Promi
                 // snapshot is none of the volume's, which need not be mounted anew
                 if (node.nowMs >= worker.vainMs)
                     if (frame.getAt(atSnapshot, "u16") === 0) {
-                        await worker.control.recover(e)
+                        await recover(worker.control, e)
                         worker.vainMs = node.nowMs + retryMs
                         return
                     }

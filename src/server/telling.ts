@@ -8,6 +8,7 @@ import { uploadsMax } from "../store/volume"
 import { sealFrame } from "./frame"
 import { Hosted } from "./hosted"
 import { isBehind } from "./lost"
+import { getRecorded } from "./copies"
 import { NodeServer, isProtected } from "./node"
 import { deadIn } from "../array/array"
 
@@ -167,7 +168,7 @@ function acknowledged(node: NodeServer, hosted: Hosted, slot: number, nowMs: num
 
 /** How far the partner has recorded an upload. */
 export function copiedOf(node: NodeServer, hosted: Hosted, slot: number): number {
-    return node.recorded.get(kindUpload, uploadId(hosted, slot))
+    return getRecorded(node.recorded, kindUpload, uploadId(hosted, slot))
 }
 
 /** Of an upload in a mark: volume << 16 | handle. */

@@ -9,7 +9,7 @@ import { bodyBytes } from "../store/page"
 import { opCommit, opHello, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
 import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
-import { Control, isServed } from "./control"
+import { Control, askControl, isServed, recover } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
 import { Hosted, refusal, slotOf } from "./hosted"
 import { inboxSlots } from "./inbox"
@@ -86,7 +86,7 @@ export class Worker {
                         await tidy(this, this.node.other, this.node.nowMs, true)
                     }
             } catch (e) {
-                await this.control.recover(e)
+                await recover(this.control, e)
             }
             this.stepMs = never
             if (!worked) await this.node.workerSignal.wait()
@@ -222,7 +222,7 @@ async function dispatch(worker: Worker, command: number, frame: Buffer, bytes: n
     if (command === commandRequest) await request(worker, frame, bytes)
     else if (command === commandQuery) await query(worker, frame, bytes)
     else if (command === commandRead) read(worker, frame, bytes)
-    else if (command === commandControl) if (bytes >= 8) worker.control.ask(frame)
+    else if (command === commandControl) if (bytes >= 8) askControl(worker.control, frame)
 }
 
 async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promise<boolean> {
@@ -296,7 +296,7 @@ async function execute(worker: Worker, hosted: Hosted, frame: Buffer, bytes: num
     try {
         return await executeRequest(hosted.requests, frame, bytes)
     } catch (e) {
-        await worker.control.recover(e)
+        await recover(worker.control, e)
         // who serves it from here on answers when it is asked again
         return hosted.serving ? ioError : silent
     }

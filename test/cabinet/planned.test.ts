@@ -98,4 +98,41 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
             await bench.close()
         }
     })
+
+    it("an array that neither node can read: a dry run, a mode and a giveback tell so, and no mode changes; healed, all is possible [R10 R11 R15]", async () => {
+        const bench = new UpgradeBench({ seed: 5_620 })
+        const { session } = bench
+        const told = async (...args: string[]) => {
+            const { exitCode, out, err } = await bench.command(args)
+            return `${exitCode} ${out}${err}`
+        }
+        const silence = (silent: boolean) => {
+            for (const slot of [0, 1]) session.simulation.cabinet.element(`a:${slot}`).faults.silent = silent
+        }
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                silence(true)
+                session.simulation.boards.get("a")!.reset()
+                await session.until("a is degraded", () => session.roleOf(0) === roles.degraded)
+                await session.until("b has tried", () => session.roleOf(1) === roles.takingOver)
+                await session.until("b has given it up", () => session.roleOf(1) === roles.active)
+                const unread = /^1 twinfiler: .* b is not possible: the array cannot be read/
+                assert.match(await told("takeover", "b", "--dry-run"), unread)
+                assert.match(await told("takeover", "b"), unread)
+                assert.match(await told("mode", "b", "active-standby"), unread)
+                assert.match(
+                    await told("giveback", "b"),
+                    /^4 giveback by node b is done\n.*volume a is served by nobody/,
+                )
+                assert.doesNotMatch(await told("status"), /active-standby/)
+                silence(false)
+                await session.healthy()
+                assert.match(await told("takeover", "b", "--dry-run"), /^0 /)
+                assert.match(await told("giveback", "b"), /^0 /)
+            })
+        } finally {
+            await bench.close()
+        }
+    })
 })

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict"
 import "../support/device-buffer"
 import * as role from "../../src/pair/role"
-import { Control } from "../../src/server/control"
+import { Control, askControl, recover } from "../../src/server/control"
 import { NodeServer } from "../../src/server/node"
 import { Worker, tickWorker } from "../../src/server/worker"
-import { workerMsMax } from "../../src/config"
+import { letGoMsMax, workerMsMax } from "../../src/config"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
 import { kindUpload, recordCommand } from "../../src/pair/journal"
-import { setRecorded } from "../../src/server/copies"
+import { getRecorded, setRecorded } from "../../src/server/copies"
 
 const own = 1
 const hold = 2
@@ -106,7 +106,7 @@ describe("control: changes of role while the worker works", () => {
         tick(setup, 0)
         tick(setup, own)
         await control.work()
-        assert.equal(node.recorded.get(kindUpload, 7), 0)
+        assert.equal(getRecorded(node.recorded, kindUpload, 7), 0)
     })
 
     it("a worker that hangs in a step ends the program, one that works or waits does not [R9] [R32]", async () => {
@@ -250,7 +250,7 @@ describe("control: changes of role while the worker works", () => {
         pair.home = node.home.serving = true
         setup.levels.own = true
         node.home.volume.mount = async () => false
-        await setup.control.recover("test")
+        await recover(setup.control, "test")
         assert.equal(pair.role, role.degraded)
         assert.equal(setup.levels.own, false)
         assert.equal(node.home.serving, false)
@@ -262,7 +262,7 @@ describe("control: changes of role while the worker works", () => {
         const { node, pair } = setup
         node.home.volume.mount = async () => true
         node.other.volume.mount = async () => false
-        await setup.control.recover("test")
+        await recover(setup.control, "test")
         assert.equal(pair.role, role.active)
         assert.equal(setup.levels.hold, false)
         assert.equal(node.other.serving, false)
@@ -278,7 +278,7 @@ describe("control: changes of role while the worker works", () => {
             tick(setup, own)
             return true
         }
-        await setup.control.recover("test")
+        await recover(setup.control, "test")
         assert.equal(node.other.serving, false)
     })
 })
@@ -303,7 +303,7 @@ describe("control: what someone asks for", () => {
         for (const number of [0, 4, 7, 255]) {
             const { control, outcomes, pair } = controlling(role.takenOver)
             control.event(role.evPartner, role.waiting)
-            control.ask(verb(number))
+            askControl(control, verb(number))
             assert.deepEqual(outcomes, [[number, 0, badRequest, 0]])
             assert.equal(pair.role, role.takenOver)
         }
@@ -311,11 +311,11 @@ describe("control: what someone asks for", () => {
 
     it("a dry run says why not, or that it is possible, and changes nothing [R15]", () => {
         const { control, outcomes, pair } = controlling(role.active)
-        control.ask(verb(takeover, dryRun))
+        askControl(control, verb(takeover, dryRun))
         pair.partnerOwn = 1
         pair.heardBusMs = 0
-        control.ask(verb(takeover, dryRun))
-        control.ask(verb(giveback, dryRun))
+        askControl(control, verb(takeover, dryRun))
+        askControl(control, verb(giveback, dryRun))
         assert.deepEqual(outcomes, [
             [takeover, 1, 0, 0],
             [takeover, 1, vetoed, role.vetoBusSilent],
@@ -330,7 +330,7 @@ describe("control: what someone asks for", () => {
         pair.cause = role.causeLine
         control.event(role.evPartner, role.waiting)
         assert.ok(role.givebackDueMs(pair, clockMs) > 0)
-        control.ask(verb(takeover))
+        askControl(control, verb(takeover))
         assert.deepEqual(outcomes, [[takeover, 0, 0, 0]])
         assert.equal(role.givebackDueMs(pair, clockMs), -1)
     })
@@ -339,7 +339,7 @@ describe("control: what someone asks for", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true
         control.event(role.evPartner, role.waiting)
-        control.ask(verb(giveback))
+        askControl(control, verb(giveback))
         assert.deepEqual(outcomes, [])
         control.event(role.evHomeFailed, 0)
         assert.deepEqual(outcomes, [[giveback, 0, vetoed, role.vetoFault]])
@@ -351,18 +351,43 @@ describe("control: what someone asks for", () => {
         control.event(role.evPartner, role.waiting)
         const frame = verb(mode)
         frame[8] = role.activeStandby
-        control.ask(frame)
+        askControl(control, frame)
         assert.deepEqual(outcomes, [[mode, 0, 0, 0]])
         assert.equal(pair.mode, role.activeStandby)
         frame[8] = 2
-        control.ask(frame)
+        askControl(control, frame)
         assert.deepEqual(outcomes.slice(1), [[mode, 0, badRequest, 0]])
         frame[8] = role.activeActive
-        control.ask(frame)
+        askControl(control, frame)
         assert.equal(pair.mode, role.activeActive)
         assert.equal(pair.role, role.givingBack)
         control.event(role.evPartnerReleased, 0)
         assert.deepEqual(outcomes.slice(2), [[mode, 0, 0, 0]])
+    })
+
+    it("mode: a takeover that fails leaves the mode as it was, one that is done sets it [R10] [R11]", () => {
+        const setup = controlling(role.active)
+        const { control, outcomes, pair } = setup
+        pair.home = true
+        const frame = verb(mode)
+        frame[8] = role.activeStandby
+        const ask = () => {
+            control.event(role.evPartner, role.active)
+            askControl(control, frame)
+        }
+        tick(setup, own)
+        ask()
+        for (let n = 0; n * 60 < letGoMsMax; n++) {
+            control.event(role.evPartner, role.active)
+            tick(setup, own, 60)
+        }
+        assert.deepEqual([outcomes, pair.mode], [[[mode, 0, vetoed, role.vetoHeld]], role.activeActive])
+        ask()
+        control.event(role.evPartner, role.waiting)
+        for (let n = 0; n < 20; n++) tick(setup, 0)
+        assert.equal(pair.mode, role.activeActive)
+        control.event(role.evPartnerMounted, 0)
+        assert.deepEqual([outcomes[1], pair.mode], [[mode, 0, 0, 0], role.activeStandby])
     })
 
     it("a takeover whose fence does not work is told so, once [R15] [R31]", () => {
@@ -370,8 +395,8 @@ describe("control: what someone asks for", () => {
         const { control, outcomes, pair } = setup
         pair.home = true
         control.event(role.evPartner, role.active)
-        control.ask(verb(takeover, force))
-        control.ask(verb(takeover, force))
+        askControl(control, verb(takeover, force))
+        askControl(control, verb(takeover, force))
         for (let n = 0; n < 20; n++) tick(setup, own)
         assert.deepEqual(outcomes, [[takeover, 0, vetoed, role.vetoLines]])
     })

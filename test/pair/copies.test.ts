@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { kindSession, kindUpload } from "../../src/pair/journal"
-import { Recorded, clearRecorded, setRecorded } from "../../src/server/copies"
+import { Recorded, clearRecorded, getRecorded, setRecorded } from "../../src/server/copies"
 import { Random } from "../../tools/sim/random"
 
 describe("recorded: what the partner says it holds", () => {
@@ -28,7 +28,11 @@ describe("recorded: what the partner says it holds", () => {
             for (let k = 1; k <= 7; k++)
                 for (const of of [kindSession, kindUpload])
                     if (known.some(x => x.key === `${of}/${k}`) || known.length < 8)
-                        assert.equal(recorded.get(of, k), known.find(x => x.key === `${of}/${k}`)?.number ?? 0, `${n}`)
+                        assert.equal(
+                            getRecorded(recorded, of, k),
+                            known.find(x => x.key === `${of}/${k}`)?.number ?? 0,
+                            `${n}`,
+                        )
         }
     })
 })

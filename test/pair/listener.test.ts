@@ -5,6 +5,7 @@ import "../support/device-buffer"
 import { kindSession, kindUpload } from "../../src/pair/journal"
 import { active, booting, waiting } from "../../src/pair/role"
 import { Control } from "../../src/server/control"
+import { getRecorded } from "../../src/server/copies"
 import { Listener, hearCommand } from "../../src/server/listener"
 import { isProtected, NodeServer } from "../../src/server/node"
 import { Random } from "../../tools/sim/random"
@@ -106,9 +107,9 @@ describe("listener: the partner's notices", () => {
         listener.notice(codeOf(1, beat), beatOf(1, active, { uptimeMs: 60_000 }))
         listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 9, number: 4 }]))
         listener.notice(codeOf(1, beat), beatOf(1, active, { uptimeMs: 60_100 }))
-        assert.equal(node.recorded.get(kindSession, 9), 4)
+        assert.equal(getRecorded(node.recorded, kindSession, 9), 4)
         listener.notice(codeOf(1, beat), beatOf(1, waiting, { uptimeMs: 900 }))
-        assert.equal(node.recorded.get(kindSession, 9), 0)
+        assert.equal(getRecorded(node.recorded, kindSession, 9), 0)
     })
 
     it("a partner that was silent and is heard, but not by its beat: nothing counts as copied before that comes [R8] [R12]", () => {
@@ -123,7 +124,7 @@ describe("listener: the partner's notices", () => {
         assert.ok(!isProtected(node))
         listener.notice(codeOf(1, beat), beatOf(1, waiting, { flags: recording, uptimeMs: 900 }))
         assert.ok(isProtected(node))
-        assert.equal(node.recorded.get(kindSession, 9), 0)
+        assert.equal(getRecorded(node.recorded, kindSession, 9), 0)
     })
 
     it("one that died soon after its boot, and is heard again when it is up for longer than it was then, has lost its copies, too [R8] [R12]", () => {
@@ -132,7 +133,7 @@ describe("listener: the partner's notices", () => {
         listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindUpload, id: 20, number: 2_240 }]))
         node.nowMs += 1_500
         listener.notice(codeOf(1, beat), beatOf(1, waiting, { flags: recording, uptimeMs: 1_400 }))
-        assert.equal(node.recorded.get(kindUpload, 20), 0)
+        assert.equal(getRecorded(node.recorded, kindUpload, 20), 0)
     })
 
     it("one that was only not heard has its copies still, however late its beats come [R8]", () => {
@@ -145,7 +146,7 @@ describe("listener: the partner's notices", () => {
             uptimeMs += 600
             const frame = beatOf(1, active, { flags: recording, uptimeMs: uptimeMs - lateMs })
             listener.notice(codeOf(1, beat), frame)
-            assert.equal(node.recorded.get(kindUpload, 20), 2_240)
+            assert.equal(getRecorded(node.recorded, kindUpload, 20), 2_240)
         }
     })
 
@@ -157,15 +158,15 @@ describe("listener: the partner's notices", () => {
             { kind: kindUpload, id: 0x10007, number: 448 },
         ]
         listener.notice(codeOf(1, recorded), recordedOf(marks))
-        assert.equal(node.recorded.get(kindSession, 0xfffffff0), 3)
-        assert.equal(node.recorded.get(kindUpload, 0x10007), 448)
-        assert.equal(node.recorded.get(9, 1), 0)
+        assert.equal(getRecorded(node.recorded, kindSession, 0xfffffff0), 3)
+        assert.equal(getRecorded(node.recorded, kindUpload, 0x10007), 448)
+        assert.equal(getRecorded(node.recorded, 9, 1), 0)
     })
 
     it("recorded and progress with a count beyond the frame: only what is there is taken [R33]", () => {
         const { node, listener } = listening()
         listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 9, number: 4 }], 255))
-        assert.equal(node.recorded.get(kindSession, 9), 4)
+        assert.equal(getRecorded(node.recorded, kindSession, 9), 4)
         hearCommand(listener, 0x80, block(1, 7, 0, 100))
         listener.notice(codeOf(1, progress), progressOf(7, 100, 255))
         assert.equal(node.journal.held, 0)
@@ -218,7 +219,7 @@ describe("listener: the partner's notices", () => {
         assert.equal(node.badChecks, damaged)
         assert.equal(node.journal.held, 1)
         assert.equal(node.pair.partnerRole, -1)
-        assert.equal(node.recorded.get(kindSession, 9), 0)
+        assert.equal(getRecorded(node.recorded, kindSession, 9), 0)
     })
 
     it("frames of every length and of chance content, sealed or not, to anyone: nothing throws, no role changes [R33]", () => {
@@ -256,7 +257,7 @@ describe("listener: the partner's notices", () => {
             }
         assert.equal(node.journal.held, 1)
         assert.equal(node.pair.partnerRole, -1)
-        assert.equal(node.recorded.get(kindSession, 9), 0)
+        assert.equal(getRecorded(node.recorded, kindSession, 9), 0)
     })
 
     it("a partner of another protocol version lives, and nothing else is believed of it [R34 R33]", () => {
@@ -268,7 +269,7 @@ describe("listener: the partner's notices", () => {
         assert.equal(node.pair.partnerRole, -1, "no giveback to it")
         assert.equal(node.other.epoch, 0)
         listener.notice(codeOf(1, recorded), recordedOf([{ kind: kindSession, id: 5, number: 7 }]))
-        assert.equal(node.recorded.get(kindSession, 5), 0)
+        assert.equal(getRecorded(node.recorded, kindSession, 5), 0)
         hearCommand(listener, 0x81, request(1, 5, 1))
         assert.equal(node.journal.held, 0)
         // it was upgraded

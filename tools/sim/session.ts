@@ -10,7 +10,7 @@ import { Simulation, type SimulationOptions } from "./simulation"
 import { VirtualHost } from "./virtual-host"
 
 /** Roles as `beat` tells them; src/pair/role.ts. */
-export const roles = { waiting: 1, active: 2, takingOver: 3, takenOver: 4 } as const
+export const roles = { waiting: 1, active: 2, takingOver: 3, takenOver: 4, degraded: 6 } as const
 
 const healthyMsMax = 20_000
 const pollMs = 20

@@ -4,7 +4,7 @@ import { sleep } from "../bus/clock"
 import { exitCodes, TwinfilerError, isError } from "../error"
 import { TwinfilerClient } from "../client"
 import { findPower } from "../power"
-import { beatFlags, modeNames, volumeLetter, type ModeName } from "../protocol/numbers"
+import { beatFlags, modeNames, partnerOf, volumeLetter, type ModeName } from "../protocol/numbers"
 import { busUrl, outputVersion, type CommonOptions, type Context, type World } from "./context"
 import { diagnose, roleName, type NodeReport, type VolumeReport } from "./diagnosis"
 import { FactsReader, type NodeFacts } from "./node-facts"
@@ -14,6 +14,9 @@ import type { AddVerb } from "./verb"
 const figuresTimeoutMs = 1_500
 const watchMs = 1_000
 const powerCycleOffMs = 1_000
+/** From a giveback until its volume is served: more than the mount of a large array takes. */
+const mountMsMax = 3_000
+const pollMs = 50
 const shownHashDigits = 12
 
 export function addNodeVerbs(verb: AddVerb): void {
@@ -179,7 +182,22 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     const asked = context.client[verb](node, { ...context.call, dryRun, force })
     const result = await orReasons(context, { verb, node: text, dryRun: dryRun ?? false }, asked)
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
+    if (verb === "giveback" && !dryRun) await noteUnserved(context, partnerOf(node))
     context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
+}
+
+/** What was handed back is served only if its node can read its array: a word when it is not, after the time a mount takes. */
+async function noteUnserved(context: Context, volume: number): Promise<void> {
+    const { clock, signal } = context.world
+    const isServed = () => context.client.controllerOf(volume) !== undefined
+    let waitedMs = 0
+    do {
+        await sleep(clock, pollMs)
+        waitedMs += pollMs
+    } while (waitedMs < mountMsMax && !isServed() && !signal.aborted)
+    if (isServed()) return
+    context.note(`volume ${volumeLetter(volume)} is served by nobody: see \`twinfiler status\``)
+    context.exitCode = exitCodes.degraded
 }
 
 /** With `--json`, what stands in the way is the object; the error follows all the same. */

@@ -122,7 +122,8 @@ export async function control(
             subject,
             ...options,
             send: to => {
-                const isDone = ((to.beat.flags & beatFlags.controlsPartner) !== 0) === isTaking
+                const isServing = ((to.beat.flags & beatFlags.controlsPartner) !== 0) === isTaking
+                const isDone = isServing && (mode === undefined || to.beat.mode === mode)
                 // The outcome may be lost; the beats then show it. (Not at the first sending: `exchange` is not set yet.)
                 if (!dryRun && isDone && askedBefore) exchange.complete()
                 else {

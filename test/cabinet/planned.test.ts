@@ -135,4 +135,26 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
             await bench.close()
         }
     })
+
+    it("a takeover while a scrub is waited for: it is told as broken off, not as done; asked for again, it is done [R15] [R25]", async () => {
+        const bench = new UpgradeBench({ seed: 5_630 })
+        const { session } = bench
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                const scrubbed = bench.commandAt("one", ["scrub", "a", "--wait", "--rate", "100"])
+                await session.sleep(3_000)
+                assert.equal((await bench.command(["takeover", "b"])).exitCode, 0)
+                const { exitCode, err } = await scrubbed
+                assert.match(
+                    `${exitCode} ${err}`,
+                    /^1 twinfiler: volume a: the scrub was broken off, .*ask for it again/,
+                )
+                const again = await bench.command(["scrub", "a", "--wait", "--rate", "5000"])
+                assert.match(`${again.exitCode} ${again.out}`, /^0 all of a was read/)
+            })
+        } finally {
+            await bench.close()
+        }
+    })
 })

@@ -4,12 +4,13 @@ import assert from "node:assert/strict"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
 import { assertNoFaults, readAll, remount, repairAll, survivesAnyLoss, tidyStep } from "../support/array-work"
-import { PowerCut, smallPart, StoreBench } from "../support/store-bench"
+import { hasWork, PowerCut, smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
 import { StoreHost } from "../support/store-host"
 import { deadIn } from "../../src/array/array"
 import { Queries, statfs } from "../../src/store/queries"
 import { rebuildElement } from "../../src/store/rebuild"
+import { holdsNeeded } from "../../src/store/log"
 import { repairStep, scrubArray } from "../../src/store/repair"
 
 const segmentRows = 48
@@ -105,6 +106,38 @@ for (const elements of [2, 3, 4, 6])
                 await survivesAnyLoss(host)
             }
         })
+
+        if (elements < 4)
+            it("after a scrub that was stopped half way: the look that follows a rebuild begins with the first segment [R25] [R24]", async () => {
+                const host = await fresh(elements, "look after a rebuild")
+                const { bench } = host
+                for (let i = 0; i < elements * 4; i++)
+                    assert.equal(await host.put(`d/more${i}`, Buffer.alloc(3_000, i + 1)), ok)
+                const { repair, array, log } = bench.volume
+                const rest = async () => {
+                    for (let i = 0; i < 100 && hasWork(bench.volume); i++) await tidyStep(bench)
+                }
+                await rest()
+                const firstNeeded = Array.from({ length: log.segments }, (_, s) => s).find(
+                    s => s > 0 && holdsNeeded(log, s),
+                )!
+                assert.equal(await scrubArray(repair, 1000), ok)
+                for (let i = 0; i < 100 && repair.next <= firstNeeded; i++) await tidyStep(bench)
+                assert.ok(repair.rate > 0 && repair.next > firstNeeded, "it is in the middle")
+                assert.equal(await scrubArray(repair, 0), ok)
+                await rest()
+                assert.equal(await rebuildElement(repair, 1, array.slots[1], replaceFlag), ok)
+                for (let i = 0; i < 1_000 && array.joining >= 0; i++) await tidyStep(bench)
+                assert.equal(array.joining, -1)
+                // what was copied well goes bad at once
+                const pages = heldIn(bench, array.slots[1], firstNeeded)
+                assert.ok(pages.length > 0)
+                for (const page of pages) bench.chips[array.slots[1]].corrupt(page * 256 + 100, Uint8Array.of(1))
+                const found = repair.found
+                await repairAll(bench)
+                assert.ok(repair.found > found)
+                await survivesAnyLoss(host)
+            })
 
         if (elements < 6)
             it("a spare in another slot takes the place of a dead or a living element; elements may be swapped between slots [R25] [R31]", async () => {

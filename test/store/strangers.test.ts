@@ -141,4 +141,26 @@ describe("store: elements that are not what they seem", function () {
         for (let i = 0; i < 400; i++) await tidyStep(bench)
         assert.equal(log.commitNumber(), commit)
     })
+
+    it("one that stays busy is looked at now and then, and takes an eighth of the time at most [R25] [R27]", async () => {
+        const host = await fresh(2, "stays busy")
+        const { bench } = host
+        bench.chips[1].faults.staysBusy = true
+        await change(host, new Random("stays busy"), 1)
+        assert.equal(deadIn(bench.volume.array), 2)
+        const stepNs = 100e6
+        const fromNs = bench.nowNs
+        let looks = 0
+        let lookNs = 0
+        for (let i = 0; i < 1_000; i++) {
+            const beforeNs = bench.nowNs
+            await tidyStep(bench)
+            const tookNs = bench.nowNs - beforeNs - stepNs
+            if (tookNs < stepNs) continue
+            looks++
+            lookNs += tookNs
+        }
+        assert.ok(looks > 2, `${looks} looks`)
+        assert.ok(lookNs < (bench.nowNs - fromNs) / 8, `${lookNs / 1e6} of ${(bench.nowNs - fromNs) / 1e6} ms`)
+    })
 })

@@ -19,6 +19,11 @@ export interface ChangeOptions extends CallOptions {
     mtime: number
 }
 
+export interface OnlyOptions extends ChangeOptions {
+    /** Only while this object bears the name; else `replaced`. */
+    object?: number
+}
+
 export class Changes {
     constructor(
         private readonly tree: Tree,
@@ -72,13 +77,14 @@ export class Changes {
     }
 
     /** Removes a file or an empty directory. */
-    async remove(volume: number, path: string, options: ChangeOptions): Promise<void> {
+    async remove(volume: number, path: string, options: OnlyOptions): Promise<void> {
         const names = splitPath(path)
         const subject = showPath(volume, names)
         if (names.length === 0) throw new TwinfilerError("badRequest", `${subject}: a volume cannot be removed`)
         checkChangeable(subject, names)
         await this.untilFresh(async () => {
             const { directory, key, object } = await this.tree.lookup(volume, names, options)
+            checkObject(object, subject, options)
             const body = { op: "remove", directory, key, object, mtime: options.mtime } as const
             await this.run(volume, body, subject, options, async () => {
                 return (await this.tree.getattr(volume, object, options)) === undefined
@@ -91,7 +97,7 @@ export class Changes {
         volume: number,
         from: string,
         to: string,
-        options: ChangeOptions & { replace?: boolean },
+        options: OnlyOptions & { replace?: boolean },
     ): Promise<void> {
         const fromNames = splitPath(from)
         const toNames = splitPath(to)
@@ -104,6 +110,7 @@ export class Changes {
         if (isInside) throw new TwinfilerError("badRequest", `${subject}: a directory cannot be moved into itself`)
         await this.untilFresh(async () => {
             const { directory, key, object } = await this.tree.lookup(volume, fromNames, options)
+            checkObject(object, subject, options)
             const newDirectory = await this.parent(volume, toNames, options)
             const name = toNames[toNames.length - 1]
             const flags = options.replace ? replaceFlag : 0
@@ -174,4 +181,9 @@ export class Changes {
             }
         }
     }
+}
+
+function checkObject(object: number, subject: string, options: OnlyOptions): void {
+    if (options.object === undefined || options.object === object) return
+    throw new TwinfilerError("replaced", `${subject}: something else bears the name now`)
 }

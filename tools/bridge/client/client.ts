@@ -2,7 +2,7 @@
  * TwinfilerClient: files on the volumes of a cabinet, by path. It finds the nodes by their beats, sends each request to
  * the node that controls the volume, and sees it through power cuts and changes of control: requests become late, not
  * errors, and none runs twice. Volumes and nodes are numbers (0 is `a`), paths are names joined by `/` from the root of
- * the volume. Every method throws `TwinfilerError` and nothing else, except what a caller's own stream throws.
+ * the volume. Every method throws `TwinfilerError` and nothing else, except what a caller's own stream or guard throws.
  */
 import type { ServiceBus } from "../bus/jacdac-bus"
 import { sleep } from "../bus/clock"
@@ -12,7 +12,7 @@ import type { ArrayFigures, FoundElements } from "../protocol/array-figures"
 import { serviceFlags, type ModeName } from "../protocol/numbers"
 import type { ByteSource } from "./block-source"
 import { Arrays, type ElementsOptions, type RebuildOptions } from "./arrays"
-import { Changes, type ChangeOptions } from "./changes"
+import { Changes, type ChangeOptions, type OnlyOptions } from "./changes"
 import { download } from "./download"
 import { EventReader, type SeenEvent } from "./events"
 import { noNodeError } from "./exchange"
@@ -189,12 +189,12 @@ export class TwinfilerClient {
     }
 
     /** Removes a file or an empty directory; throws `notFound`, `notEmpty`. */
-    remove(volume: number, path: string, options: ChangeOptions): Promise<void> {
+    remove(volume: number, path: string, options: OnlyOptions): Promise<void> {
         return this.changes.remove(volume, path, options)
     }
 
     /** Within one volume; throws `exists` unless `replace` (a file, or an empty directory by a directory). */
-    rename(volume: number, from: string, to: string, options: ChangeOptions & { replace?: boolean }): Promise<void> {
+    rename(volume: number, from: string, to: string, options: OnlyOptions & { replace?: boolean }): Promise<void> {
         return this.changes.rename(volume, from, to, options)
     }
 

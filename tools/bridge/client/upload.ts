@@ -23,6 +23,8 @@ export interface PutOptions extends ChangeOptions {
     replace?: boolean
     /** Called with the bytes acknowledged so far; they may fall back to 0 when the upload is begun again. */
     onProgress?: (bytes: number) => void
+    /** Called with the commit when the volume has all bytes: runs it, or throws and leaves the name as it is. */
+    guard?: <T>(commit: () => Promise<T>) => Promise<T>
 }
 
 export interface PutResult {
@@ -93,7 +95,7 @@ export class Uploads {
         blocks: BlockSource,
         options: PutOptions,
     ): Promise<PutResult> {
-        const { timeoutMs, signal, onProgress, mtime } = options
+        const { timeoutMs, signal, onProgress, mtime, guard = commit => commit() } = options
         const subject = showPath(volume, names)
         const call = { timeoutMs, signal }
         // An upload begun twice is no harm: nobody else knows its number, and the volume drops it in time.
@@ -102,13 +104,15 @@ export class Uploads {
         try {
             const target = { volume, object: upload, subject }
             const size = await sendBlocks(this.link, target, blocks, { ...call, onProgress })
-            isCommitting = true
             const name = names[names.length - 1]
             const flags = options.replace === false ? 0 : replaceFlag
             const body = { op: "commit", upload, size, mtime, directory, flags, name } as const
-            const object = await this.changes.run(volume, body, subject, call, async () => {
-                if ((await this.tree.find(volume, names, call))?.object === upload) return true
-                return (await this.tree.uploadHeld(volume, upload, call)) === undefined ? undefined : false
+            const object = await guard(() => {
+                isCommitting = true
+                return this.changes.run(volume, body, subject, call, async () => {
+                    if ((await this.tree.find(volume, names, call))?.object === upload) return true
+                    return (await this.tree.uploadHeld(volume, upload, call)) === undefined ? undefined : false
+                })
             })
             return { object: object || upload, bytes: size }
         } catch (error) {

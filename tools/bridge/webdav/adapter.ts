@@ -9,9 +9,13 @@ import { isError } from "../error"
 import { asHttp, httpError } from "./errors"
 import { FileResource } from "./resource"
 import { namesOfUrl, type TreeView } from "./tree-view"
+import type { Turns } from "./turns"
 
 export class TwinfilerAdapter implements Adapter {
-    constructor(readonly view: TreeView) {}
+    constructor(
+        readonly view: TreeView,
+        readonly turns: Turns,
+    ) {}
 
     async getComplianceClasses(): Promise<string[]> {
         return [] // class 2 is locks

@@ -1,7 +1,7 @@
 /**
  * The properties of a file or directory. Live ones come from what is known already; only the quota asks the volume, and only when a client
  * names it. Dead ones are the volume's packed properties, asked for once and only of what has any. A PROPPATCH is one request: all of it
- * is stored, or nothing.
+ * is stored, or nothing; in its turn, since the volume takes all properties anew.
  */
 import type { Properties, User } from "nephele"
 import { FailedDependencyError, ForbiddenError, PropertyIsProtectedError, PropertyNotFoundError } from "nephele"
@@ -73,6 +73,12 @@ export class FileProperties implements Properties {
         if (!place)
             return instructions.map(([, name]) => [name, new ForbiddenError("The list of volumes has no properties.")])
         if (refused.length) return refused
+        return this.resource.terms.inTurn([place], () => this.store(instructions))
+    }
+
+    private async store(instructions: Instruction[]): Promise<[string, Error][]> {
+        this.asked = undefined
+        await asHttp(() => this.resource.lookAgain())
         const had = (await this.ask()).packed
         const packed: PackedProperties = { ...had }
         for (const [kind, name, value] of instructions)

@@ -5,7 +5,7 @@
 import type { Lock, Resource, User } from "nephele"
 import { ForbiddenError, MethodNotSupportedError, ResourceExistsError, ResourceTreeNotCompleteError } from "nephele"
 import { Readable } from "node:stream"
-import type { ObjectProperties, PackedProperties } from "../client"
+import { isInSnapshots, type ObjectProperties, type PackedProperties } from "../client"
 import { isError, TwinfilerError } from "../error"
 import type { Attributes } from "../protocol/answers"
 import { volumeLetter } from "../protocol/numbers"
@@ -13,15 +13,20 @@ import type { TwinfilerAdapter } from "./adapter"
 import { asHttp, httpError } from "./errors"
 import { mediaType } from "./media-types"
 import { FileProperties } from "./properties"
+import { Terms } from "./terms"
 import type { Place } from "./tree-view"
 
 export class FileResource implements Resource {
+    readonly terms: Terms
+
     constructor(
         readonly adapter: TwinfilerAdapter,
         readonly baseUrl: URL,
         readonly names: readonly string[],
         public attributes: Attributes,
-    ) {}
+    ) {
+        this.terms = new Terms(adapter.turns)
+    }
 
     async getLocks(): Promise<Lock[]> {
         return []
@@ -56,9 +61,15 @@ export class FileResource implements Resource {
     async setStream(input: Readable): Promise<void> {
         const place = this.changeable()
         if (this.attributes.type === "directory") throw new MethodNotSupportedError("A collection takes no content.")
-        await asHttp(async () => {
-            await this.client.put(place.volume, place.names.join("/"), whole(input), { mtime: this.now() })
-        })
+        try {
+            await this.client.put(place.volume, place.names.join("/"), whole(input), {
+                mtime: this.now(),
+                replace: this.terms.mayReplace,
+                guard: commit => this.terms.inTurn([place], commit),
+            })
+        } catch (error) {
+            throw this.terms.error(error)
+        }
         this.adapter.view.forget()
     }
 
@@ -77,9 +88,7 @@ export class FileResource implements Resource {
     }
 
     async delete(): Promise<void> {
-        const place = this.changeable()
-        await asHttp(() => this.client.remove(place.volume, place.names.join("/"), { mtime: this.now() }))
-        this.adapter.view.forget()
+        await this.remove(this.terms.recheck !== undefined)
     }
 
     async copy(destination: URL, baseUrl: URL, _user: User): Promise<void> {
@@ -88,14 +97,19 @@ export class FileResource implements Resource {
         if (!source) throw new ForbiddenError("The list of volumes cannot be copied.")
         const path = target.names.join("/")
         try {
-            if (this.attributes.type === "directory")
-                await this.client.mkdirs(target.volume, path, { mtime: this.now() })
-            else
+            if (this.attributes.type === "directory") {
+                if (this.terms.mayReplace) await this.client.mkdirs(target.volume, path, { mtime: this.now() })
+                else await this.client.mkdir(target.volume, path, { mtime: this.now() })
+            } else
                 await this.client.put(
                     target.volume,
                     path,
                     () => this.client.read(source.volume, this.attributes, { path: source.names.join("/") }),
-                    { mtime: this.now() },
+                    {
+                        mtime: this.now(),
+                        replace: this.terms.mayReplace,
+                        guard: commit => this.terms.inTurn([target], commit),
+                    },
                 )
             await this.client.copyProperties(
                 { volume: source.volume, entry: this.attributes, path: source.names.join("/") },
@@ -120,25 +134,35 @@ export class FileResource implements Resource {
         if (!place) throw new ForbiddenError("The list of volumes cannot be changed.")
         const path = place.names.join("/")
         await this.client.setPackedProperties(place.volume, path, properties, { mtime: this.now() })
-        this.adapter.view.forget()
         // its ETag changed, and what it says of its properties
-        this.attributes = await this.client.stat(place.volume, path)
+        await this.lookAgain()
     }
 
-    /** Of a file only, unless move.ts takes the whole directory at once. */
+    async lookAgain(): Promise<void> {
+        const place = this.place()
+        if (!place) return
+        this.adapter.view.forget()
+        this.attributes = await this.client.stat(place.volume, place.names.join("/"))
+    }
+
+    /** Between volumes of a file only; nephele takes a directory apart. */
     async move(destination: URL, baseUrl: URL, user: User): Promise<void> {
         const target = this.target(destination, baseUrl)
         const source = this.changeable()
         if (source.volume !== target.volume) {
-            // Copied whole, then removed; cut in between, both are there.
+            // Copied whole, then removed; cut in between, both are there. What was put meanwhile was not copied and stays.
             await this.copy(destination, baseUrl, user)
-            return this.delete()
+            return this.remove(true)
         }
+        const object = this.terms.recheck && this.attributes.object
         try {
-            await this.client.rename(source.volume, source.names.join("/"), target.names.join("/"), {
-                mtime: this.now(),
-                replace: true,
-            })
+            await this.terms.inTurn([source, target], () =>
+                this.client.rename(source.volume, source.names.join("/"), target.names.join("/"), {
+                    mtime: this.now(),
+                    replace: this.terms.mayReplace,
+                    object,
+                }),
+            )
         } catch (error) {
             throw this.treeError(error, target.names)
         }
@@ -216,15 +240,27 @@ export class FileResource implements Resource {
         return new FileResource(this.adapter, this.baseUrl, names, attributes)
     }
 
-    /** The place of something that may be changed: not the list of volumes, nor a volume itself. */
+    /** @param onlyThis not what has taken its place since it was looked up */
+    private async remove(onlyThis: boolean): Promise<void> {
+        const place = this.changeable()
+        const object = onlyThis ? this.attributes.object : undefined
+        const options = { mtime: this.now(), object }
+        try {
+            await this.terms.inTurn([place], () => this.client.remove(place.volume, place.names.join("/"), options))
+        } catch (error) {
+            throw this.terms.error(error)
+        }
+        this.adapter.view.forget()
+    }
+
+    /** The place of something that may be changed: not the list of volumes, nor a volume itself, nor in a snapshot. */
     private changeable(): NonNullable<Place> {
         return mustBeInside(() => this.place())
     }
 
-    /** Throws when this cannot go to `destination`, whatever is there. */
-    checkMovable(destination: URL): void {
+    /** Throws when this cannot be made, replaced or removed, whatever it is. */
+    checkChangeable(): void {
         this.changeable()
-        this.target(destination, this.baseUrl)
     }
 
     private target(destination: URL, baseUrl: URL): NonNullable<Place> {
@@ -240,7 +276,7 @@ export class FileResource implements Resource {
         const { found } = isError(error) ? error.details : { found: undefined }
         if (isError(error, "notDirectory") || (isError(error, "notFound") && Number(found) < target.length - 1))
             return new ResourceTreeNotCompleteError(error.message)
-        return httpError(error)
+        return this.terms.error(error)
     }
 }
 
@@ -253,6 +289,7 @@ function mustBeInside(find: () => Place): NonNullable<Place> {
         throw httpError(error)
     }
     if (!place || place.names.length === 0) throw new ForbiddenError("The list of volumes cannot be changed.")
+    if (isInSnapshots(place.names)) throw new ForbiddenError("Snapshots cannot be changed.")
     return place
 }
 

@@ -10,9 +10,13 @@ import type { AddressInfo } from "node:net"
 import type { TwinfilerClient } from "../client"
 import { TwinfilerError } from "../error"
 import { TwinfilerAdapter } from "./adapter"
+import { refuseBodies } from "./bodies"
+import { Conditions } from "./conditions"
 import { CopyAndMove } from "./move"
 import { refuseInSnapshots } from "./read-only"
+import { refuseOddPaths } from "./spelling"
 import { TreeView, type ViewOptions } from "./tree-view"
+import { Turns } from "./turns"
 
 export interface WebdavOptions extends ViewOptions {
     host: string
@@ -38,27 +42,20 @@ const everybody: Authenticator = {
 /** Throws `usage` when the port cannot be had. */
 export async function startWebdav(client: TwinfilerClient, options: WebdavOptions): Promise<WebdavServer> {
     await client.settle()
+    const turns = new Turns()
     const app = express()
     app.disable("x-powered-by")
-    app.use((request, response, next) => {
-        // nephele ends the process when a compressed body is damaged.
-        const encoding = request.get("Content-Encoding")
-        if (encoding !== undefined && encoding !== "identity") {
-            response.status(415).type("text/plain").send("Send the body uncompressed.\n")
-            return
-        }
-        next()
-    })
+    app.use(refuseOddPaths, refuseBodies)
     app.use(refuseInSnapshots(options.volume === undefined ? 1 : 0))
     app.use(
         nephele(
             {
                 adapter: async (_request, response) => {
                     const locals = response.locals as { twinfilerAdapter?: TwinfilerAdapter }
-                    return (locals.twinfilerAdapter ??= new TwinfilerAdapter(new TreeView(client, options)))
+                    return (locals.twinfilerAdapter ??= new TwinfilerAdapter(new TreeView(client, options), turns))
                 },
                 authenticator: everybody,
-                plugins: [new CopyAndMove()],
+                plugins: [new Conditions(), new CopyAndMove()],
             },
             { errorHandler },
         ),
@@ -92,7 +89,7 @@ async function errorHandler(
     }
     const { etag, lastModified } = (error ?? {}) as { etag?: string; lastModified?: Date }
     response.status(code)
-    if (etag) response.set({ ETag: etag })
+    if (etag) response.set({ ETag: JSON.stringify(etag) })
     if (lastModified) response.set({ "Last-Modified": lastModified.toUTCString() })
     if (code < 400) response.end()
     else response.type("text/plain").send(`${message}\n`)

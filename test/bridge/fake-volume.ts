@@ -188,7 +188,7 @@ export class FakeVolume {
                 if (this.child(directory, request.name)) return fail("exists")
                 const object = this.nextObject++
                 this.add(object, "directory", Buffer.alloc(0), request.mtime)
-                directory.entries.set(this.nextKey++, { name: request.name, object })
+                this.link(directory, request.name, object)
                 return { status: "ok", value: object }
             }
             case "commit": {
@@ -207,7 +207,7 @@ export class FakeVolume {
                     made.properties = existing.object.properties
                     made.attributes.flags = 4
                 }
-                directory.entries.set(this.nextKey++, { name: request.name, object: request.upload })
+                this.link(directory, request.name, request.upload)
                 return { status: "ok", value: request.upload }
             }
             case "rename": {
@@ -219,7 +219,8 @@ export class FakeVolume {
                 if (existing && !(request.flags & 1)) return fail("exists")
                 if (existing) this.drop(target, existing.key)
                 directory.entries.delete(request.key)
-                target.entries.set(this.nextKey++, { name: request.name, object: request.object })
+                directory.attributes.change++
+                this.link(target, request.name, request.object)
                 return { status: "ok", value: request.object }
             }
             case "remove": {
@@ -258,6 +259,12 @@ export class FakeVolume {
     private drop(directory: FakeObject, key: number): void {
         this.objects.delete(directory.entries.get(key)!.object)
         directory.entries.delete(key)
+        directory.attributes.change++
+    }
+
+    private link(directory: FakeObject, name: string, object: number): void {
+        directory.entries.set(this.nextKey++, { name, object })
+        directory.attributes.change++
     }
 
     private child(directory: FakeObject, name: string): { key: number; object: FakeObject } | undefined {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict"
 import { TwinfilerClient } from "../../tools/bridge/client"
 import { SimSession, source } from "../../tools/sim/session"
+import { UpgradeBench } from "./upgrade-bench"
 
 /** Both hosts' clients number their questions from here. */
 const firstTag = 1_000
@@ -50,5 +51,35 @@ describe("pair: two hosts", function () {
         })
         for (const { close } of [one, other]) await close()
         await session.bus.close()
+    })
+
+    it("one moves a directory to the other volume while the other stores into it: all of that is on one of the two [R18] [R22]", async () => {
+        const bench = new UpgradeBench({ seed: 83 })
+        const { session } = bench
+        const put = (name: string, text: string) =>
+            session.client.put(0, `d/${name}`, source(Buffer.from(text)), { mtime: 1, replace: true })
+        const read = async (volume: number, name: string) => String(await session.readAll(volume, `d/${name}`))
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                await session.client.mkdir(0, "d", { mtime: 1 })
+                for (const name of ["f", "g", "h"]) await put(name, name)
+                const moved = bench.commandAt("one", ["mv", ":/a/d", ":/b/", "--json"])
+                while (!(await session.client.find(1, "d/f"))) await session.sleep(5)
+                await Promise.all([put("late", "late"), put("f", "newer")])
+                const { exitCode, out, err } = await moved
+                assert.equal(exitCode, 1, err)
+                assert.deepEqual((JSON.parse(out) as { stayed: string[] }).stayed.sort(), [":/a/d/f", ":/a/d/late"])
+                assert.deepEqual([await read(0, "f"), await read(0, "late")], ["newer", "late"])
+                for (const name of ["f", "g", "h"]) assert.equal(await read(1, name), name)
+                assert.equal(await session.client.find(0, "d/g"), undefined)
+                const again = await bench.command(["mv", ":/a/d", ":/b/"])
+                assert.equal(again.exitCode, 0, again.err)
+                assert.deepEqual([await read(1, "f"), await read(1, "late")], ["newer", "late"])
+                assert.equal(await session.client.find(0, "d"), undefined)
+            })
+        } finally {
+            await bench.close()
+        }
     })
 })

@@ -13,7 +13,7 @@ export type HostCode =
     | "noNode" // the bus is there, but no node answers
     | "timeout" // a node controls the volume or should, but no answer came in time
     | "unknownOutcome" // a request may or may not have been executed
-    | "replaced" // the file was replaced or removed meanwhile
+    | "replaced" // the file was replaced or removed while it was read, or changed before it was to be removed
     | "readOnly" // it lies in a snapshot
     | "aborted" // the caller asked to stop
     | "closed" // the client was closed

@@ -1,13 +1,16 @@
 /** Verbs that change names: mkdir, mv, rm. */
 import type { Command } from "commander"
 import { checkChangeable, showPath } from "../client"
-import { TwinfilerError } from "../error"
+import { exitCodes, TwinfilerError } from "../error"
+import { CopiedRemoval } from "./copied-removal"
 import { noteDegraded, type Context } from "./context"
 import { parseRemote, type RemotePath } from "./paths"
 import { Transfers } from "./transfers"
 import type { AddVerb } from "./verb"
 
 const treeDepthMax = 256
+/** Of what is named in one message. */
+const shownMax = 5
 
 export function addChangeVerbs(verb: AddVerb): void {
     verb("mkdir", "make directories", command =>
@@ -50,29 +53,41 @@ async function mv(context: Context, command: Command): Promise<void> {
     if (isInto && found?.type !== "directory")
         throw new TwinfilerError("notDirectory", `${target.text}: is not a directory`)
     const moved: { from: string; to: string }[] = []
+    const stayed: string[] = []
     for (const path of paths) {
         if (path.names.length === 0) throw new TwinfilerError("usage", `${path.text}: a volume cannot be moved`)
         const names = isInto ? [...target.names, path.names[path.names.length - 1]] : target.names
-        await moveOne(context, path, { ...target, names, text: showPath(target.volume, names) }, clobber)
-        moved.push({ from: path.text, to: showPath(target.volume, names) })
+        const to = { ...target, names, text: showPath(target.volume, names) }
+        const left = await moveOne(context, path, to, clobber)
+        stayed.push(...left)
+        if (left.length === 0) moved.push({ from: path.text, to: to.text })
     }
-    finish(context, { moved })
+    if (stayed.length) context.exitCode = exitCodes.error
+    finish(context, { moved, stayed })
+    if (stayed.length === 0) return
+    const rest = stayed.length - shownMax
+    const names = stayed.slice(0, shownMax).join(", ") + (rest > 0 ? ` and ${rest} more (--json names all)` : "")
+    throw new TwinfilerError(
+        "replaced",
+        `changed at the source while it was moved, and left there: ${names}; all else is moved: move that again, or remove it`,
+    )
 }
 
-async function moveOne(context: Context, from: RemotePath, to: RemotePath, replace: boolean): Promise<void> {
+/** @returns what stays at the source, as it came or changed while it was copied */
+async function moveOne(context: Context, from: RemotePath, to: RemotePath, replace: boolean): Promise<string[]> {
     const isSame = from.volume === to.volume && from.names.join("/") === to.names.join("/")
     if (isSame) throw new TwinfilerError("usage", `${from.text} and ${to.text} are the same`)
-    if (from.volume === to.volume)
-        return context.client.rename(from.volume, from.names.join("/"), to.names.join("/"), {
-            ...context.change,
-            replace,
-        })
+    if (from.volume === to.volume) {
+        const options = { ...context.change, replace }
+        await context.client.rename(from.volume, from.names.join("/"), to.names.join("/"), options)
+        return []
+    }
     checkChangeable(from.text, from.names)
-    // Between volumes: copied whole, then removed; cut in between, both are there.
+    // Between volumes: copied whole, then what was copied is removed; cut in between, both are there.
     const transfers = new Transfers(context, { recursive: true, replace })
     await transfers.copyTo(from, { ...to, isDirectory: false })
     transfers.finish()
-    await removeTree(context, from)
+    return new CopiedRemoval(context, transfers.sources).run()
 }
 
 async function rm(context: Context, command: Command): Promise<void> {
@@ -94,14 +109,8 @@ async function rm(context: Context, command: Command): Promise<void> {
 }
 
 /** Removes from the leaves up: cut at any point, what is left is a whole tree. */
-async function removeTree(
-    context: Context,
-    path: RemotePath,
-    type: "file" | "directory" | undefined = undefined,
-    depth = 0,
-): Promise<void> {
+async function removeTree(context: Context, path: RemotePath, type: "file" | "directory", depth = 0): Promise<void> {
     const text = path.names.join("/")
-    type ??= (await context.client.stat(path.volume, text, context.call)).type
     if (type === "directory" && depth < treeDepthMax) {
         const entries = []
         for await (const entry of context.client.list(path.volume, text, context.call)) entries.push(entry)

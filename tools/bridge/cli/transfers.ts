@@ -1,15 +1,14 @@
-/**
- * Copies of files and trees between local disk, volumes and standard streams, streamed. A local file appears under its
- * name when it is whole, as a remote one does; cut in the middle, only a `.part` file can be left behind.
- */
+/** Copies of files and trees between local disk, volumes and standard streams, streamed. */
 import { createReadStream } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { showPath } from "../client"
 import type { FoundEntry } from "../protocol/answers"
-import { isError, TwinfilerError } from "../error"
+import { TwinfilerError } from "../error"
 import { checkName } from "../protocol/names"
 import type { Context } from "./context"
+import { throwLocal } from "./local-error"
+import { storeLocally } from "./local-target"
 import type { AnyPath, LocalPath, RemotePath } from "./paths"
 import { startProgress } from "./progress"
 
@@ -23,17 +22,22 @@ export interface TransferOptions {
     replace: boolean
 }
 
+export interface RemoteSource {
+    kind: "remote"
+    at: RemotePath
+    entry: FoundEntry
+}
 type Source =
-    | { kind: "remote"; at: RemotePath; entry: FoundEntry }
+    | RemoteSource
     | { kind: "local"; at: LocalPath; isDirectory: boolean; size: number | undefined; mtime: number }
     | { kind: "stream" }
 
 const treeDepthMax = 256
-/** Bytes collected before a local write: frames are small, disks like more. */
-const localChunkBytes = 65_536
 
 export class Transfers {
     readonly copied: Copied[] = []
+    /** What was read from volumes, as it was before it was read: each directory before what is in it. */
+    readonly sources: RemoteSource[] = []
 
     constructor(
         private readonly context: Context,
@@ -58,7 +62,7 @@ export class Transfers {
         if (isDirectory && target.kind === "stream")
             throw new TwinfilerError("usage", `${from.text}: a directory cannot go to standard output`)
         checkNotInside(from, target)
-        if (isDirectory) await this.copyTree(from, target, 0)
+        if (isDirectory) await this.copyTree(source, from, target, 0)
         else await this.copyFile(source, from, target)
     }
 
@@ -67,17 +71,16 @@ export class Transfers {
         if (this.copied.length === 0) this.context.note("nothing to copy")
     }
 
-    private async copyTree(from: AnyPath, target: AnyPath, depth: number): Promise<void> {
+    private async copyTree(source: Source, from: AnyPath, target: AnyPath, depth: number): Promise<void> {
         if (depth > treeDepthMax)
             throw new TwinfilerError("tooLarge", `${from.text}: deeper than ${treeDepthMax} directories`)
         const { client, change, call } = this.context
         if (target.kind === "remote") await client.mkdirs(target.volume, target.names.join("/"), change)
         else if (target.kind === "local") await fs.mkdir(target.path, { recursive: true })
+        if (source.kind === "remote") this.sources.push(source)
         if (from.kind === "remote") {
-            if (target.kind === "remote") {
-                const entry = await client.stat(from.volume, from.names.join("/"), call)
-                await this.copyProperties(from, entry, target)
-            }
+            if (source.kind === "remote" && target.kind === "remote")
+                await this.copyProperties(from, source.entry, target)
             const names: string[] = []
             for await (const { name } of client.list(from.volume, from.names.join("/"), call)) names.push(name)
             for (const name of names) await this.copyEntry(into(from, name), into(target, name), depth)
@@ -92,7 +95,7 @@ export class Transfers {
         if (
             source.kind === "remote" ? source.entry.type === "directory" : source.kind === "local" && source.isDirectory
         )
-            await this.copyTree(from, target, depth + 1)
+            await this.copyTree(source, from, target, depth + 1)
         else await this.copyFile(source, from, target)
     }
 
@@ -123,6 +126,7 @@ export class Transfers {
                     ? await this.put(source, target, at => progress.at(at))
                     : await this.get(source, target, at => progress.at(at))
             this.copied.push({ from: from.text, to: target.text, bytes })
+            if (source.kind === "remote") this.sources.push(source)
         } finally {
             progress.stop()
         }
@@ -168,7 +172,13 @@ export class Transfers {
             }
         }
         if (target.kind === "stream") await writeAll(this.context.world.stdout, counted())
-        else await this.writeLocal(counted(), target.path, source)
+        else
+            await storeLocally(target.path, counted(), {
+                replace: this.options.replace,
+                mtime: source.kind === "remote" ? source.entry.mtime : undefined,
+                clock: this.context.world.clock,
+                signal: this.context.world.signal,
+            })
         return bytes
     }
 
@@ -184,24 +194,6 @@ export class Transfers {
                 throwLocal(error, source.at.path)
             }
         }
-    }
-
-    private async writeLocal(pieces: AsyncIterable<Uint8Array>, file: string, source: Source): Promise<void> {
-        if (!this.options.replace && (await exists(file))) throw new TwinfilerError("exists", `${file}: exists already`)
-        const part = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.part`)
-        const handle = await fs.open(part, "w").catch(error => throwLocal(error, file))
-        let isWhole = false
-        try {
-            for await (const chunk of gather(pieces, localChunkBytes)) await handle.writeFile(chunk)
-            if (source.kind === "remote") await handle.utimes(source.entry.mtime, source.entry.mtime)
-            isWhole = true
-        } catch (error) {
-            throwLocal(error, file)
-        } finally {
-            await handle.close()
-            if (!isWhole) await fs.rm(part, { force: true })
-        }
-        await fs.rename(part, file).catch(error => throwLocal(error, file))
     }
 
     private async isDirectory(at: AnyPath): Promise<boolean> {
@@ -248,36 +240,7 @@ function checkNotInside(from: AnyPath, target: AnyPath): void {
     if (isInside) throw new TwinfilerError("usage", `${from.text} cannot be copied onto or into itself`)
 }
 
-async function* gather(pieces: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
-    let held: Uint8Array[] = []
-    let count = 0
-    for await (const piece of pieces) {
-        held.push(piece)
-        count += piece.length
-        if (count < bytes) continue
-        yield Buffer.concat(held)
-        held = []
-        count = 0
-    }
-    if (count) yield Buffer.concat(held)
-}
-
 export async function writeAll(to: NodeJS.WritableStream, pieces: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const piece of pieces)
         await new Promise<void>((resolve, reject) => to.write(piece, error => (error ? reject(error) : resolve())))
-}
-
-async function exists(file: string): Promise<boolean> {
-    return fs.access(file).then(
-        () => true,
-        () => false,
-    )
-}
-
-function throwLocal(error: unknown, file: string): never {
-    if (isError(error)) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === "ENOENT") throw new TwinfilerError("notFound", `${file}: no such file or directory`)
-    if (code === "ENOSPC") throw new TwinfilerError("noSpace", `${file}: the local disk is full`)
-    throw new TwinfilerError("ioError", `${file}: ${message}`)
 }

@@ -22,6 +22,8 @@ export interface ChangeOptions extends CallOptions {
 export interface OnlyOptions extends ChangeOptions {
     /** Only while this object bears the name; else `replaced`. */
     object?: number
+    /** And only while its change counter is this one. */
+    change?: number
 }
 
 export class Changes {
@@ -83,8 +85,9 @@ export class Changes {
         if (names.length === 0) throw new TwinfilerError("badRequest", `${subject}: a volume cannot be removed`)
         checkChangeable(subject, names)
         await this.untilFresh(async () => {
-            const { directory, key, object } = await this.tree.lookup(volume, names, options)
-            checkObject(object, subject, options)
+            const entry = await this.tree.lookup(volume, names, options)
+            checkOnly(entry, subject, options)
+            const { directory, key, object } = entry
             const body = { op: "remove", directory, key, object, mtime: options.mtime } as const
             await this.run(volume, body, subject, options, async () => {
                 return (await this.tree.getattr(volume, object, options)) === undefined
@@ -109,8 +112,9 @@ export class Changes {
         const isInside = toNames.length > fromNames.length && fromNames.every((name, index) => name === toNames[index])
         if (isInside) throw new TwinfilerError("badRequest", `${subject}: a directory cannot be moved into itself`)
         await this.untilFresh(async () => {
-            const { directory, key, object } = await this.tree.lookup(volume, fromNames, options)
-            checkObject(object, subject, options)
+            const entry = await this.tree.lookup(volume, fromNames, options)
+            checkOnly(entry, subject, options)
+            const { directory, key, object } = entry
             const newDirectory = await this.parent(volume, toNames, options)
             const name = toNames[toNames.length - 1]
             const flags = options.replace ? replaceFlag : 0
@@ -183,7 +187,12 @@ export class Changes {
     }
 }
 
-function checkObject(object: number, subject: string, options: OnlyOptions): void {
-    if (options.object === undefined || options.object === object) return
-    throw new TwinfilerError("replaced", `${subject}: something else bears the name now`)
+/**
+ * The node compares the object too, as it acts, and a file's bytes are those of its object for ever. What remains: properties or a time that are
+ * set between this look and the request go with it.
+ */
+function checkOnly({ object, change }: { object: number; change: number }, subject: string, only: OnlyOptions): void {
+    const isSo =
+        (only.object === undefined || only.object === object) && (only.change === undefined || only.change === change)
+    if (!isSo) throw new TwinfilerError("replaced", `${subject}: was changed or replaced by another client meanwhile`)
 }

@@ -188,7 +188,7 @@ export class TwinfilerClient {
         return this.changes.mkdirs(volume, path, options)
     }
 
-    /** Removes a file or an empty directory; throws `notFound`, `notEmpty`. */
+    /** Removes a file or an empty directory; throws `notFound`, `notEmpty`, and `replaced` when it is not the one that may go. */
     remove(volume: number, path: string, options: OnlyOptions): Promise<void> {
         return this.changes.remove(volume, path, options)
     }
@@ -310,6 +310,11 @@ export class TwinfilerClient {
 
     array(volume: number, options: CallOptions = {}): Promise<ArrayFigures> {
         return this.arrays.figures(volume, options)
+    }
+
+    /** The same after a look at all slots; `position` is one whose element is there. */
+    arrayOfNow(volume: number, position: number, options: CallOptions = {}): Promise<ArrayFigures> {
+        return this.arrays.figuresOfNow(volume, position, options)
     }
 
     /** What one node finds at its selects of an array, served or not, and reads there at another clock. */

@@ -125,11 +125,59 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
                     await told("giveback", "b"),
                     /^4 giveback by node b is done\n.*volume a is served by nobody/,
                 )
+                assert.match(
+                    await told("mode", "b", "active-active"),
+                    /^4 the pair is active-active\n.*volume a is served by nobody/,
+                )
+                assert.match(await told("mode", "b", "active-active", "--dry-run"), /^0 active-active is possible\n$/)
                 assert.doesNotMatch(await told("status"), /active-standby/)
                 silence(false)
                 await session.healthy()
                 assert.match(await told("takeover", "b", "--dry-run"), /^0 /)
                 assert.match(await told("giveback", "b"), /^0 /)
+            })
+        } finally {
+            await bench.close()
+        }
+    })
+
+    it("with an element that stays busy the mount takes seconds: a giveback waits for it, also as a mode; Ctrl-C says that it is done [R10 R15 R36]", async () => {
+        const bench = new UpgradeBench({ seed: 5_640 })
+        const { session } = bench
+        const isServed = () => session.client.controllerOf(0) === 0
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                for (const args of [
+                    ["giveback", "b"],
+                    ["mode", "b", "active-active"],
+                ]) {
+                    session.simulation.cabinet.element("a:1").faults.staysBusy = false
+                    await session.until("both serve", () => bothServe(session))
+                    await session.client.mode(1, "active-standby")
+                    session.simulation.cabinet.element("a:1").faults.staysBusy = true
+                    const from = session.nowMs()
+                    const { exitCode, err } = await bench.command(args)
+                    assert.equal(exitCode, 0, err)
+                    assert.doesNotMatch(err, /nobody/)
+                    assert.ok(isServed(), "it has waited")
+                    assert.ok(session.nowMs() - from > 3_000, `a mount of ${session.nowMs() - from} ms is no test`)
+                    session.simulation.cabinet.element("a:1").faults.staysBusy = false
+                    await session.until("both serve", () => bothServe(session))
+                    await session.client.mode(1, "active-standby")
+                    session.simulation.cabinet.element("a:1").faults.staysBusy = true
+                    const stop = new AbortController()
+                    const stopped = bench.command(args, undefined, stop)
+                    await session.until("b has let go", () => session.roleOf(1) === roles.active)
+                    await session.sleep(500)
+                    assert.ok(!isServed())
+                    stop.abort()
+                    const end = await stopped
+                    assert.equal(end.exitCode, 130)
+                    assert.match(end.out, /^giveback by node b is done\n$|^the pair is active-active\n$/)
+                    assert.match(end.err, /^twinfiler: the [a-z ]+ is done; stopped waiting until volume a is served/)
+                    assert.doesNotMatch(end.err, /nobody/)
+                }
             })
         } finally {
             await bench.close()

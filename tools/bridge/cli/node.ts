@@ -14,8 +14,8 @@ import type { AddVerb } from "./verb"
 const figuresTimeoutMs = 1_500
 const watchMs = 1_000
 const powerCycleOffMs = 1_000
-/** From a giveback until its volume is served: more than the mount of a large array takes. */
-const mountMsMax = 3_000
+/** From a giveback until its volume is served: more than a mount takes, also with an element that is busy all the time. */
+const mountMsMax = 10_000
 const pollMs = 50
 const shownHashDigits = 12
 
@@ -182,22 +182,26 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     const asked = context.client[verb](node, { ...context.call, dryRun, force })
     const result = await orReasons(context, { verb, node: text, dryRun: dryRun ?? false }, asked)
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
-    if (verb === "giveback" && !dryRun) await noteUnserved(context, partnerOf(node))
+    if (verb === "giveback" && !dryRun) await awaitServed(context, partnerOf(node), verb)
     context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
 }
 
-/** What was handed back is served only if its node can read its array: a word when it is not, after the time a mount takes. */
-async function noteUnserved(context: Context, volume: number): Promise<void> {
+/** What was handed back is served only if its node can read its array: a word when it is not, after the time a mount takes, or when nobody waits so long. */
+async function awaitServed(context: Context, volume: number, done: string): Promise<void> {
     const { clock, signal } = context.world
-    const isServed = () => context.client.controllerOf(volume) !== undefined
-    let waitedMs = 0
-    do {
+    const letter = volumeLetter(volume)
+    // the last beat of the node that handed it back may be of before
+    const isHome = () => context.client.controllerOf(volume) === volume
+    for (let waitedMs = 0; waitedMs < mountMsMax && !isHome() && !signal.aborted; waitedMs += pollMs)
         await sleep(clock, pollMs)
-        waitedMs += pollMs
-    } while (waitedMs < mountMsMax && !isServed() && !signal.aborted)
-    if (isServed()) return
-    context.note(`volume ${volumeLetter(volume)} is served by nobody: see \`twinfiler status\``)
-    context.exitCode = exitCodes.degraded
+    if (isHome()) return
+    if (signal.aborted) {
+        context.note(`the ${done} is done; stopped waiting until volume ${letter} is served: see \`twinfiler status\``)
+        context.exitCode = exitCodes.interrupted
+    } else if (context.client.controllerOf(volume) === undefined) {
+        context.note(`volume ${letter} is served by nobody: see \`twinfiler status\``)
+        context.exitCode = exitCodes.degraded
+    }
 }
 
 /** With `--json`, what stands in the way is the object; the error follows all the same. */
@@ -218,6 +222,7 @@ async function setMode(context: Context, command: Command): Promise<void> {
     await context.checkOnBus(node, "node")
     const asked = context.client.mode(node, mode, { ...context.call, dryRun })
     const result = await orReasons(context, { verb: "mode", node: text, mode, dryRun: dryRun ?? false }, asked)
+    if (mode === "active-active" && !dryRun) await awaitServed(context, partnerOf(node), "change of mode")
     const who = mode === "active-standby" ? `: node ${text} serves both volumes` : ""
     const done = dryRun ? `${mode} is possible${who}` : `the pair is ${mode}${who}`
     context.show({ ...result, node: text, mode, ok: true }, () => (context.options.quiet ? [] : [done]))

@@ -296,6 +296,72 @@ describe("upgrade", function () {
             await runsEverywhere(bench, nextImage(), nextVersion)
         }))
 
+    const stops: [string, RegExp, number, RegExp][] = [
+        ["the first node's bytes", /a gets its program/, 1_500, /active\/standby, by node b as before/],
+        ["the first giveback", /hands volume a back/, 10, /active\/standby, by node b as before/],
+        ["the second takeover", /takes volume b over/, 10, /active\/standby, by node [ab] /],
+        ["the second node's bytes", /b gets its program/, 1_500, /active\/standby, by node a now; .*mode b/],
+        ["the second giveback", /hands volume b back/, 10, /active\/standby, by node b as before/],
+    ]
+    for (const [i, [name, when, afterMs, words]] of stops.entries())
+        it(`a pair in active/standby, Ctrl-C during ${name}: it is so when the command ends, and after the next upgrade [R34 R10]`, () =>
+            withPair(90 + i, async bench => {
+                const { session } = bench
+                const path = bench.file("next.devs", nextImage())
+                const isStandby = () => session.client.nodes().some(({ mode, role }) => mode === 1 && role === 4)
+                await session.client.mode(1, "active-standby")
+                await session.sleep(1_000)
+                const stop = new AbortController()
+                let isStopped = false
+                bench.work()
+                const { exitCode, err } = await bench.command(
+                    ["upgrade", "--firmware", path],
+                    note => {
+                        if (isStopped || !when.test(note)) return
+                        isStopped = true
+                        void session.sleep(afterMs).then(() => {
+                            // a host that is lost here leaves the mode in the beats
+                            if (name.includes("bytes")) assert.ok(isStandby(), "while the bytes are sent")
+                            stop.abort()
+                        })
+                    },
+                    stop,
+                )
+                assert.equal(exitCode, 130, err)
+                assert.match(err, words)
+                await session.sleep(1_000)
+                assert.ok(isStandby())
+                const again = await bench.command(["upgrade", "--firmware", path])
+                assert.equal(again.exitCode, 0, again.err)
+                assert.match(again.err, /are active\/standby: node b serves both volumes/)
+                await session.sleep(15_000)
+                assert.deepEqual([session.roleOf(0), session.roleOf(1)], [roles.waiting, roles.takenOver])
+                assert.ok(isStandby())
+                await bench.rest()
+                await bench.verify()
+                await session.client.mode(1, "active-active")
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            }))
+
+    it("an upgrade that finds one between two nodes was stopped, and no mode in the beats: it says how to set that again [R34 R10]", () =>
+        withPair(96, async bench => {
+            const { session } = bench
+            const path = bench.file("next.devs", nextImage())
+            const stop = new AbortController()
+            const interrupt = (note: string) => {
+                if (/a gets its program/.test(note)) void session.sleep(1_500).then(() => stop.abort())
+            }
+            const first = await bench.command(["upgrade", "--firmware", path], interrupt, stop)
+            assert.equal(first.exitCode, 130)
+            assert.doesNotMatch(first.err, /standby/)
+            const second = await bench.command(["upgrade", "--firmware", path])
+            assert.equal(second.exitCode, 0, second.err)
+            assert.match(second.err, /are active\/active\. If they were .* `twinfiler mode NODE active-standby`/)
+            const third = await bench.command(["upgrade", "--firmware", path])
+            assert.doesNotMatch(third.err, /standby/)
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
+
     it("nodes of two protocol versions keep no copies for each other, and neither resets the other [R34 R31]", () =>
         withPair(78, async bench => {
             const { session } = bench

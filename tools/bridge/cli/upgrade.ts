@@ -1,10 +1,18 @@
 /** The verbs `upgrade` and `version`: which firmware the nodes run, and giving them another while they serve. */
 import type { Command } from "commander"
 import { sleep } from "../bus/clock"
-import { nodePrograms, planUpgrade, Upgrade, type Firmware, type NodePlan, type NodeProgram } from "../client/upgrade"
+import {
+    nodePrograms,
+    planUpgrade,
+    Upgrade,
+    wasStopped,
+    type Firmware,
+    type NodePlan,
+    type NodeProgram,
+} from "../client/upgrade"
 import { imageSha256 } from "../bus/manager"
 import { isError } from "../error"
-import { volumeLetter } from "../protocol/numbers"
+import { partnerOf, volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
 import { ownFirmware, readFirmware, verifyFirmware } from "./firmware"
 import { startProgress, type Progress } from "./progress"
@@ -59,6 +67,7 @@ async function upgrade(context: Context, command: Command): Promise<void> {
     if (dryRun) return showPlan(context, plans)
     try {
         const nodes = await work.run(plans)
+        noteModes(context, plans, work)
         const ms = Math.round(world.clock.now() - beginMs)
         const shown = nodes.map(one => ({ ...one, node: volumeLetter(one.node), before: one.before ?? null }))
         context.show({ ok: true, nodes: shown, ms }, () => shown.map(doneLine))
@@ -68,6 +77,21 @@ async function upgrade(context: Context, command: Command): Promise<void> {
         throw error
     } finally {
         bar.progress?.stop()
+    }
+}
+
+/** An upgrade moves the volumes about: who serves them afterwards. */
+function noteModes(context: Context, plans: readonly NodePlan[], { holders }: Upgrade): void {
+    for (const node of plans.map(plan => plan.node).filter(node => node < partnerOf(node))) {
+        const names = `nodes ${volumeLetter(node)} and ${volumeLetter(partnerOf(node))}`
+        const holder = holders.get(node >> 1)
+        if (holder !== undefined)
+            context.note(`${names} are active/standby: node ${volumeLetter(holder)} serves both volumes`)
+        else if (wasStopped(plans, node))
+            context.note(
+                `${names} are active/active. If they were active/standby before an upgrade was stopped, ` +
+                    "`twinfiler mode NODE active-standby` makes them so again",
+            )
     }
 }
 

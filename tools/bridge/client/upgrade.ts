@@ -2,7 +2,8 @@
  * New firmware for both nodes of each pair while they serve: one node has both volumes, the other gets the program, starts and
  * takes its volume back; then the other way round. Crash order for a node: 1 its partner takes its volume over, 2 the board's
  * program is gone, 3 the new one is whole, 4 it starts and waits, 5 giveback. A cut at any of them leaves the partner serving
- * both volumes, or the pair as it was; the next upgrade begins with the node that serves nothing.
+ * both volumes, or the pair as it was; the next upgrade begins with the node that serves nothing. A pair that is active/standby is so at each
+ * of them, whichever node serves; not between 5 and the next 1.
  */
 import { boardOf, type RuntimeBoard, type Runtimes } from "../bus/runtimes"
 import { deploy, imageSha256, programState, startProgram, type ProgramState } from "../bus/manager"
@@ -66,6 +67,8 @@ const waitMs = 30_000
 /** For the boot of both boards and a mount after it, twice. */
 const insistMs = 60_000
 const briefMs = 5_000
+/** For the pair's mode, when an upgrade has ended in the middle. */
+const putBackMs = 20_000
 const refusalsMax = 20
 const refusedMs = 1_000
 /** A program starts at once; it binds its roles within 3 s. */
@@ -205,7 +208,28 @@ function takesBytecode(runtime: string, image: string): boolean {
     return major === wantedMajor && minor >= wantedMinor
 }
 
+/**
+ * The nodes that serve both volumes of an active/standby pair. Where one has the new program and its partner has not, an upgrade was stopped,
+ * which began with the node that served nothing: it was the partner then.
+ */
+function standbyHolders(client: TwinfilerClient, plans: readonly NodePlan[]): number[] {
+    const isNeeded = (node: number) => plans.find(plan => plan.node === node)?.isNeeded ?? false
+    return client
+        .nodes()
+        .filter(state => state.isHeard && state.mode === activeStandby && has(state))
+        .map(({ node }) => (isNeeded(partnerOf(node)) && !isNeeded(node) ? partnerOf(node) : node))
+}
+
+/** Whether an upgrade was stopped between a pair's nodes. It has left the mode in the beats, unless its host was lost; the pair's power, too. */
+export function wasStopped(plans: readonly NodePlan[], node: number): boolean {
+    const pair = plans.filter(plan => pairOf(plan) === pairOf({ node }))
+    return pair.some(({ isNeeded }) => isNeeded) && pair.some(({ isNeeded }) => !isNeeded)
+}
+
 export class Upgrade {
+    /** By pair, of those that are active/standby: the node that serves both volumes before and after. */
+    readonly holders = new Map<number, number>()
+
     constructor(
         private readonly client: TwinfilerClient,
         private readonly runtimes: Runtimes,
@@ -216,26 +240,63 @@ export class Upgrade {
     /** Carries a plan out. What it throws says how the pair stands; another upgrade goes on from there. */
     async run(plans: readonly NodePlan[]): Promise<NodeUpgrade[]> {
         const done: NodeUpgrade[] = []
-        const standbys = this.client
-            .nodes()
-            .filter(state => state.isHeard && state.mode === activeStandby && has(state))
+        for (const node of standbyHolders(this.client, plans)) this.holders.set(pairOf({ node }), node)
         for (const [index, plan] of plans.entries()) {
-            done.push(await this.one(plan))
-            // its giveback made the pair active/active
-            if (index + 1 < plans.length && pairOf(plans[index + 1]) === pairOf(plan)) continue
-            for (const { node } of standbys) if (pairOf({ node }) === pairOf(plan)) await this.standBy(node)
+            const holder = this.holders.get(pairOf(plan))
+            try {
+                done.push(await this.one(plan))
+                // its giveback made the pair active/active
+                if (index + 1 < plans.length && pairOf(plans[index + 1]) === pairOf(plan)) continue
+                if (holder !== undefined) await this.standBy(holder)
+            } catch (error) {
+                throw holder === undefined ? error : withState(error, await this.putBack(holder))
+            }
         }
         return done
     }
 
     /** The node serves both volumes of its pair, and keeps them, as before. */
     private async standBy(node: number): Promise<void> {
-        const isSo = () => this.role(node) === "taken-over" && this.state(node)?.mode === activeStandby
         await this.insist(
             `node ${volumeLetter(node)} does not serve both volumes again`,
-            isSo,
+            () => this.isStandby(node),
             async () => void (await this.client.mode(node, "active-standby", this.brief)),
         )
+    }
+
+    /**
+     * An upgrade that ends in the middle leaves its pair active/standby, by whichever node can serve both volumes: the next one finds that in the beats.
+     * @returns what to say of it
+     */
+    private async putBack(holder: number): Promise<string> {
+        const partner = partnerOf(holder)
+        const [letter, other] = [holder, partner].map(volumeLetter)
+        const options = { timeoutMs: briefMs }
+        // what was asked for last may not be in the beats yet
+        await sleep(this.clock, silentAfterMs)
+        try {
+            await this.insist(
+                `the pair of node ${letter}`,
+                () => this.isStandby(holder) || this.isStandby(partner),
+                async () => {
+                    const node = this.role(partner) === "taken-over" ? partner : holder
+                    await this.client.mode(node, "active-standby", options)
+                },
+                { msMax: putBackMs },
+            )
+        } catch (error) {
+            if (!isError(error)) throw error
+            return `the pair may be active/active now: \`twinfiler mode ${letter} active-standby\` makes it active/standby again`
+        }
+        if (this.isStandby(holder)) return `the pair is active/standby, by node ${letter} as before`
+        return (
+            `the pair is active/standby, by node ${other} now; after the upgrade \`twinfiler giveback ${other}\` and ` +
+            `\`twinfiler mode ${letter} active-standby\` make it node ${letter} again`
+        )
+    }
+
+    private isStandby(node: number): boolean {
+        return this.role(node) === "taken-over" && this.state(node)?.mode === activeStandby
     }
 
     /** Says whether the first node's partner could take over now; throws `vetoed` when it could not. */
@@ -277,11 +338,17 @@ export class Upgrade {
     /** The partner has both volumes, and the node serves nothing. */
     private async takeOver(node: number): Promise<void> {
         const partner = partnerOf(node)
-        const isIdle = () => this.role(partner) === "taken-over" && !this.serves(node)
+        // active/standby stays so while the other node serves, so that it is not lost when the upgrade is
+        const isKept = this.holders.has(pairOf({ node }))
+        const isIdle = () =>
+            this.role(partner) === "taken-over" && !this.serves(node) && (!isKept || this.isStandby(partner))
         if (isIdle()) return
         this.step(node, "takeover")
         await this.insist(`node ${volumeLetter(partner)} does not get both volumes`, isIdle, async () => {
-            if (this.role(partner) === "active") await this.client.takeover(partner, this.brief)
+            const role = this.role(partner)
+            if (isKept && (role === "active" || role === "taken-over"))
+                await this.client.mode(partner, "active-standby", this.brief)
+            else if (role === "active") await this.client.takeover(partner, this.brief)
             // a failover went the other way
             else if (this.role(node) === "taken-over" && this.role(partner) === "waiting")
                 await this.client.giveback(node, this.brief)
@@ -289,12 +356,16 @@ export class Upgrade {
     }
 
     /** Asks again and again, because a power cut may undo what was asked for, or a node may not be ready for it. */
-    private async insist(what: string, met: () => boolean, ask: () => Promise<void>): Promise<void> {
-        const end = this.clock.now() + insistMs
+    private async insist(
+        what: string,
+        met: () => boolean,
+        ask: () => Promise<void>,
+        { signal, msMax = insistMs }: { signal?: AbortSignal; msMax?: number } = this.call,
+    ): Promise<void> {
+        const end = this.clock.now() + msMax
         for (let refused = 0; !met();) {
-            if (this.options.signal?.aborted) throw new TwinfilerError("aborted", "upgrade: stopped")
-            if (this.clock.now() >= end)
-                throw new TwinfilerError("timeout", `${what}: not within ${insistMs / 1_000} s`)
+            if (signal?.aborted) throw new TwinfilerError("aborted", "upgrade: stopped")
+            if (this.clock.now() >= end) throw new TwinfilerError("timeout", `${what}: not within ${msMax / 1_000} s`)
             try {
                 await ask()
                 await sleep(this.clock, pollMs)
@@ -399,6 +470,9 @@ export class Upgrade {
 
 /** What went wrong, with what it leaves behind. */
 function left(error: unknown, state: string): unknown {
-    if (!isError(error)) return error
-    return new TwinfilerError(error.code, `${error.message}; ${state}: \`twinfiler upgrade\` again finishes the work`)
+    return withState(error, `${state}: \`twinfiler upgrade\` again finishes the work`)
+}
+
+function withState(error: unknown, state: string): unknown {
+    return isError(error) ? new TwinfilerError(error.code, `${error.message}; ${state}`, error.details) : error
 }

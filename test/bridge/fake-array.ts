@@ -39,6 +39,8 @@ export class FakeArray {
     rebuild(position: number, slotNumber: number, flags: number): Result {
         const fail = (status: Result["status"]): Result => ({ status, value: 0 })
         if (this.joining !== none) return fail("busy")
+        const isMember = this.slots.some(slot => slot.state === "member" && slot.position === position)
+        if (isMember && !(flags & rebuildFlags.replace)) return fail("exists")
         const taken = slotNumber === none ? undefined : this.slots[slotNumber]
         if (slotNumber !== none && slotNumber >= this.slots.length) return fail("badRequest")
         if (taken?.state === "member" && taken.position !== position) return fail("badRequest")

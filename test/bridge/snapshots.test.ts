@@ -177,7 +177,7 @@ describe("command line: snapshots, properties, arrays", () => {
         const { array } = bench.cabinet.volumes[0]
         array.step = 1
         bench.cabinet.executed = command => {
-            if (command.kind === "request" && command.op === "rebuild")
+            if (command.kind === "request" && command.op === "rebuild" && command.flags)
                 bench.clock.setTimeout(() => bench.stop.abort(), 3_500)
         }
         const stopped = await bench.run("array", "replace", "a", "1", "--wait")
@@ -238,6 +238,42 @@ describe("command line: snapshots, properties, arrays", () => {
         const rebuilt = await bench.run("array", "rebuild", "a", "1", "--slot", "0")
         assert.match(rebuilt.err, /in use, as position 0/)
         for (const { err } of [taken, full, rebuilt]) assert.doesNotMatch(err, /version|all of the array is read/)
+    })
+
+    it("array replace and rebuild of a position that is none: which there are, and where [R25] [R36]", async () => {
+        for (const verb of ["replace", "rebuild"]) {
+            const { exitCode, err } = await bench.run("array", verb, "a", "3")
+            assert.equal(exitCode, 2)
+            assert.match(
+                err,
+                /there is no position 3 in the array, they are 0 to 1 \(position 0 in slot 0, position 1 in slot 1\)/,
+            )
+            assert.match(err, /`twinfiler array show a` lists all slots/)
+            assert.doesNotMatch(err, /version|all of the array is read/)
+        }
+    })
+
+    it("array replace with no element to rebuild onto, or one that will not do: told before the array is read [R25] [R36]", async () => {
+        const { array } = bench.cabinet.volumes[0]
+        const replace = async (...options: string[]) => {
+            const { exitCode, err } = await bench.run("array", "replace", "a", "1", ...options)
+            assert.doesNotMatch(err, /all of the array is read/)
+            assert.deepEqual([array.scrubRate, array.joining, array.slots[1].state], [0, 0xff, "member"])
+            return `${exitCode} ${err}`
+        }
+        assert.match(await replace("--slot", "3"), /^3 .*no element is there to rebuild onto/)
+        array.slots[2].pages = 100
+        for (const options of [[], ["--slot", "2"]])
+            assert.match(await replace(...options), /^1 .*the element is smaller than the array's/)
+        array.slots[2].state = "foreign"
+        array.slots[2].pages = 16_384
+        assert.match(await replace(), /^3 .*no element is there to rebuild onto: put an empty one into a free slot/)
+        assert.match(await replace("--slot", "2"), /^1 .*give --force to overwrite/)
+        Object.assign(array.slots[2], { state: "failed", badPages: 255 })
+        assert.match(await replace(), /^3 .*the element in slot 2 did not hold what a rebuild wrote to it/)
+        // in its own slot there is one
+        const own = await bench.run("array", "replace", "a", "1", "--slot", "1")
+        assert.match(own.err, /^first all of the array is read/)
     })
 
     it("an element that does not hold what is written to it: the rebuild says so, and array show [R25] [R36]", async () => {

@@ -2,7 +2,7 @@
 import type { Command } from "commander"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { badPagesMax, type ArrayFigures, type SlotFigures } from "../protocol/array-figures"
-import { refuseTaken } from "../client/arrays"
+import { refusePosition, refuseTaken, refuseUnfit } from "../client/rebuild-checks"
 import { volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
 import { parseVolume } from "./paths"
@@ -169,8 +169,13 @@ async function readAllFirst(
 ): Promise<void> {
     const before = await context.client.array(volume, context.call)
     // not after all of that reading
+    refusePosition(volume, before, position)
     if (slot !== undefined) refuseTaken(volume, before, slot, position)
     if (!before.members.includes(position) || before.joining !== undefined) return
+    const now = await context.client.arrayOfNow(volume, position, context.call)
+    refuseUnfit(volume, now, slot, force)
+    // the look may have found that it is gone
+    if (!now.members.includes(position)) return
     if (!context.options.quiet)
         context.world.stderr.write("first all of the array is read, and repaired where need be\n")
     // one that runs would go on where it is

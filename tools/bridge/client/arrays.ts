@@ -1,5 +1,5 @@
 /** The array of a volume: what it is made of, rebuilding an element, scrubbing. What is begun goes on without the client. */
-import { isError, TwinfilerError } from "../error"
+import { isError } from "../error"
 import {
     decodeArray,
     decodeElements,
@@ -11,6 +11,8 @@ import { anyPlace, rebuildFlags, volumeLetter } from "../protocol/numbers"
 import type { Changes } from "./changes"
 import type { Link } from "./link"
 import { query, type CallOptions } from "./queries"
+import { refusePosition, refuseTaken } from "./rebuild-checks"
+import { rebuildError } from "./rebuild-errors"
 import { statusError } from "./statuses"
 
 export interface RebuildOptions extends CallOptions {
@@ -66,7 +68,11 @@ export class Arrays {
         const { position, slot, force, replace } = options
         const subject = `array of volume ${volumeLetter(volume)}`
         const flags = (force ? rebuildFlags.force : 0) | (replace ? rebuildFlags.replace : 0)
-        if (slot !== undefined) refuseTaken(volume, await this.figures(volume, options), slot, position)
+        if (slot !== undefined || position !== undefined) {
+            const figures = await this.figures(volume, options)
+            if (position !== undefined) refusePosition(volume, figures, position)
+            if (slot !== undefined) refuseTaken(volume, figures, slot, position)
+        }
         const body = { op: "rebuild", position: position ?? anyPlace, slot: slot ?? anyPlace, flags } as const
         try {
             await this.changes.run(volume, body, subject, { ...options, isBusyFinal: true }, async () => {
@@ -74,8 +80,27 @@ export class Arrays {
             })
         } catch (error) {
             const isChosen = slot === undefined && isError(error, "notFound")
-            throw explained(error, volume, isChosen ? givenUpSlot(await this.figures(volume, options)) : undefined)
+            throw rebuildError(error, volume, isChosen ? givenUpSlot(await this.figures(volume, options)) : undefined)
         }
+    }
+
+    /**
+     * The figures after the node has looked at all its slots, which it does before a rebuild and seldom otherwise: it is asked for one that it
+     * refuses, `position` onto the element of another position. An array with no other element is told of as it is.
+     */
+    async figuresOfNow(volume: number, position: number, options: CallOptions = {}): Promise<ArrayFigures> {
+        const { slots } = await this.figures(volume, options)
+        const other = slots.find(one => one.state === "member" && one.position !== position)
+        if (other) {
+            const subject = `array of volume ${volumeLetter(volume)}`
+            const body = { op: "rebuild", position, slot: other.slot, flags: 0 } as const
+            try {
+                await this.changes.run(volume, body, subject, { ...options, isBusyFinal: true }, async () => false)
+            } catch (error) {
+                if (!isError(error, "exists", "badRequest", "vetoed", "busy")) throw error
+            }
+        }
+        return this.figures(volume, options)
     }
 
     /** Rows a second, 0 to stop. */
@@ -83,64 +108,4 @@ export class Arrays {
         const subject = `scrub of volume ${volumeLetter(volume)}`
         await this.changes.run(volume, { op: "scrub", rowsPerSecond }, subject, options, async () => false)
     }
-}
-
-/** Throws when the element in a slot is in use, but for another position than `position`, or there is no such slot. */
-export function refuseTaken(volume: number, { slots }: ArrayFigures, slot: number, position: number | undefined): void {
-    const letter = volumeLetter(volume)
-    const found = slots.find(one => one.slot === slot)
-    const free = slots.filter(({ state }) => state === "blank" || state === "stale").map(one => one.slot)
-    const other = free.length ? `name another with --slot (${free.join(", ")})` : "put an element into an empty slot"
-    const say = (text: string) => new TwinfilerError("usage", `volume ${letter}: ${text}: ${other}`)
-    if (!found) throw say(`there is no slot ${slot}, they are 0 to ${slots.length - 1}`)
-    if (found.state !== "member" || found.position === position) return
-    throw say(`the element in slot ${slot} is in use, as position ${found.position} of the array`)
-}
-
-/** @param givenUp slot whose element did not hold what was written to it */
-function explained(error: unknown, volume: number, givenUp?: number): unknown {
-    const letter = volumeLetter(volume)
-    const say = (code: TwinfilerError["code"], text: string) => new TwinfilerError(code, `volume ${letter}: ${text}`)
-    if (isError(error, "exists"))
-        return say(
-            "exists",
-            `all elements of the array are there: nothing to rebuild; \`twinfiler array replace ${letter} POSITION\` exchanges one`,
-        )
-    if (isError(error, "notFound") && givenUp !== undefined)
-        return say(
-            "notFound",
-            `the element in slot ${givenUp} did not hold what a rebuild wrote to it: exchange it, then name the slot with --slot ${givenUp}`,
-        )
-    if (isError(error, "notFound"))
-        return say(
-            "notFound",
-            "no element is there to rebuild onto: put an empty one into a free slot, or name a slot with --slot; " +
-                `\`twinfiler array show ${letter}\` lists them`,
-        )
-    if (isError(error, "foreign"))
-        return say(
-            "foreign",
-            "the element holds another array, or was left out of this one: give --force to overwrite what is on it",
-        )
-    if (isError(error, "vetoed"))
-        return say(
-            "vetoed",
-            "another element is missing too: rebuild that one first, there is nothing to make this one from",
-        )
-    if (isError(error, "ioError"))
-        return say(
-            "ioError",
-            "the element does not hold what is written to it, or the array cannot be written; " +
-                `\`twinfiler array show ${letter}\` says whether the slot has failed: then use another element`,
-        )
-    if (isError(error, "tooSmall"))
-        return say("tooSmall", "the element is smaller than the array's: use one at least as large")
-    if (isError(error, "busy"))
-        return say(
-            "busy",
-            `a rebuild is under way already: \`twinfiler array rebuild ${letter} --wait\` shows how far it is`,
-        )
-    if (isError(error, "noSpace"))
-        return say("noSpace", "the volume is too full to begin a rebuild: delete files or a snapshot first")
-    return error
 }

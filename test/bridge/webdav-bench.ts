@@ -23,7 +23,14 @@ export async function startWebdavBench(volume?: number) {
     const server = await startWebdav(client, { host: "127.0.0.1", port: 0, now: () => 1_700_000_000, volume })
     const { hostname, port, origin, host } = new URL(server.url)
 
-    const ask = (method: string, path: string, headers: Record<string, string> = {}, body?: Buffer | string) =>
+    /** @param held the last byte of the body waits for it */
+    const ask = (
+        method: string,
+        path: string,
+        headers: Record<string, string> = {},
+        body?: Buffer | string,
+        held?: Promise<void>,
+    ) =>
         new Promise<Answer>((resolve, reject) => {
             const request = http.request({ hostname, port, method, path, headers, agent: false }, response => {
                 const pieces: Buffer[] = []
@@ -33,7 +40,10 @@ export async function startWebdavBench(volume?: number) {
                 )
             })
             request.on("error", reject)
-            request.end(body)
+            if (held) {
+                request.write(body!.slice(0, -1))
+                void held.then(() => request.end(body!.slice(-1)))
+            } else request.end(body)
         })
 
     return {
@@ -44,6 +54,19 @@ export async function startWebdavBench(volume?: number) {
         ask,
         statusOf: async (method: string, path: string, headers: Record<string, string> = {}, body?: Buffer | string) =>
             (await ask(method, path, headers, body)).status,
+        /** A PUT that has begun at the volume and ends with `finish`, which returns its status. */
+        beginPut: async (path: string, headers: Record<string, string>, body: Buffer) => {
+            let release = () => {}
+            const answer = ask("PUT", path, headers, body, new Promise<void>(resolve => (release = resolve)))
+            const { uploads } = fake.cabinet.volumes[0]
+            while (uploads.size === 0) await new Promise(resolve => setTimeout(resolve, 1))
+            return {
+                finish: async () => {
+                    release()
+                    return (await answer).status
+                },
+            }
+        },
         /** Stores files below volume a, and the directories they lie in. */
         plant: async (...paths: string[]) => {
             for (const path of paths) {

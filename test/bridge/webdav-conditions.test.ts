@@ -67,19 +67,18 @@ describe("webdav: conditions", function () {
     })
 
     it("If-None-Match: * holds against another host, which comes in between [R18] [R29]", async () => {
-        const late = bench.statusOf("PUT", "/a/contested", { "If-None-Match": "*" }, bytes(6_000))
-        await new Promise(resolve => setTimeout(resolve, 100))
+        const late = await bench.beginPut("/a/contested", { "If-None-Match": "*" }, bytes(6_000))
         await bench.plant("contested")
-        assert.equal(await late, 412)
+        assert.equal(await late.finish(), 412)
         bench.assertThere(["contested"], "after it")
     })
 
     it("a PUT with If-Match that is slower than one without: 412 [R18] [R29]", async () => {
         await bench.plant("slow")
         const etag = await etagOf("/a/slow")
-        const late = bench.statusOf("PUT", "/a/slow", { "If-Match": etag }, bytes(6_000))
+        const late = await bench.beginPut("/a/slow", { "If-Match": etag }, bytes(6_000))
         assert.equal(await bench.statusOf("PUT", "/a/slow", {}, "quick"), 204)
-        assert.equal(await late, 412)
+        assert.equal(await late.finish(), 412)
         assert.equal(stored("slow")?.toString(), "quick")
     })
 

@@ -173,8 +173,6 @@ export function takeoverVetoes(s: PairState, nowMs: number): number {
     let vetoes = 0
     if (s.role !== active || s.partnerBusy) vetoes = 1 << vetoBusy
     if (nowMs - s.heardBusMs > busQuietMs) if (s.partnerOwn) vetoes |= 1 << vetoBusSilent
-    // it has just tried, and tries again by itself
-    if (s.failure === vetoFault) if (nowMs < s.noTakeoverBeforeMs) vetoes |= 1 << vetoFault
     return vetoes
 }
 

@@ -42,9 +42,11 @@ import {
     takenOver,
     takingOver,
     vetoAlready,
+    vetoFault,
 } from "../pair/role"
 import { platform } from "../platform"
 import { changeSegment } from "../store/log"
+import { dropStrangers } from "../store/repair"
 import { badRequest, ok, vetoed } from "../store/status"
 import { clearRecorded } from "./copies"
 import { eventRole, noteState, record } from "./events"
@@ -322,6 +324,8 @@ async function release(control: Control, hosted: Hosted, event: number): Promise
     hosted.serving = false
     dropReads(control.node.reads, hosted)
     try {
+        // a blank one in a member's place would be taken for it by whoever mounts, for the anchors it gets now
+        await dropStrangers(hosted.volume.repair)
         await hosted.volume.commit()
         // room for whoever takes it over, who knows of no erased segment: an erase would keep its first clients waiting
         const log = hosted.volume.log
@@ -361,8 +365,11 @@ export function askControl(control: Control, frame: Buffer): void {
             outcome(control, asked, flags & flagDryRun, tag, badRequest, 0)
             return
         }
-    const vetoes = verb === verbTakeover ? takeoverVetoes(pair, now) : givebackVetoes(pair, now)
+    let vetoes = verb === verbTakeover ? takeoverVetoes(pair, now) : givebackVetoes(pair, now)
     if (flags & flagDryRun) {
+        // it has just tried, and tries again by itself; who asks for it, and not whether, has it tried at once
+        if (verb === verbTakeover)
+            if (pair.failure === vetoFault) if (now < pair.noTakeoverBeforeMs) vetoes |= 1 << vetoFault
         outcome(control, asked, flagDryRun, tag, vetoes ? vetoed : ok, vetoes)
         return
     }

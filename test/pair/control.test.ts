@@ -324,6 +324,21 @@ describe("control: what someone asks for", () => {
         assert.equal(pair.role, role.active)
     })
 
+    it("a dry run of what has just failed at the array says so; asked for, it is tried all the same [R15]", () => {
+        const { control, outcomes, pair } = controlling(role.active)
+        Object.assign(pair, { failure: role.vetoFault, noTakeoverBeforeMs: clockMs + 1 })
+        askControl(control, verb(takeover, dryRun))
+        pair.noTakeoverBeforeMs = clockMs
+        askControl(control, verb(takeover, dryRun))
+        pair.noTakeoverBeforeMs = clockMs + 1
+        askControl(control, verb(takeover))
+        assert.deepEqual(outcomes, [
+            [takeover, 1, vetoed, role.vetoFault],
+            [takeover, 1, 0, 0],
+        ])
+        assert.equal(pair.role, role.takingOver)
+    })
+
     it("a takeover asked for after a failover is kept: the partner's volume is not given back before someone asks [R15]", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true

@@ -30,6 +30,8 @@ export class ElementArray {
     members: number
     /** Position whose element holds all but the segments in `away`; -1 = none. */
     joining: number
+    /** Slot of an element that is to take the joining position, whose element is a member until then and holds all: the one that gets what is lacking; or -1. */
+    heir: number
     /** Bit s % 8 of byte s / 8: the joining element lacks segment s. */
     away: Buffer
     /** Records that `members` became fewer. */
@@ -56,6 +58,7 @@ export class ElementArray {
         this.copies = 0
         this.members = 0
         this.joining = -1
+        this.heir = -1
         this.closedRow = -1
         this.writeMask = 0
     }
@@ -68,6 +71,7 @@ export class ElementArray {
         this.elements = 0
         this.members = 0
         this.joining = -1
+        this.heir = -1
         this.away.fillAt(0, this.away.length, 0)
         for (let i = 0; i < slotsMax; i++) this.slots[i] = -1
         abandonRow(this.parity)
@@ -91,19 +95,10 @@ export class ElementArray {
         this.members = members
         this.joining = joining
         let mask = 0
+        if (this.heir >= 0) mask = 1 << this.heir
         for (let i = 0; i < this.elements; i++)
             if (this.slots[i] >= 0) if (members & (1 << i) || i === joining) mask |= 1 << this.slots[i]
         this.writeMask = mask
-    }
-
-    /** Whether enough elements are in use for everything to be readable: what joins counts when it lacks nothing any more. */
-    isEnough(): boolean {
-        let missing = 0
-        let lacks = 0
-        for (let i = 0; i < this.away.length; i++) lacks |= this.away[i]
-        for (let i = 0; i < this.elements; i++)
-            if (!(this.members & (1 << i))) if (lacks || i !== this.joining) missing++
-        return missing <= 1 && this.elements > 0
     }
 
     isAway(segment: number): boolean {
@@ -125,12 +120,34 @@ export class ElementArray {
         if ((this.bank.alive & mask) !== mask) await noteLoss(this)
     }
 
-    /** Erases a segment of the log, or the reserved one. @returns when the last erase has begun */
-    async eraseSegment(segment: number): Promise<void> {
-        await this.bank.erase(this.writeMask, segment * this.segmentRows, this.segmentRows)
-    }
-
     // --- rows
+}
+
+/** Erases a segment of the log, or the reserved one. @returns when the last erase has begun */
+export async function eraseOnAll(array: ElementArray, segment: number): Promise<void> {
+    await array.bank.erase(array.writeMask, segment * array.segmentRows, array.segmentRows)
+}
+
+/** Whether enough elements are in use for everything to be readable: what joins counts when it lacks nothing any more. */
+export function isEnough(array: ElementArray): boolean {
+    let missing = 0
+    let lacks = 0
+    for (let i = 0; i < array.away.length; i++) lacks |= array.away[i]
+    for (let i = 0; i < array.elements; i++)
+        if (!(array.members & (1 << i))) if (lacks || i !== array.joining) missing++
+    return missing <= 1 && array.elements > 0
+}
+
+/** Slot of the element that joins. */
+export function joiningSlot(array: ElementArray): number {
+    return array.heir < 0 ? array.slots[array.joining] : array.heir
+}
+
+/** Slots, as bits, of the elements that get what a position holds. */
+export function targets(array: ElementArray, position: number): number {
+    let mask = 1 << array.slots[position]
+    if (position === array.joining) mask |= 1 << joiningSlot(array)
+    return mask & array.writeMask & array.bank.alive
 }
 
 /** Whether the element in a slot is written to. */
@@ -219,11 +236,12 @@ export function isReadable(array: ElementArray, position: number): boolean {
 /** Takes an element out for good: it is recorded as fallen behind. */
 export async function dropElement(array: ElementArray, position: number): Promise<void> {
     // what joins is made from it: better no service for a while than a record that it is gone
-    if (array.joining >= 0) if (position !== array.joining) throw new Error("no element answers")
+    if (position === array.joining) array.heir = -1
+    else if (array.joining >= 0) if (array.heir < 0) throw new Error("no element answers")
     const joining = position === array.joining ? -1 : array.joining
     array.use(array.members & ~(1 << position), joining)
     if (joining < 0) array.away.fillAt(0, array.away.length, 0)
-    if (!array.isEnough()) throw new Error("no element answers")
+    if (!isEnough(array)) throw new Error("no element answers")
     if (array.onLoss) await array.onLoss()
 }
 
@@ -234,6 +252,13 @@ export function deadIn(array: ElementArray): number {
 
 async function noteLoss(elementArray: ElementArray): Promise<void> {
     const alive = elementArray.bank.alive
+    const heir = elementArray.heir
+    if (heir >= 0)
+        if (!(alive & (1 << heir))) {
+            elementArray.heir = -1
+            elementArray.away.fillAt(0, elementArray.away.length, 0)
+            elementArray.use(elementArray.members, -1)
+        }
     for (let i = 0; i < elementArray.elements; i++) {
         const slot = elementArray.slots[i]
         if (slot < 0) continue

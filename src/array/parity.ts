@@ -4,7 +4,7 @@
 // can be read with one element gone, the parity coming from RAM.
 
 import { pageBufferBytes } from "../flash/bank"
-import { ElementArray, isWritten, readAt } from "./array"
+import { ElementArray, readAt, targets } from "./array"
 
 // In a page buffer. A page that has 0xff for its type counts as zeros, and so does a parity page that is blank (docs/FORMAT.md); one
 // that is not never begins with 0xffffffff, but for one row in four billion, which then reads as damaged when an element is missing.
@@ -86,8 +86,8 @@ export async function programInRow(parity: Parity, page: number, buffer: Buffer)
         parity.row = row
     } else addPage(parity.total, buffer)
     // the sum first: whatever becomes of the program, the row can be read
-    const slot = array.slots[(row + 1 + column) % array.elements]
-    if (isWritten(array, slot)) await array.bank.program(1 << slot, row, buffer)
+    const mask = targets(array, (row + 1 + column) % array.elements)
+    if (mask) await array.bank.program(mask, row, buffer)
     if (column === rowPages - 1) await closeRow(parity)
 }
 
@@ -96,8 +96,8 @@ export async function closeRow(parity: Parity): Promise<void> {
     const row = parity.row
     if (row < 0) return
     const array = parity.array
-    const slot = array.slots[row % array.elements]
-    if (isWritten(array, slot)) await array.bank.program(1 << slot, row, parity.total)
+    const mask = targets(array, row % array.elements)
+    if (mask) await array.bank.program(mask, row, parity.total)
     array.closedRow = row
     parity.row = -1
 }

@@ -142,13 +142,6 @@ export class Anchors {
         return true
     }
 
-    /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
-    checkSector(): void {
-        const array = this.array
-        for (let position = 0; position < array.elements; position++)
-            if (isWritten(array, array.slots[position])) if (!(this.openOn & (1 << position))) this.sectorIsOpen = false
-    }
-
     /**
      * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
      * neither a new one nor one that was replaced.
@@ -162,6 +155,14 @@ export class Anchors {
         }
         return false
     }
+}
+
+/** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
+export function checkSector(anchors: Anchors): void {
+    const array = anchors.array
+    for (let position = 0; position < array.elements; position++)
+        if (isWritten(array, array.slots[position]))
+            if (!(anchors.openOn & (1 << position))) anchors.sectorIsOpen = false
 }
 
 /** The ring is blank. */
@@ -214,12 +215,16 @@ export async function appendAnchor(anchors: Anchors): Promise<void> {
     buffer.setAt(atBody + 18, "u16", anchors.between)
     buffer.setAt(atBody + 20, "u16", anchors.betweenTail)
     buffer[atBody + 22] = array.members
-    buffer[atBody + 23] = array.joining < 0 ? noPosition : array.joining
+    buffer[atBody + 23] = noPosition
+    // one that has an heir is a member as the others are: that rebuild begins anew after a mount
+    if (array.heir < 0) {
+        if (array.joining >= 0) buffer[atBody + 23] = array.joining
+        buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
+    }
     buffer.setAt(atBody + 24, "u32", anchors.arrayId)
     buffer.blitAt(atBody + 28, anchors.generations, 0, slotsMax)
     if (anchors.isTailWhole) buffer[atBody + 34] = flagTailWhole
     else if (anchors.isRootWeak) buffer[atBody + 34] = flagRootWeak
-    buffer.blitAt(atBody + 36, array.away, 0, array.away.length)
     sealPage(buffer, slot)
     anchors.newest = slot
     await array.bank.program(array.writeMask, slot, buffer)

@@ -1,6 +1,6 @@
 // What a host is told of an array, docs/PROTOCOL.md, query `array`.
 
-import { isWritten } from "../array/array"
+import { isWritten, joiningSlot } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { slotFailed, slotJoining, slotMember, slotStale } from "./label"
 import { Repair } from "./repair"
@@ -41,8 +41,10 @@ export function describeArray(repair: Repair, out: Buffer, at: number): number {
         const position = labels.positions[slot]
         let state = labels.states[slot]
         if (pages && !(bank.alive & (1 << slot))) state = slotFailed
-        else if (isWritten(array, slot)) state = position === array.joining ? slotJoining : slotMember
-        else if (state === slotMember) state = slotStale
+        else if (isWritten(array, slot)) {
+            state = slotMember
+            if (array.joining >= 0) if (slot === joiningSlot(array)) state = slotJoining
+        } else if (state === slotMember) state = slotStale
         out[at] = state
         out[at + 1] = position
         if (pages) out[at + 2] = bank.strideBytes >> 8

@@ -4,10 +4,11 @@
 // Promises: a step is bounded; it changes nothing before the commit that the caller ends it with. Pages are found from their own
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
+import { isMovable } from "./usage"
 import { Log, hasUsage, writeUsage } from "./log"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
-import { Tree } from "./tree"
-import { Upload } from "./upload"
+import { Tree, moveNode } from "./tree"
+import { Upload, uploadMoved } from "./upload"
 
 /** Pages appended, and pages looked at, in one step. */
 const movesMax = 48
@@ -61,7 +62,7 @@ export class Cleaner {
     refresh(segment: number): void {
         if (this.victim) return
         if (segment === this.log.segment) return
-        if (!this.log.usage.isMovable(segment)) return
+        if (!isMovable(this.log.usage, segment)) return
         this.victim = segment
         this.cursor = 0
         this.begunAt = 0
@@ -71,7 +72,7 @@ export class Cleaner {
     async step(): Promise<boolean> {
         const log = this.log
         let victim = this.victim
-        if (!victim || victim === log.segment || !log.usage.isMovable(victim)) pick(this)
+        if (!victim || victim === log.segment || !isMovable(log.usage, victim)) pick(this)
         victim = this.victim
         if (!victim) return false
         const segmentPages = log.array.segmentPages
@@ -104,7 +105,8 @@ export class Cleaner {
             } else if (type === typeNode) {
                 const at = atBody + 2
                 if (
-                    await this.tree.moveNode(
+                    await moveNode(
+                        this.tree,
                         page,
                         scratch[atLength],
                         scratch.getAt(at, "u32"),
@@ -232,7 +234,7 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     let isOpen = false
     for (let i = 0; i < cleaner.uploads.length; i++)
         if (cleaner.uploads[i].object === object) {
-            cleaner.uploads[i].moved(page, moved, to)
+            uploadMoved(cleaner.uploads[i], page, moved, to)
             isOpen = true
         }
     if (offset > 0) await putExtent(cleaner, object, sub, first, offset)

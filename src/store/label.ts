@@ -23,7 +23,7 @@ export const slotForeign = 5
 export const slotFailed = 6
 
 /** In a label: the element fell behind the others and is not to be read, alone or with them. */
-const stateLeftOut = 1
+export const stateLeftOut = 1
 export const noPosition = 0xff
 
 /** "TWIN" in the order its bytes have on flash. */
@@ -136,6 +136,16 @@ export async function writeLabels(labels: Labels, generations: Buffer, epoch: nu
         if (labels.held & (1 << slot)) continue
         await writeLabel(labels, slot, position, generations[position], 0, epoch)
     }
+}
+
+/**
+ * Whether an element, left out, is newer than its position's own: someone asked for it to take that position, and it has not yet. It may lack
+ * anything, anchors too.
+ */
+export function isHeir(labels: Labels, slot: number, generations: Buffer): boolean {
+    if (labels.states[slot] !== slotStale) return false
+    if (!isOwn(labels, slot)) return false
+    return ((labels.generations[slot] - generations[labels.positions[slot]] - 1) & 0xff) < 0x7f
 }
 
 /** Marks the elements of this array that answer and are not in use, so that none of them is ever taken for the array. */

@@ -12,8 +12,17 @@
 // Crash order of entering a segment: 1 erase it, 2 settle, see that it was done, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { ElementArray, dropElement, isWritten, pageAt, setAway, readCopy, programPage } from "../array/array"
-import { Anchors, beginRing, appendAnchor } from "./anchors"
+import {
+    ElementArray,
+    dropElement,
+    isWritten,
+    pageAt,
+    setAway,
+    readCopy,
+    programPage,
+    eraseOnAll,
+} from "../array/array"
+import { Anchors, beginRing, appendAnchor, checkSector } from "./anchors"
 import {
     atBlock,
     atBody,
@@ -28,7 +37,17 @@ import {
     typeRoot,
     typeUsage,
 } from "./page"
-import { Usage, usagePerPage } from "./usage"
+import {
+    Usage,
+    usagePerPage,
+    chooseFree,
+    fillUsagePage,
+    loadUsagePage,
+    putDeltas,
+    takeDeltas,
+    wantsPages,
+    recount,
+} from "./usage"
 
 /** One row at least in each of a chip's smallest erases (16), and of every position's pages. */
 const rowsApart = 13
@@ -168,12 +187,12 @@ export class Log {
             this.account(old, -1)
         }
         const usage = this.usage
-        if (usage.wantsPages()) await writeUsage(this)
+        if (wantsPages(usage)) await writeUsage(this)
         root.setAt(atCommit, "u32", this.commitNumber() + 1)
         root.setAt(atEpoch, "u32", this.epoch)
         root.setAt(atLive, "u32", usage.live)
         root.setAt(atWearBase, "u32", usage.wearBase)
-        usage.putDeltas(root)
+        putDeltas(usage, root)
         await this.array.settle()
         leaveClosedRow(this)
         this.since = 0
@@ -359,13 +378,13 @@ async function eraseSegment(log: Log, segment: number): Promise<void> {
     const segmentPages = log.array.segmentPages
     if (log.onErase) log.onErase(segment * segmentPages, segmentPages)
     log.usage.erased(segment)
-    await log.array.eraseSegment(segment)
+    await eraseOnAll(log.array, segment)
 }
 
 /** A segment that neither the last root, a snapshot nor the tail refers to. 0 = none. */
 function findFree(log: Log): number {
     if (log.erased) return log.erased
-    return log.usage.choose(log.between, (log.rootPage / log.array.segmentPages) | 0)
+    return chooseFree(log.usage, log.between, (log.rootPage / log.array.segmentPages) | 0)
 }
 
 export function measure(log: Log): void {
@@ -386,11 +405,11 @@ async function readUsage(log: Log): Promise<boolean> {
         for (let first = 0; first < log.segments; first += usagePerPage) {
             if (!(await log.readPage(page++, log.scratch))) return false
             if (log.scratch[atType] !== typeUsage) return false
-            usage.loadPage(log.scratch, first)
+            loadUsagePage(usage, log.scratch, first)
         }
     }
-    usage.takeDeltas(root)
-    usage.recount()
+    takeDeltas(usage, root)
+    recount(usage)
     return true
 }
 
@@ -443,7 +462,7 @@ export async function takeControl(log: Log): Promise<void> {
     log.epoch = log.anchors.epoch + 1
     log.isTailWhole = false
     log.isRootWeak = log.weakRow === ((log.rootPage / log.array.rowPages) | 0)
-    log.anchors.checkSector()
+    checkSector(log.anchors)
     await log.writeAnchor()
 }
 
@@ -464,7 +483,7 @@ export async function writeUsage(log: Log): Promise<void> {
     let start = noPage
     for (let first = 0; first < log.segments; first += usagePerPage) {
         scratch.fillAt(0, pageBufferBytes, 0)
-        log.usage.fillPage(scratch, first)
+        fillUsagePage(log.usage, scratch, first)
         const page = await log.append(scratch, typeUsage, 0, 0, first)
         if (start === noPage) start = page
     }

@@ -10,6 +10,7 @@ import {
     slotEmpty,
     slotMember,
     slotStale,
+    stateLeftOut,
     adopt,
     idOf,
     isOwn,
@@ -21,7 +22,7 @@ import { Repair, badPagesMax, beginRepair, dropStrangers, lookAtSlots, refuse } 
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
 
 const flagForce = 1
-const flagReplace = 2
+export const flagReplace = 2
 
 /** The position's own slot, or the next whose element may be overwritten. */
 function chooseSlot(repair: Repair, position: number): number {
@@ -78,10 +79,11 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     if (status !== ok) return status
     if (log.usage.available() === 0) return noSpace
     await volume.commit()
-    let donor = -1
+    // one that is to take a member's place is left out until it holds everything
+    let labelState = 0
     if (isMember)
         if (slot === array.slots[position]) await dropElement(array, position)
-        else donor = array.slots[position]
+        else labelState = stateLeftOut
     repair.badPages[slot] = 0
     const generations = log.anchors.generations
     const labels = volume.labels
@@ -97,21 +99,22 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
                     }
     await array.bank.erase(1 << slot, 0, array.segmentRows)
     await array.bank.settle(1 << slot)
-    await writeLabel(labels, slot, position, generation, 0, log.epoch)
+    await writeLabel(labels, slot, position, generation, labelState, log.epoch)
     await lookAt(labels, slot)
     if (labels.positions[slot] !== position || labels.generations[slot] !== generation) {
         refuse(repair, slot)
         return ioError
     }
-    if (donor >= 0) await dropElement(array, position)
-    generations[position] = generation
-    adopt(labels, slot, position, generation)
+    if (labelState) array.heir = slot
+    else {
+        generations[position] = generation
+        adopt(labels, slot, position, generation)
+    }
     for (let s = 1; s < log.segments; s++) setAway(array, s, holdsNeeded(log, s))
     array.use(array.members, position)
     log.erased = 0
     log.anchors.sectorIsOpen = false
     beginRepair(repair)
-    repair.donor = donor
     // its anchor makes it so; the segment entered is erased on the new element too
     await changeSegment(log)
     return ok

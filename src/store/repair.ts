@@ -10,14 +10,26 @@
 //
 // Crash orders: docs/FORMAT.md, "Rebuild" and "Repair".
 
-import { ElementArray, isWritten, setAway, holdsRow, pageAt, makePage, dropElement, deadIn } from "../array/array"
+import {
+    ElementArray,
+    isWritten,
+    joiningSlot,
+    setAway,
+    holdsRow,
+    pageAt,
+    makePage,
+    readAt,
+    dropElement,
+    deadIn,
+} from "../array/array"
 import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import { slotFailed, slotMember, isOwn, leaveOut, lookAt } from "./label"
+import { slotFailed, slotMember, isHeir, isOwn, leaveOut, lookAt, writeLabel } from "./label"
 import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
+import { flagReplace, rebuildElement } from "./rebuild"
 import { noSpace, ok } from "./status"
 import { Volume } from "./volume"
 import { changeSegment, holdsNeeded, Log } from "./log"
@@ -50,8 +62,6 @@ export class Repair {
     segment: number
     row: number
     copied: number
-    /** Slot of the living element that is replaced, while it is there: it holds all that is still to be copied; else -1. */
-    donor: number
     /** Positions, as bits, found bad in the segment looked at. */
     bad: number
     /** The segment repaired last, to be looked at again. */
@@ -90,7 +100,6 @@ export function beginRepair(repair: Repair): void {
     repair.segment = 0
     repair.row = 0
     repair.copied = 0
-    repair.donor = -1
     repair.bad = 0
     repair.again = 0
     repair.retiring = 0
@@ -272,7 +281,7 @@ async function copyStep(repair: Repair): Promise<void> {
             else setAway(array, s, false)
         }
         if (segment === 0) return await finishCopy(repair)
-        await array.bank.erase(1 << array.slots[array.joining], segment * array.segmentRows, array.segmentRows)
+        await array.bank.erase(1 << joiningSlot(array), segment * array.segmentRows, array.segmentRows)
         repair.row = 0
     } else {
         const end = repair.row + rowsPerStep
@@ -289,23 +298,31 @@ async function copyRow(repair: Repair, row: number): Promise<void> {
     const array = repair.array
     const buffer = repair.buffer
     const bank = array.bank
-    const slot = array.slots[array.joining]
-    const page = pageAt(array, array.joining, row)
+    const position = array.joining
+    const slot = joiningSlot(array)
+    const page = pageAt(array, position, row)
+    const isMember = array.heir >= 0
     const from = page < 0 ? emptySum(array.parity) : buffer
     let isGood = false
     let check = 1
     // an element may read wrong once: of a page its check tells, of a parity that it is the same again
     for (let tries = 3; tries && !isGood; tries--)
         if (page < 0) {
-            isGood = (await badIn(array, row, buffer)) === 0 && from.getAt(atCheck, "i32") === check
+            const bad = await badIn(array, row, buffer)
+            // the sum is of all that are members, and one that has an heir is
+            if (isMember)
+                if (await readAt(array, position, row, buffer)) if (!pageIsBlank(buffer)) addPage(from, buffer)
+            if ((bad & ~(1 << position)) === 0) isGood = from.getAt(atCheck, "i32") === check
             check = from.getAt(atCheck, "i32")
-        } else if (await makePage(array, array.joining, row, buffer)) isGood = pageIsGood(buffer, page)
-    if (!isGood)
-        if (repair.donor >= 0) {
-            // what another one does not hold any more
-            await bank.read(repair.donor, row, from)
+        } else if (await makePage(array, position, row, buffer)) isGood = pageIsGood(buffer, page)
+    if (isMember) {
+        if (deadIn(array)) isGood = false
+        // what the others do not hold, or not any more
+        if (!isGood) {
+            await readAt(array, position, row, from)
             isGood = pageIsGood(from, page)
         }
+    }
     // a page that is not good now was never acknowledged, or is lost: there is nothing to copy. A parity that holds it keeps the row's others
     if (page < 0) isGood = !pageIsBlank(from)
     check = from.getAt(atCheck, "i32")
@@ -335,11 +352,31 @@ export function refuse(repair: Repair, slot: number): void {
 async function finishCopy(repair: Repair): Promise<void> {
     const array = repair.array
     const position = array.joining
+    const labels = repair.volume.labels
+    const generations = repair.log.anchors.generations
+    const epoch = repair.log.epoch
+    const heir = array.heir
     repair.copied = 0
-    repair.donor = -1
+    if (heir >= 0) {
+        // it may have been exchanged meanwhile, or read wrong once
+        const generation = labels.generations[heir]
+        let isHere = false
+        for (let tries = readTries; tries && !isHere; tries--) {
+            await lookAt(labels, heir)
+            if (labels.generations[heir] !== generation) continue
+            if (isHeir(labels, heir, generations)) await writeLabel(labels, heir, position, generation, 0, epoch)
+            else if (labels.positions[heir] === position)
+                if (isOwn(labels, heir)) isHere = labels.states[heir] === slotMember
+        }
+        if (!isHere) return refuse(repair, heir)
+        array.heir = -1
+        generations[position] = generation
+        array.slots[position] = heir
+    }
     array.use(array.members | (1 << position), -1)
     await repair.log.writeAnchor()
-    repair.volume.labels.states[array.slots[position]] = slotMember
+    labels.states[array.slots[position]] = slotMember
+    await leaveOut(labels, epoch)
     if (repair.again) {
         lookThrough(repair, repair.again)
         // nothing is in it any more
@@ -396,10 +433,17 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
  */
 async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
     if (nowMs < repair.lookMs) return false
+    const labels = repair.volume.labels
+    for (let slot = 0; slot < slotsMax; slot++)
+        if (!isWritten(repair.array, slot))
+            if (repair.badPages[slot] < badPagesMax)
+                if (isHeir(labels, slot, repair.log.anchors.generations))
+                    await rebuildElement(repair, labels.positions[slot], slot, flagReplace)
+    if (repair.array.joining >= 0) return true
     if (!deadIn(repair.array)) await dropStrangers(repair)
     else {
         // what a rebuild refused is shown as such until someone asks for another
-        const states = repair.volume.labels.states
+        const states = labels.states
         for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
         await lookAtSlots(repair)
     }

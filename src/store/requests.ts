@@ -39,8 +39,8 @@ import {
     ok,
     stale,
 } from "./status"
-import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes } from "./upload"
-import { keptSegments, Volume } from "./volume"
+import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes, putExtents } from "./upload"
+import { keptSegments, Volume, prepare, uploadOfHandle, commitResult, isHeldBySnapshots } from "./volume"
 import { takeObject } from "./log"
 import { rebuildElement } from "./rebuild"
 import { scrubArray } from "./repair"
@@ -127,8 +127,8 @@ export async function executeRequest(requests: Requests, frame: Buffer, bytes: n
     const removesSnapshot = op === opSnapshotDelete
     const givesBack =
         op === opRemove || op === opAbort || op === opBye || op === opHello || removesSnapshot || op === opScrub
-    const hasRoom = (await volume.prepare(givesBack)) || removesSnapshot
-    if (!hasRoom || volume.isHeldBySnapshots()) {
+    const hasRoom = (await prepare(volume, givesBack)) || removesSnapshot
+    if (!hasRoom || isHeldBySnapshots(volume)) {
         if (!removesSnapshot) return await runWithoutRoom(requests, op, session, sequence, known)
         if (volume.log.usage.available() === 0) if (volume.log.room() < removalPagesMax) return noSpace
     }
@@ -142,7 +142,7 @@ export async function executeRequest(requests: Requests, frame: Buffer, bytes: n
             ? await run(requests, op, frame, bytes, session)
             : await runLater(requests, op, frame, bytes, frame.getAt(atArguments, "u32"))
     if (status !== ok) requests.value = 0
-    await volume.commitResult(session, sequence, status, requests.value)
+    await commitResult(volume, session, sequence, status, requests.value)
     if (op === opSnapshotCreate || removesSnapshot) await loadPins(volume.tree, volume.log)
     return status
 }
@@ -157,8 +157,8 @@ async function runWithoutRoom(
 ): Promise<number> {
     const volume = requests.volume
     const root = volume.log.root
-    if (!volume.isHeldBySnapshots()) {
-        if (known >= 0) await volume.commitResult(session, sequence, noSpace, 0)
+    if (!isHeldBySnapshots(volume)) {
+        if (known >= 0) await commitResult(volume, session, sequence, noSpace, 0)
         return noSpace
     }
     // a session is known in RAM only until the next commit: a host that finds it gone says hello again
@@ -253,7 +253,7 @@ async function create(requests: Requests, session: number): Promise<number> {
         free = oldest
     }
     let object = takeObject(volume.log)
-    while (volume.uploadOfHandle(object % 0x10000)) object = takeObject(volume.log)
+    while (uploadOfHandle(volume, object % 0x10000)) object = takeObject(volume.log)
     volume.directory.setInode(typeFile, flagUpload, 0, 0, 0, 0)
     await volume.directory.store(object)
     requests.listed.setAt(0, "u32", session)
@@ -299,7 +299,7 @@ async function commit(
     const key = old ? directory.key : directory.freeKey
     await volume.log.ensure(1)
     await appendPartial(upload, volume.log)
-    await upload.putExtents(volume.tree, volume.log)
+    await putExtents(upload, volume.tree, volume.log)
     const change = volume.log.commitNumber() + 1
     const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
     directory.setInode(typeFile, flags, size, mtime, change, parent)

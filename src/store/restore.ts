@@ -2,6 +2,7 @@
 //
 // Crash order: volume.ts, "mounting", steps 3 to 5.
 
+import { appendUploadAgain, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
 import { platform } from "../platform"
 import { uploadList } from "./directory"
@@ -102,9 +103,9 @@ async function appendAgain(volume: Volume, row: number): Promise<void> {
             if (scratch[atType] !== typeData) continue
             const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
             if (!upload) continue
-            if (!upload.takeAgain(log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
+            if (!takeAgain(upload, log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
             await log.ensure(1)
-            await upload.appendAgain(log)
+            await appendUploadAgain(upload, log)
         }
     }
 }

@@ -13,7 +13,7 @@ import { nameIsGood } from "./directory"
 import { Log, treePage, treeHeight } from "./log"
 import { badName, exists, notFound, ok, tooLarge } from "./status"
 import { Tree, viewTree, findKey } from "./tree"
-import { retired } from "./usage"
+import { retired, hasPins, recount } from "./usage"
 
 /** Object whose entries are the snapshots, by number. */
 export const snapshotList = 4
@@ -37,7 +37,7 @@ const listedHeadBytes = 10
 /** Takes the pins from the records: at a mount, and after a commit that changed them. Nothing may be changed and not committed. */
 export async function loadPins(tree: Tree, log: Log): Promise<void> {
     const pins = log.usage.pins
-    let any = log.usage.hasPins()
+    let any = hasPins(log.usage)
     pins.fillAt(0, pins.length, 0)
     let number = 1
     while ((await tree.seek(snapshotList, number)) && tree.object === snapshotList) {
@@ -45,7 +45,7 @@ export async function loadPins(tree: Tree, log: Log): Promise<void> {
         any = true
         number = tree.sub + 1
     }
-    if (any) log.usage.recount()
+    if (any) recount(log.usage)
 }
 
 function addPins(pins: Buffer, tree: Tree): void {

@@ -139,19 +139,19 @@ export class Tree {
         root.setAt(atTree, "u32", this.top)
         root[atHeight] = this.height
     }
+}
 
-    /** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
-    async moveNode(page: number, level: number, object: number, sub: number): Promise<boolean> {
-        if (this.top === noPage) return false
-        if (level > this.height) return false
-        await makeRoom(this)
-        await descend(this, object, sub)
-        const depth = this.height - level
-        if (this.cache.tags[this.slots[depth]] !== this.firstTag + page) return false
-        this.depth = depth
-        dirtyPath(this)
-        return true
-    }
+/** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
+export async function moveNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
+    if (tree.top === noPage) return false
+    if (level > tree.height) return false
+    await makeRoom(tree)
+    await descend(tree, object, sub)
+    const depth = tree.height - level
+    if (tree.cache.tags[tree.slots[depth]] !== tree.firstTag + page) return false
+    tree.depth = depth
+    dirtyPath(tree)
+    return true
 }
 
 /** Shows the tree below another top node, an earlier one: to be read only, between two operations. */

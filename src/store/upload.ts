@@ -44,51 +44,15 @@ export class Upload {
         this.extent = Buffer.alloc(6)
     }
 
-    /** Whether runs are to be put into the tree before more is appended. */
-    wantsCheckpoint(): boolean {
-        return this.runPages.length >= runsMax
-    }
-
     /** Whether there is anything a commit would make known to the tree. */
     hasRuns(): boolean {
         return this.runPages.length > 0 || this.partialPage !== this.listedPage
     }
 
-    /** Bytes in pages that were appended. */
-    appended(): number {
-        return this.blocks * bodyBytes + this.partialBytes
-    }
-
     /** After the array settled: all that was appended is durable. */
     settled(): void {
-        const bytes = this.appended()
+        const bytes = appended(this)
         if (bytes > this.durable) this.durable = bytes
-    }
-
-    /** Puts the extents of what was appended since the last commit into the tree. */
-    async putExtents(tree: Tree, log: Log): Promise<void> {
-        const listed = this.listedPage
-        for (let i = 0; i < this.runPages.length; i++)
-            await putExtent(this, tree, this.runBlocks[i], this.runPages[i], this.runCounts[i])
-        if (this.partialPage !== noPage)
-            if (this.partialPage !== listed) await putExtent(this, tree, this.blocks, this.partialPage, 1)
-        // its extent began at the first block of what was put: it is overwritten
-        if (listed !== noPage) if (listed !== this.partialPage) log.account(listed, -1)
-        this.listedPage = this.partialPage
-        this.runBlocks = []
-        this.runPages = []
-        this.runNext = noPage
-        this.runCounts = []
-    }
-
-    /** Pages of this upload that the tree knows of were moved. */
-    moved(from: number, count: number, to: number): void {
-        const listed = this.listedPage
-        if (listed === noPage) return
-        if (listed < from) return
-        if (listed >= from + count) return
-        this.listedPage = listed - from + to
-        if (this.partialPage === listed) this.partialPage = this.listedPage
     }
 
     // --- recovery
@@ -117,7 +81,7 @@ export class Upload {
                 for (let i = 0; i < count; i++) this.recover(log, page + i, block + i, bytes, 1, undefined)
                 return
             }
-        if (!this.takeAgain(log, block, bytes, buffer)) return
+        if (!takeAgain(this, log, block, bytes, buffer)) return
         log.account(page, count)
         if (bytes === bodyBytes) addRun(this, log, page, count)
         else {
@@ -127,24 +91,61 @@ export class Upload {
         }
         this.settled()
     }
+}
 
-    /** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
-    takeAgain(log: Log, block: number, bytes: number, buffer: Buffer): boolean {
-        // the whole block again: an earlier mount found it weak. What is held of the next one stays
-        if (block === this.blocks - 1)
-            if (bytes === bodyBytes) if (this.partialBytes === 0) if (this.runPages.length > 0) dropLastBlock(this, log)
-        if (block !== this.blocks) return false
-        if (bytes < this.partialBytes) return false
-        if (buffer) this.buffer.blitAt(0, buffer, 0, pageBufferBytes)
-        this.fill = bytes
-        return true
-    }
+/** Whether runs are to be put into the tree before more is appended. */
+export function wantsCheckpoint(upload: Upload): boolean {
+    return upload.runPages.length >= runsMax
+}
 
-    /** Appends what `takeAgain` took. */
-    async appendAgain(log: Log): Promise<void> {
-        if (this.fill === bodyBytes) await appendFull(this, log)
-        else await appendPartial(this, log)
-    }
+/** Takes the bytes of a page of the tail, which is then to be counted or appended again. @returns false when it brings nothing new */
+export function takeAgain(upload: Upload, log: Log, block: number, bytes: number, buffer: Buffer): boolean {
+    // the whole block again: an earlier mount found it weak. What is held of the next one stays
+    if (block === upload.blocks - 1)
+        if (bytes === bodyBytes)
+            if (upload.partialBytes === 0) if (upload.runPages.length > 0) dropLastBlock(upload, log)
+    if (block !== upload.blocks) return false
+    if (bytes < upload.partialBytes) return false
+    if (buffer) upload.buffer.blitAt(0, buffer, 0, pageBufferBytes)
+    upload.fill = bytes
+    return true
+}
+
+/** Puts the extents of what was appended since the last commit into the tree. */
+export async function putExtents(upload: Upload, tree: Tree, log: Log): Promise<void> {
+    const listed = upload.listedPage
+    for (let i = 0; i < upload.runPages.length; i++)
+        await putExtent(upload, tree, upload.runBlocks[i], upload.runPages[i], upload.runCounts[i])
+    if (upload.partialPage !== noPage)
+        if (upload.partialPage !== listed) await putExtent(upload, tree, upload.blocks, upload.partialPage, 1)
+    // its extent began at the first block of what was put: it is overwritten
+    if (listed !== noPage) if (listed !== upload.partialPage) log.account(listed, -1)
+    upload.listedPage = upload.partialPage
+    upload.runBlocks = []
+    upload.runPages = []
+    upload.runNext = noPage
+    upload.runCounts = []
+}
+
+/** Bytes in pages that were appended. */
+export function appended(upload: Upload): number {
+    return upload.blocks * bodyBytes + upload.partialBytes
+}
+
+/** Pages of this upload that the tree knows of were moved. */
+export function uploadMoved(upload: Upload, from: number, count: number, to: number): void {
+    const listed = upload.listedPage
+    if (listed === noPage) return
+    if (listed < from) return
+    if (listed >= from + count) return
+    upload.listedPage = listed - from + to
+    if (upload.partialPage === listed) upload.partialPage = upload.listedPage
+}
+
+/** Appends what `takeAgain` took. */
+export async function appendUploadAgain(upload: Upload, log: Log): Promise<void> {
+    if (upload.fill === bodyBytes) await appendFull(upload, log)
+    else await appendPartial(upload, log)
 }
 
 export function beginUpload(upload: Upload, object: number, session: number, nowMs: number): void {

@@ -83,11 +83,6 @@ export class Usage {
         return count !== 0 && count !== retired
     }
 
-    hasPins(): boolean {
-        for (let i = 0; i < this.pins.length; i += 4) if (this.pins.getAt(i, "i32") !== 0) return true
-        return false
-    }
-
     isPinned(segment: number): boolean {
         return (this.pins[segment >> 3] & (1 << (segment & 7))) !== 0
     }
@@ -138,117 +133,120 @@ export class Usage {
     retire(segment: number): void {
         this.counts.setAt(segment * 2, "u16", retired)
         touch(this, segment)
-        this.recount()
+        recount(this)
     }
+}
 
-    /**
-     * Chooses a segment to be entered, other than the three named; the one erased least, and of equals the next after the present one.
-     * @returns 0 when there is none
-     */
-    choose(between: number, rootSegment: number): number {
-        const segments = this.segments
-        const counts = this.counts
-        const wear = this.wear
-        const current = this.current
-        let best = 0
-        let bestWear = 256
-        let rested = 0
-        let restedWear = 256
-        let segment = current
-        for (let i = 1; i < segments; i++) {
-            if (++segment >= segments) segment = 1
-            const worn = wear[segment]
-            if (counts.getAt(segment << 1, "u16") !== 0) {
-                if (worn < restedWear)
-                    if (segment !== current) {
-                        if (this.isMovable(segment)) {
-                            restedWear = worn
-                            rested = segment
-                        }
+/** Counts the free segments anew, after a mount or a change of the pins. */
+export function recount(usage: Usage): void {
+    const counts = usage.counts
+    const end = usage.segments << 1
+    const isPinning = hasPins(usage)
+    let free = 0
+    usage.retiredCount = 0
+    // flat, and what most segments are first: a failover waits for usage
+    for (let at = 2; at < end; at += 2) {
+        const count = counts.getAt(at, "u16")
+        if (count) {
+            if (count === retired) usage.retiredCount++
+        } else if (!isPinning) free++
+        else if (!usage.isPinned(at >> 1)) free++
+    }
+    if (usage.of(usage.current) === 0) if (!usage.isPinned(usage.current)) free--
+    usage.freeSegments = free
+}
+
+/** Whether it holds pages that may be moved elsewhere to gain it. */
+export function isMovable(usage: Usage, segment: number): boolean {
+    return usage.isUsed(segment) && !usage.isPinned(segment)
+}
+
+export function hasPins(usage: Usage): boolean {
+    for (let i = 0; i < usage.pins.length; i += 4) if (usage.pins.getAt(i, "i32") !== 0) return true
+    return false
+}
+
+/** Whether the root has no room for what changed. */
+export function wantsPages(usage: Usage): boolean {
+    return usage.isRebased || usage.changed.length > deltaCountMax
+}
+
+export function takeDeltas(usage: Usage, root: Buffer): void {
+    const count = root[atDeltaCount]
+    let at = atDeltas
+    for (let i = 0; i < count; i++) {
+        const segment = root.getAt(at, "u16")
+        usage.counts.setAt(segment * 2, "u16", root.getAt(at + 2, "u16"))
+        usage.wear[segment] = root[at + 4]
+        usage.changed.push(segment)
+        at += deltaBytes
+    }
+}
+
+export function putDeltas(usage: Usage, root: Buffer): void {
+    const changed = usage.changed
+    root[atDeltaCount] = changed.length
+    let at = atDeltas
+    for (let i = 0; i < changed.length; i++) {
+        const segment = changed[i]
+        root.setAt(at, "u16", segment)
+        root.setAt(at + 2, "u16", usage.of(segment))
+        root[at + 4] = usage.wear[segment]
+        at += deltaBytes
+    }
+}
+
+export function loadUsagePage(usage: Usage, page: Buffer, first: number): void {
+    const n = usage.segments - first < usagePerPage ? usage.segments - first : usagePerPage
+    usage.counts.blitAt(first * 2, page, atBody, n * 2)
+    usage.wear.blitAt(first, page, atBody + usagePerPage * 2, n)
+}
+
+/** Writes the body of the usage page that begins with segment `first`. */
+export function fillUsagePage(usage: Usage, page: Buffer, first: number): void {
+    const n = usage.segments - first < usagePerPage ? usage.segments - first : usagePerPage
+    page.blitAt(atBody, usage.counts, first * 2, n * 2)
+    page.blitAt(atBody + usagePerPage * 2, usage.wear, first, n)
+}
+
+/**
+ * Chooses a segment to be entered, other than the three named; the one erased least, and of equals the next after the present one.
+ * @returns 0 when there is none
+ */
+export function chooseFree(usage: Usage, between: number, rootSegment: number): number {
+    const segments = usage.segments
+    const counts = usage.counts
+    const wear = usage.wear
+    const current = usage.current
+    let best = 0
+    let bestWear = 256
+    let rested = 0
+    let restedWear = 256
+    let segment = current
+    for (let i = 1; i < segments; i++) {
+        if (++segment >= segments) segment = 1
+        const worn = wear[segment]
+        if (counts.getAt(segment << 1, "u16") !== 0) {
+            if (worn < restedWear)
+                if (segment !== current) {
+                    if (isMovable(usage, segment)) {
+                        restedWear = worn
+                        rested = segment
                     }
-            } else if (worn < bestWear)
-                if (segment !== between)
-                    if (segment !== rootSegment)
-                        if (segment !== current) {
-                            if (!this.isPinned(segment))
-                                if (this.freed.indexOf(segment) < 0) {
-                                    bestWear = worn
-                                    best = segment
-                                }
-                        }
-        }
-        this.cold = best && restedWear + wearSpreadMax < bestWear ? rested : 0
-        return best
+                }
+        } else if (worn < bestWear)
+            if (segment !== between)
+                if (segment !== rootSegment)
+                    if (segment !== current) {
+                        if (!usage.isPinned(segment))
+                            if (usage.freed.indexOf(segment) < 0) {
+                                bestWear = worn
+                                best = segment
+                            }
+                    }
     }
-
-    /** Whether it holds pages that may be moved elsewhere to gain it. */
-    isMovable(segment: number): boolean {
-        return this.isUsed(segment) && !this.isPinned(segment)
-    }
-
-    // --- as it lies on flash
-
-    /** Whether the root has no room for what changed. */
-    wantsPages(): boolean {
-        return this.isRebased || this.changed.length > deltaCountMax
-    }
-
-    /** Writes the body of the usage page that begins with segment `first`. */
-    fillPage(page: Buffer, first: number): void {
-        const n = this.segments - first < usagePerPage ? this.segments - first : usagePerPage
-        page.blitAt(atBody, this.counts, first * 2, n * 2)
-        page.blitAt(atBody + usagePerPage * 2, this.wear, first, n)
-    }
-
-    loadPage(page: Buffer, first: number): void {
-        const n = this.segments - first < usagePerPage ? this.segments - first : usagePerPage
-        this.counts.blitAt(first * 2, page, atBody, n * 2)
-        this.wear.blitAt(first, page, atBody + usagePerPage * 2, n)
-    }
-
-    putDeltas(root: Buffer): void {
-        const changed = this.changed
-        root[atDeltaCount] = changed.length
-        let at = atDeltas
-        for (let i = 0; i < changed.length; i++) {
-            const segment = changed[i]
-            root.setAt(at, "u16", segment)
-            root.setAt(at + 2, "u16", this.of(segment))
-            root[at + 4] = this.wear[segment]
-            at += deltaBytes
-        }
-    }
-
-    takeDeltas(root: Buffer): void {
-        const count = root[atDeltaCount]
-        let at = atDeltas
-        for (let i = 0; i < count; i++) {
-            const segment = root.getAt(at, "u16")
-            this.counts.setAt(segment * 2, "u16", root.getAt(at + 2, "u16"))
-            this.wear[segment] = root[at + 4]
-            this.changed.push(segment)
-            at += deltaBytes
-        }
-    }
-
-    /** Counts the free segments anew, after a mount or a change of the pins. */
-    recount(): void {
-        const counts = this.counts
-        const end = this.segments << 1
-        const hasPins = this.hasPins()
-        let free = 0
-        this.retiredCount = 0
-        // flat, and what most segments are first: a failover waits for this
-        for (let at = 2; at < end; at += 2) {
-            const count = counts.getAt(at, "u16")
-            if (count) {
-                if (count === retired) this.retiredCount++
-            } else if (!hasPins) free++
-            else if (!this.isPinned(at >> 1)) free++
-        }
-        if (this.of(this.current) === 0) if (!this.isPinned(this.current)) free--
-        this.freeSegments = free
-    }
+    usage.cold = best && restedWear + wearSpreadMax < bestWear ? rested : 0
+    return best
 }
 
 function touch(usage: Usage, segment: number): void {

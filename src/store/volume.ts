@@ -11,7 +11,8 @@
 // element lacks something again, 4 settle; served from here on, 5 commit: at once when that row was the last root's, else by the next operation
 // or when the node is idle. Until then a mount begins with that row once more.
 
-import { ElementArray } from "../array/array"
+import { hasPins } from "./usage"
+import { ElementArray, isEnough, eraseOnAll } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
@@ -26,7 +27,7 @@ import { NodeCache } from "./node-cache"
 import { pagesKept } from "./snapshots"
 import { openLog } from "./tail"
 import { levelsMax, Tree } from "./tree"
-import { Upload } from "./upload"
+import { Upload, appended, putExtents, wantsCheckpoint } from "./upload"
 
 export const uploadsMax = 4
 /** Data pages after a root: a mount reads at most this many, and a few torn ones. */
@@ -128,7 +129,7 @@ export class Volume {
         log.anchors.arrayId = labels.arrayId
         if (!(await log.anchors.findNewest())) return false
         if (!(await takeMembers(this))) return false
-        if (!array.isEnough()) return false
+        if (!isEnough(array)) return false
         if (!(await openLog(log))) return false
         await restore(this)
         await takeControl(log)
@@ -168,8 +169,8 @@ export class Volume {
             const upload = this.uploads[i]
             if (!upload.object) continue
             if (!upload.hasRuns()) continue
-            await upload.putExtents(this.tree, this.log)
-            this.directory.setInode(typeFile, flagUpload, upload.appended(), 0, 0, 0)
+            await putExtents(upload, this.tree, this.log)
+            this.directory.setInode(typeFile, flagUpload, appended(upload), 0, 0, 0)
             await this.directory.store(upload.object)
         }
         await this.tree.flush(levelsMax)
@@ -179,37 +180,15 @@ export class Volume {
         if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
-    /** Ends an operation asked for by a session: its result is stored by the same commit. */
-    async commitResult(session: number, sequence: number, status: number, value: number): Promise<void> {
-        storeResult(this.log.root, session, sequence, status, value)
-        await this.commit()
-    }
-
     // --- space
-
-    /** Gets room for one operation. @returns false when the volume is full */
-    async prepare(givesBack: boolean): Promise<boolean> {
-        const log = this.log
-        const hasSpace = await makeSpace(this)
-        if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
-        return hasSpace
-    }
-
-    /**
-     * Whether so little is left that only removing a snapshot can help: what any other request writes would be lost to it, since what
-     * snapshots pin gives nothing back.
-     */
-    isHeldBySnapshots(): boolean {
-        return this.log.usage.available() <= 1 && this.log.usage.hasPins()
-    }
 
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
         const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
-        if (takesData(log, tailMax, keptSegments)) if (!upload.wantsCheckpoint()) return true
+        if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
         if (!(await makeSpace(this))) return false
-        if (tailPages(log) >= tailMax || log.between !== 0 || upload.wantsCheckpoint()) await this.commit()
+        if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await this.commit()
         if (log.room() === 0) {
             await log.ensure(1)
             if (log.between !== 0) await this.commit()
@@ -250,34 +229,12 @@ export class Volume {
         return undefined
     }
 
-    uploadOfHandle(handle: number): Upload {
-        for (let i = 0; i < uploadsMax; i++) {
-            const object = this.uploads[i].object
-            if (object) if (object % 0x10000 === handle) return this.uploads[i]
-        }
-        return undefined
-    }
-
     // --- giving space back
-
-    /** Takes extents of `object` out of the tree, at most `max`. @returns true when none is left */
-    async shrink(object: number, max: number): Promise<boolean> {
-        const tree = this.tree
-        for (let i = 0; i < max; i++) {
-            if (!(await tree.seek(object, 1))) return true
-            if (tree.object !== object) return true
-            const page = tree.leaf.getAt(tree.valueAt, "u32")
-            const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
-            this.log.account(page, -count)
-            await tree.remove(object, tree.sub)
-        }
-        return !((await tree.seek(object, 1)) && tree.object === object)
-    }
 
     /** Drops an object no entry leads to any more: at once when it is small, else the rest is left for `reclaim`. */
     async drop(object: number): Promise<void> {
         await dropProperties(this.tree, object)
-        if (await this.shrink(object, 2)) {
+        if (await shrink(this, object, 2)) {
             await this.tree.remove(object, 0)
             return
         }
@@ -288,6 +245,56 @@ export class Volume {
         await this.tree.put(orphanList, object, Buffer.alloc(1), 0, 1)
         this.orphans = true
     }
+}
+
+/** Takes extents of `object` out of the tree, at most `max`. @returns true when none is left */
+export async function shrink(volume: Volume, object: number, max: number): Promise<boolean> {
+    const tree = volume.tree
+    for (let i = 0; i < max; i++) {
+        if (!(await tree.seek(object, 1))) return true
+        if (tree.object !== object) return true
+        const page = tree.leaf.getAt(tree.valueAt, "u32")
+        const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
+        volume.log.account(page, -count)
+        await tree.remove(object, tree.sub)
+    }
+    return !((await tree.seek(object, 1)) && tree.object === object)
+}
+
+/**
+ * Whether so little is left that only removing a snapshot can help: what any other request writes would be lost to it, since what
+ * snapshots pin gives nothing back.
+ */
+export function isHeldBySnapshots(volume: Volume): boolean {
+    return volume.log.usage.available() <= 1 && hasPins(volume.log.usage)
+}
+
+/** Ends an operation asked for by a session: its result is stored by the same commit. */
+export async function commitResult(
+    volume: Volume,
+    session: number,
+    sequence: number,
+    status: number,
+    value: number,
+): Promise<void> {
+    storeResult(volume.log.root, session, sequence, status, value)
+    await volume.commit()
+}
+
+export function uploadOfHandle(volume: Volume, handle: number): Upload {
+    for (let i = 0; i < uploadsMax; i++) {
+        const object = volume.uploads[i].object
+        if (object) if (object % 0x10000 === handle) return volume.uploads[i]
+    }
+    return undefined
+}
+
+/** Gets room for one operation. @returns false when the volume is full */
+export async function prepare(volume: Volume, givesBack: boolean): Promise<boolean> {
+    const log = volume.log
+    const hasSpace = await makeSpace(volume)
+    if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
+    return hasSpace
 }
 
 /** Uses the elements that the newest anchor names. @returns false when there are none */
@@ -351,8 +358,8 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
         if (!(await openLog(log))) return false
         if (log.commitNumber() > 2) return false
     }
-    await array.eraseSegment(0)
-    await array.eraseSegment(1)
+    await eraseOnAll(array, 0)
+    await eraseOnAll(array, 1)
     await array.settle()
     await formatLog(log, chooseId(volume.labels))
     volume.tree.load()
@@ -397,7 +404,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
     if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
     if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
         const object = tree.sub
-        if (await volume.shrink(object, extentsPerCommit)) {
+        if (await shrink(volume, object, extentsPerCommit)) {
             await tree.remove(object, 0)
             await tree.remove(orphanList, object)
         }

@@ -57,17 +57,19 @@ export class Operator {
         else await this.exchange(node)
     }
 
-    /** The element that may be bad gives its place to another, or to itself, or gets it back. */
+    /** The element that may be bad gives its place to another, or to itself, or gets it back; or any other gives its place to a free one. */
     private async replace(volume: number): Promise<void> {
         const { session, plan, random } = this
         const { slots } = await session.client.array(volume)
         const members = slots.filter(({ state }) => state === "member")
         const { arraySlots } = session.simulation.cabinet
         const index = plan.badElement(volume)
-        const from = members.find(({ slot }) => slot === index) ?? members.find(({ slot }) => slot >= arraySlots)
         const free = slots.filter(({ state }) => state === "blank" || state === "stale").map(({ slot }) => slot)
+        const bad = members.find(({ slot }) => slot === index) ?? members.find(({ slot }) => slot >= arraySlots)
+        const isAny = free.length > 0 && random.int(2) === 0
+        const from = isAny ? members[random.int(members.length)] : bad
         if (!from) return
-        const to = [from.slot, from.slot === index ? undefined : index, ...free]
+        const to = isAny ? free : [from.slot, from.slot === index ? undefined : index, ...free]
         const slot = to[random.int(to.length)]
         plan.noteBad(volume, index)
         const { client } = session

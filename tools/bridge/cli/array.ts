@@ -13,6 +13,8 @@ const positionMax = 5
 const slotMax = 31
 /** Before an element is replaced. */
 const scrubRateFirst = 2_000
+/** Looks in which nothing is rebuilt, while a node that took the volume over begins it anew. */
+const restingLooksMax = 10
 
 interface RebuildCliOptions {
     slot?: number
@@ -35,8 +37,10 @@ export function addArrayVerbs(verbs: AddVerbs): void {
     array("rebuild", "rebuild the element that is missing, while the volume is served", command =>
         options(command.argument("<volume>", "like a").argument("[position]", "its position, like 1")),
     ).does((context, command) => rebuild(context, command, false))
-    array("replace", "drop an element that is there and rebuild it onto another", command =>
-        options(command.argument("<volume>", "like a").argument("<position>", "its position, like 1")),
+    array(
+        "replace",
+        "let another element take the place of one that is there, which stays in use until then; or write it anew",
+        command => options(command.argument("<volume>", "like a").argument("<position>", "its position, like 1")),
     ).does((context, command) => rebuild(context, command, true))
 }
 
@@ -125,6 +129,9 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
     const position = text === undefined ? undefined : parseNumber(text, "position", positionMax)
     const { slot, force, wait } = command.optsWithGlobals() as RebuildCliOptions
     if (replace) await readAllFirst(context, volume, position!, slot, force)
+    // when it is not the element itself that is written anew, it stays in use until the other holds everything
+    const old = replace && wait ? slotOf(await context.client.array(volume, context.call), position!) : undefined
+    const from = old === slot ? undefined : old
     try {
         await context.client.rebuild(volume, { ...context.call, position, slot, force, replace })
     } catch (error) {
@@ -140,23 +147,34 @@ async function rebuild(context: Context, command: Command, replace: boolean): Pr
         )
         return
     }
-    const array = await watch(context, volume, `rebuild ${letter}`, "the rebuild goes on", array =>
-        array.joining === undefined ? undefined : array.segments - array.segmentsLeft,
-    )
-    const isDone = position === undefined ? !isIncomplete(array) : array.members.includes(position)
+    const isDone = (array: ArrayFigures) =>
+        position === undefined
+            ? !isIncomplete(array)
+            : array.members.includes(position) && (from === undefined || slotOf(array, position) !== from)
+    let resting = 0
+    const array = await watch(context, volume, `rebuild ${letter}`, "the rebuild goes on", array => {
+        if (array.joining !== undefined) resting = 0
+        // after a takeover it is begun anew, not at once
+        else if (from === undefined || isDone(array) || ++resting > restingLooksMax) return undefined
+        return array.segments - array.segmentsLeft
+    })
     const liar = array.slots.find(({ state, badPages }) => state === "failed" && badPages > 0)
-    if (!isDone && liar)
+    if (!isDone(array) && liar)
         throw new TwinfilerError(
             "ioError",
             `volume ${letter}: the element in slot ${liar.slot} does not hold what is written to it and is not used any more: ` +
                 `put another one in, and \`twinfiler array rebuild ${letter} --slot ${liar.slot}\``,
         )
-    if (!isDone)
+    if (!isDone(array))
         throw new TwinfilerError(
             "ioError",
             `volume ${letter}: the rebuild ended before it was done; \`twinfiler array show ${letter}\` says what is there`,
         )
     context.show({ volume: letter, ...array }, () => (context.options.quiet ? [] : [`array ${letter} is rebuilt`]))
+}
+
+function slotOf({ slots }: ArrayFigures, position: number): number | undefined {
+    return slots.find(one => one.state === "member" && one.position === position)?.slot
 }
 
 /** What only the element to be replaced still holds right would go with it: all is read, and repaired from it, before. */

@@ -129,6 +129,16 @@ export const plantedBugs: readonly Planted[] = [
             },
         ],
     },
+    {
+        name: "a replaced element leaves at once",
+        edits: [
+            {
+                file: "src/store/rebuild.ts",
+                text: "        if (slot === array.slots[position]) await dropElement(array, position)\n        else labelState = stateLeftOut\n",
+                by: "        await dropElement(array, position)\n",
+            },
+        ],
+    },
 ]
 
 /** A source of the firmware with what a fault changes in it. Throws when what is to be changed is not there, once. */

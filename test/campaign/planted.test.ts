@@ -22,7 +22,7 @@ function chosen() {
 }
 
 describe("campaign: planted faults", function () {
-    this.timeout(600_000)
+    this.timeout(1_200_000)
 
     it(`${full ? "each" : `${quickCount} by seed`} caught within ${seedsMax} seeds [R21 R22 R31]`, async () => {
         for (const planted of chosen()) {

@@ -233,13 +233,18 @@ export function isReadable(array: ElementArray, position: number): boolean {
     return (array.members & (1 << position)) !== 0 || position === array.joining
 }
 
-/** Takes an element out for good: it is recorded as fallen behind. */
-export async function dropElement(array: ElementArray, position: number): Promise<void> {
-    // what joins is made from it: better no service for a while than a record that it is gone
-    if (position === array.joining) array.heir = -1
-    else if (array.joining >= 0) if (array.heir < 0) throw new Error("no element answers")
-    const joining = position === array.joining ? -1 : array.joining
-    array.use(array.members & ~(1 << position), joining)
+/** Takes the elements of `lost` positions out for good: they are recorded as fallen behind, together or, when what is left is not enough, not at all. */
+export async function dropElements(array: ElementArray, lost: number): Promise<void> {
+    if (!lost) return
+    let joining = array.joining
+    if (joining >= 0)
+        if (lost & (1 << joining)) {
+            joining = -1
+            array.heir = -1
+        } else if (array.heir < 0)
+            // what joins is made from it: better no service for a while than a record that it is gone
+            throw new Error("no element answers")
+    array.use(array.members & ~lost, joining)
     if (joining < 0) array.away.fillAt(0, array.away.length, 0)
     if (!isEnough(array)) throw new Error("no element answers")
     if (array.onLoss) await array.onLoss()
@@ -259,10 +264,12 @@ async function noteLoss(elementArray: ElementArray): Promise<void> {
             elementArray.away.fillAt(0, elementArray.away.length, 0)
             elementArray.use(elementArray.members, -1)
         }
+    let lost = 0
     for (let i = 0; i < elementArray.elements; i++) {
         const slot = elementArray.slots[i]
         if (slot < 0) continue
         if (alive & (1 << slot)) continue
-        if (elementArray.members & (1 << i) || elementArray.joining === i) await dropElement(elementArray, i)
+        if (elementArray.members & (1 << i) || elementArray.joining === i) lost |= 1 << i
     }
+    await dropElements(elementArray, lost)
 }

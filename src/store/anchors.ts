@@ -102,13 +102,8 @@ export class Anchors {
         } else this.openOn = this.goodOn
         // within the sector: the last programmed slot, and back from there to one that is good. Before it any may be blank, on some of the elements
         // or all, as cuts left them
-        const array = this.array
         const end = first + sectorPages
-        let last = first
-        if (hint > first) if (hint < end) last = hint
-        for (let position = 0; position < array.elements; position++)
-            if (isReadable(array, position))
-                last = await array.bank.lastWritten(array.slots[position], last, end, this.header)
+        let last = await lastIn(this, hint > first && hint < end ? hint : first)
         let at = last
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
         while (at > first && (await readAnchor(this, at)) <= newest) at--
@@ -155,6 +150,33 @@ export class Anchors {
         }
         return false
     }
+}
+
+/** The last slot of a sector that was programmed, `slot` or one behind it. */
+async function lastIn(anchors: Anchors, slot: number): Promise<number> {
+    const array = anchors.array
+    const end = slot - (slot % sectorPages) + sectorPages
+    for (let position = 0; position < array.elements; position++)
+        if (isReadable(array, position))
+            slot = await array.bank.lastWritten(array.slots[position], slot, end, anchors.header)
+    return slot
+}
+
+/** Whether there is still no anchor newer than the newest: what cannot be read for a moment looks as if it had never been written. */
+export async function isNewest(anchors: Anchors): Promise<boolean> {
+    const sequence = anchors.sequence
+    const newest = anchors.newest
+    for (let slot = await lastIn(anchors, newest); slot > newest; slot--)
+        if ((await readAnchor(anchors, slot)) > sequence) return false
+    // two losses at once and the ring goes on in the sector after the next
+    const end = ringSectors(anchors) * sectorPages
+    let first = newest - (newest % sectorPages)
+    for (let i = 0; i < 2; i++) {
+        first += sectorPages
+        if (first >= end) first = sectorPages
+        if ((await readAnchor(anchors, first)) > sequence) return false
+    }
+    return true
 }
 
 /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */

@@ -92,6 +92,13 @@ export async function inspectLabels(labels: Labels): Promise<boolean> {
     return leader >= 0 && (await follow(labels, leader))
 }
 
+/** Whether an element has a label that was not read before: for a moment it looked as if there were none. */
+export async function hasMissed(labels: Labels): Promise<boolean> {
+    const held = labels.held
+    for (let slot = 0; slot < slotsMax; slot++) if (!(held & (1 << slot))) await lookAt(labels, slot)
+    return labels.held !== held
+}
+
 /** Id of the array an element says it belongs to, or 0. */
 export function idOf(labels: Labels, slot: number): number {
     return labels.ids.getAt(slot * 4, "u32")
@@ -171,7 +178,11 @@ export async function lookAt(labels: Labels, slot: number): Promise<void> {
     if (!(labels.array.bank.alive & (1 << slot))) return
     await labels.array.bank.read(slot, 0, buffer)
     states[slot] = slotBlank
-    if (!pageIsGood(buffer, 0)) return
+    if (!pageIsGood(buffer, 0)) {
+        // an element may read wrong once
+        await labels.array.bank.read(slot, 0, buffer)
+        if (!pageIsGood(buffer, 0)) return
+    }
     if (buffer[atType] !== typeLabel) return
     labels.held |= 1 << slot
     if (buffer.getAt(atBody, "u32") !== magic) return
@@ -212,7 +223,9 @@ function answering(labels: Labels, leader: number): number {
 async function follow(labels: Labels, leader: number): Promise<boolean> {
     const array = labels.array
     const buffer = labels.buffer
-    await array.bank.read(leader, 0, buffer)
+    // the shape is that of a label which was verified
+    await lookAt(labels, leader)
+    if (labels.states[leader] !== slotMember) return false
     labels.arrayId = idOf(labels, leader)
     array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
     let members = 0
@@ -265,4 +278,5 @@ export async function writeLabel(
     sealPage(buffer, 0)
     await bank.program(mask, 0, buffer)
     await bank.settle(mask)
+    labels.held |= mask
 }

@@ -14,7 +14,7 @@
 
 import {
     ElementArray,
-    dropElement,
+    dropElements,
     isWritten,
     pageAt,
     setAway,
@@ -77,6 +77,8 @@ export class Log {
     /** Pages from the last root to the next page; from before the segment's first page while it has no root. */
     since: number
     rootPage: number
+    /** The last good page a mount found in the segment, or noPage. */
+    lastFound: number
     /** The first row of the tail of which an element lacks something, else -1: what is good of it, and of those after it, must be appended again. */
     weakRow: number
     /** Every row from the last root on is whole, but for the last: no power was cut since. */
@@ -126,6 +128,16 @@ export class Log {
         }
         return false
     }
+
+    /** The same of a block of a file: an element that did not take what was written there has a good page of before. */
+    async readBlock(page: number, object: number, block: number, buffer: Buffer): Promise<boolean> {
+        for (let attempt = 0; attempt < this.array.copies; attempt++)
+            if (await readCopy(this.array, page, buffer, attempt))
+                if (pageIsGood(buffer, page))
+                    if (buffer.getAt(atOwner, "u32") === object) if (buffer.getAt(atBlock, "u32") === block) return true
+        return false
+    }
+
     commitNumber(): number {
         return this.root.getAt(atCommit, "u32")
     }
@@ -365,11 +377,14 @@ async function dropDeaf(log: Log, segment: number): Promise<void> {
     const rows = array.segmentRows
     for (let i = 0; i < array.elements; i++)
         for (let row = segment * rows; row < (segment + 1) * rows; row += rowsApart) {
-            const page = pageAt(array, i, row)
+            let at = row
+            let page = pageAt(array, i, at)
+            // its parity page tells nothing, and the next row's is another's
+            if (page < 0) page = pageAt(array, i, ++at)
             for (let tries = 2; page >= 0 && isWritten(array, array.slots[i]);) {
-                await array.bank.read(array.slots[i], row, scratch)
+                await array.bank.read(array.slots[i], at, scratch)
                 if (!pageIsGood(scratch, page)) break
-                if (--tries === 0) await dropElement(array, i)
+                if (--tries === 0) await dropElements(array, 1 << i)
             }
         }
 }

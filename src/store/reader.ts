@@ -1,7 +1,7 @@
 // Reads a file's bytes in order, remembering the extent it is in so that the tree is asked once per extent and not once per page; but
 // no longer than until the next commit, which may have moved the extent. Those of a snapshot stay where they are as long as it is there.
 
-import { atBody, atBlock, atOwner, bodyBytes } from "./page"
+import { atBody, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
 import { typeDirectory } from "./directory"
 import { commitOfSnapshot, enterSnapshot, leaveSnapshot } from "./snapshots"
@@ -86,9 +86,7 @@ export async function readFile(
             reader.left--
             reader.nextBlock = block + 1
             reader.nextPage = page + 1
-            if (!(await volume.log.readPage(page, reader.buffer))) return ioError
-            if (reader.buffer.getAt(atOwner, "u32") !== reader.object) return ioError
-            if (reader.buffer.getAt(atBlock, "u32") !== block) return ioError
+            if (!(await volume.log.readBlock(page, reader.object, block, reader.buffer))) return ioError
             reader.block = block
         }
         const n = bytes < bodyBytes - within ? bytes : bodyBytes - within

@@ -2,7 +2,7 @@
 //
 // Crash order: docs/FORMAT.md, "Rebuild".
 
-import { setAway, dropElement, deadIn, isWritten } from "../array/array"
+import { setAway, dropElements, deadIn, isWritten } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import {
     noPosition,
@@ -82,7 +82,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     // one that is to take a member's place is left out until it holds everything
     let labelState = 0
     if (isMember)
-        if (slot === array.slots[position]) await dropElement(array, position)
+        if (slot === array.slots[position]) await dropElements(array, 1 << position)
         else labelState = stateLeftOut
     repair.badPages[slot] = 0
     const generations = log.anchors.generations

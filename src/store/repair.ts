@@ -19,7 +19,7 @@ import {
     pageAt,
     makePage,
     readAt,
-    dropElement,
+    dropElements,
     deadIn,
 } from "../array/array"
 import { addPage, emptySum } from "../array/parity"
@@ -252,7 +252,7 @@ export async function dropStrangers(repair: Repair): Promise<void> {
         }
     }
     if (here === 0) throw new Error("no element answers")
-    for (let i = 0; i < array.elements; i++) if (lost & (1 << i)) await dropElement(array, i)
+    await dropElements(array, lost)
     await array.finish()
 }
 

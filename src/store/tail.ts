@@ -37,6 +37,7 @@ export async function openLog(log: Log): Promise<boolean> {
     const end = await findEnd(log, base, anchors.start, segmentPages)
     // the last good page tells where the newest root is; in a segment without one it is the anchor's
     let last = await lastGood(log, base, base + end, base + anchors.start)
+    log.lastFound = last
     if (last !== noPage) {
         const since = log.scratch.getAt(atSince, "u16")
         if (since <= last - base) log.rootPage = last - since
@@ -97,6 +98,12 @@ export async function openLog(log: Log): Promise<boolean> {
     }
     log.isTailWhole = false
     return await loadRoot(log)
+}
+
+/** Whether a mount would still find the same end of the log: what cannot be read for a moment looks as if it had never been written. */
+export async function isStillLast(log: Log): Promise<boolean> {
+    const base = log.segment * log.array.segmentPages
+    return (await lastGood(log, base, base + log.next, base + log.anchors.start)) === log.lastFound
 }
 
 /** Tells of each data page after the last root, in their order; of none from `weakRow` on. */

@@ -2,7 +2,9 @@
 //
 // Promises:
 // - Every change is one commit: the root is the last page programmed. Between two operations nothing is half done.
-// - `mount` reads a bounded number of pages, whatever the volume holds, and changes nothing before it takes control.
+// - `mount` reads a bounded number of pages, whatever the volume holds, and changes nothing before it takes control;
+//   what it could not read for a moment it does not take for never written.
+// - An array is made new only of elements that read as blank, twice.
 // - After an exception in the middle of an operation `mount` brings back the state before it.
 // - All buffers are allocated when the object is made. One operation at a time runs on all the volumes that share a cache.
 //
@@ -14,10 +16,25 @@
 import { hasPins } from "./usage"
 import { ElementArray, isEnough, eraseOnAll } from "../array/array"
 import { slotsMax } from "../flash/bank"
+import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
+import { isNewest } from "./anchors"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, rootDirectory, typeDirectory, typeFile } from "./directory"
-import { Labels, adopt, chooseId, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
+import {
+    Labels,
+    adopt,
+    chooseId,
+    hasMissed,
+    idOf,
+    inspectLabels,
+    isOwn,
+    leaveOut,
+    lookAt,
+    settleOn,
+    slotForeign,
+    writeLabels,
+} from "./label"
 import { Log, formatLog, segmentsMaxOf, tailPages, takeControl, takesData } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
@@ -25,7 +42,7 @@ import { noteSettled, restore, secure } from "./restore"
 import { storeResult } from "./sessions"
 import { NodeCache } from "./node-cache"
 import { pagesKept } from "./snapshots"
-import { openLog } from "./tail"
+import { isStillLast, openLog } from "./tail"
 import { levelsMax, Tree } from "./tree"
 import { Upload, appended, putExtents, wantsCheckpoint } from "./upload"
 
@@ -39,6 +56,8 @@ const segmentRowsMin = 48
 const segmentsMin = 8
 /** What a page can say of the distance to its root, and an anchor of a place in a segment. */
 const segmentPagesMax = 32768
+/** Between the two looks before an array is made new. */
+const secondLookMs = 100
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
@@ -132,6 +151,10 @@ export class Volume {
         if (!isEnough(array)) return false
         if (!(await openLog(log))) return false
         await restore(this)
+        // nothing is written to what was not read right
+        if (await hasMissed(labels)) return false
+        if (!(await isNewest(log.anchors))) return false
+        if (!(await isStillLast(log))) return false
         await takeControl(log)
         array.onLoss = async () => {
             await log.writeAnchor()
@@ -350,14 +373,10 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     if (rows < segmentRows * segmentsMin) return false
     array.shape(elements, rows, segmentRows)
     array.use(alive, -1)
-    // a cut while formatting leaves no label and no more than the empty root directory
-    log.anchors.arrayId = 0
-    if (await log.anchors.findNewest()) {
-        array.use(alive, -1)
-        array.away.fillAt(0, array.away.length, 0)
-        if (!(await openLog(log))) return false
-        if (log.commitNumber() > 2) return false
-    }
+    if (!(await isNew(volume, alive))) return false
+    // what is wrong for a moment is not wrong twice
+    await platform.sleep(secondLookMs)
+    if (!(await isNew(volume, alive))) return false
     await eraseOnAll(array, 0)
     await eraseOnAll(array, 1)
     await array.settle()
@@ -370,6 +389,32 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     for (let slot = 0; slot < elements; slot++) adopt(volume.labels, slot, slot, 0)
     await writeLabels(volume.labels, log.anchors.generations, log.epoch)
     return true
+}
+
+/**
+ * Whether nothing was ever stored on the elements but what a cut while formatting leaves: no label, and no more than the empty root directory.
+ * An array that cannot be read looks like none; but then what was never written does not read as blank.
+ */
+async function isNew(volume: Volume, alive: number): Promise<boolean> {
+    const array = volume.array
+    const labels = volume.labels
+    const log = volume.log
+    for (let slot = 0; slot < array.elements; slot++) {
+        await lookAt(labels, slot)
+        // formatting writes to the first two segments
+        for (let page = array.rows - 1; page > 2 * array.segmentRows; page = page >> 1) {
+            await array.bank.read(slot, page, volume.scratch)
+            if (pageIsBlank(volume.scratch)) continue
+            labels.states[slot] = slotForeign
+            return false
+        }
+    }
+    if (labels.held) return false
+    log.anchors.arrayId = 0
+    if (!(await log.anchors.findNewest())) return true
+    array.use(alive, -1)
+    array.away.fillAt(0, array.away.length, 0)
+    return (await openLog(log)) && log.commitNumber() <= 2
 }
 
 /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */

@@ -60,6 +60,26 @@ describe("store: elements that are not what they seem", function () {
         })
 
     for (const elements of [2, 3, 4])
+        for (const share of [0.1, 0.6])
+            it(`${elements} elements: one acknowledges erases and programs and does not do ${share} of them: files are read from the others [R24]`, async () => {
+                for (let seed = 0; seed < (isFull ? seeds : 2); seed++) {
+                    const host = await fresh(elements, `drops ${elements} ${seed}`)
+                    const { bench } = host
+                    bench.hasBroken = true
+                    const random = new Random(`drops ${seed}`)
+                    await wear(host, random, 40)
+                    bench.chips[random.int(elements)].faults.dropsWrites = share
+                    for (let i = 0; i < 30; i++) {
+                        await change(host, random, 1)
+                        if (random.int(3) === 0) for (let step = 0; step < 5; step++) await tidyStep(bench)
+                        if (i % 10 === 9) assert.equal(await remount(host), true)
+                        for (const [path, node] of host.tree)
+                            assert.ok((await bench.readFile(node.object)).equals(node.content), `seed ${seed}: ${path}`)
+                    }
+                }
+            })
+
+    for (const elements of [2, 3, 4])
         it(`${elements} elements: one gives its place to a used one of another array: left out, and not written to any more [R25] [R31]`, async () => {
             const image = await foreignImage(elements, 1)
             const host = await fresh(elements, `exchanged ${elements}`)

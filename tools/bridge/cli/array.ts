@@ -102,7 +102,7 @@ const stateTexts: Record<SlotFigures["state"], string> = {
     rebuilding: "being rebuilt",
     stale: "left out: it fell behind",
     blank: "blank, may be used",
-    foreign: "holds another array",
+    foreign: "holds something else",
     failed: "failed",
 }
 

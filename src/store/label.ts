@@ -95,7 +95,9 @@ export async function inspectLabels(labels: Labels): Promise<boolean> {
 /** Whether an element has a label that was not read before: for a moment it looked as if there were none. */
 export async function hasMissed(labels: Labels): Promise<boolean> {
     const held = labels.held
-    for (let slot = 0; slot < slotsMax; slot++) if (!(held & (1 << slot))) await lookAt(labels, slot)
+    // one that has none and is known by its anchors is labelled anew
+    for (let slot = 0; slot < slotsMax; slot++)
+        if (!(held & (1 << slot))) if (!isOwn(labels, slot)) await lookAt(labels, slot)
     return labels.held !== held
 }
 

@@ -5,10 +5,20 @@
 
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
-import { slotForeign } from "../../src/store/label"
+import { slotForeign, slotMember } from "../../src/store/label"
 import { sdParts } from "../../tools/sim/chips/sd-parts"
 import { Random } from "../../tools/sim/random"
-import { change, fresh, part, readAll, remount, reportOf, segmentRows, tidyStep } from "../support/array-work"
+import {
+    change,
+    fresh,
+    part,
+    readAll,
+    remount,
+    reportOf,
+    segmentRows,
+    survivesAnyLoss,
+    tidyStep,
+} from "../support/array-work"
 import { StoreBench } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 
@@ -127,6 +137,16 @@ for (const elements of [2, 3, 4])
                     await mountUntilServed(bench)
                     await readAll(host)
                 }
+        })
+
+        it("a label that is lost for good is written anew, and its element a member at once [R24]", async () => {
+            const host = await fresh(elements, "lost label")
+            const { bench } = host
+            bench.chips[1].corrupt(60, Uint8Array.of(1, 2, 3, 4))
+            assert.equal(await remount(host), true)
+            const { labels, array } = bench.volume
+            assert.deepEqual([labels.states[1], labels.positions[1], deadIn(array)], [slotMember, 1, 0])
+            await survivesAnyLoss(host)
         })
 
         it("the line from the elements is bad for ten mounts: nothing is made new, nothing lost [R24] [R29]", async () => {

@@ -186,20 +186,26 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
 }
 
-/** What was handed back is served only if its node can read its array: a word when it is not, after the time a mount takes, or when nobody waits so long. */
+/** What was handed back is served at home only if its node can read its array: a word when it is not, after the time a mount takes, or when nobody waits so long. */
 async function awaitServed(context: Context, volume: number, done: string): Promise<void> {
     const { clock, signal } = context.world
     const letter = volumeLetter(volume)
     // the last beat of the node that handed it back may be of before
-    const isHome = () => context.client.controllerOf(volume) === volume
+    const controller = () => context.client.controllerOf(volume)
+    const isHome = () => controller() === volume
     for (let waitedMs = 0; waitedMs < mountMsMax && !isHome() && !signal.aborted; waitedMs += pollMs)
         await sleep(clock, pollMs)
     if (isHome()) return
     if (signal.aborted) {
         context.note(`the ${done} is done; stopped waiting until volume ${letter} is served: see \`twinfiler status\``)
         context.exitCode = exitCodes.interrupted
-    } else if (context.client.controllerOf(volume) === undefined) {
-        context.note(`volume ${letter} is served by nobody: see \`twinfiler status\``)
+    } else {
+        const holder = controller()
+        context.note(
+            holder === undefined
+                ? `volume ${letter} is served by nobody: see \`twinfiler status\``
+                : `node ${volumeLetter(holder)} serves volume ${letter} again: see \`twinfiler events\``,
+        )
         context.exitCode = exitCodes.degraded
     }
 }

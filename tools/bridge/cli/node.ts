@@ -75,10 +75,7 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
     const nodes: NodeReport[] = await Promise.all(
         client.nodes().map(async state => ({
             ...state,
-            figures:
-                state.isHeard && !state.rivals
-                    ? await client.nodeFigures(state.node, quick).catch(unlessSilent)
-                    : undefined,
+            ...(state.isHeard && !state.rivals ? await orRefusal(client.nodeFigures(state.node, quick)) : {}),
         })),
     )
     const facts = await Promise.all(
@@ -87,8 +84,8 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
     const volumes: VolumeReport[] = await Promise.all(
         client.volumes().map(async volume => {
             const controller = client.controllerOf(volume)
-            const figures = controller === undefined ? undefined : client.statfs(volume, quick).catch(unlessSilent)
-            return { volume, controller, figures: await figures }
+            const told = controller === undefined ? {} : await orRefusal(client.statfs(volume, quick))
+            return { volume, controller, ...told }
         }),
     )
     return {
@@ -100,9 +97,13 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
 
 const none: NodeFacts = { imageSha256: null, lastEvent: null }
 
-function unlessSilent(error: unknown): undefined {
-    if (!isError(error)) throw error
-    return undefined
+async function orRefusal<T>(asked: Promise<T>): Promise<{ figures: T } | { refusal: string }> {
+    try {
+        return { figures: await asked }
+    } catch (error) {
+        if (!isError(error)) throw error
+        return { refusal: error.message }
+    }
 }
 
 function shownNode(node: NodeReport, facts: NodeFacts) {

@@ -153,6 +153,24 @@ describe("command line", () => {
         assert.match(status.problems[0].what, /node a is silent; node b serves volume a alone/)
         assert.deepEqual(diagnose([], []), [])
     })
+    it("status, events and version say that a node which beats does not answer [R36]", async () => {
+        bench.cabinet.isDeaf = true
+        const status = await bench.run("status")
+        assert.equal(status.exitCode, 4)
+        assert.match(status.out, /^! node a: no answer for 1.5 s from node a\n {2}ask again; .*\n! node b: no answer/m)
+        assert.doesNotMatch(status.out, /all is well|! volume/)
+        const events = await bench.run("events")
+        assert.equal(events.exitCode, 4)
+        assert.match(events.err, /node a does not answer: what happened there is not told\n.*node b does not answer/)
+        assert.match((await bench.run("version")).out, /^node a: does not answer\nnode b: does not answer\n$/)
+        bench.cabinet.isDeaf = false
+        assert.match((await bench.run("status")).out, /all is well/)
+        const told = diagnose([], [{ volume: 0, controller: 1, refusal: "volume a: busy" }])
+        assert.deepEqual(
+            told.map(({ what }) => what),
+            ["volume a: busy"],
+        )
+    })
     it("not protected: whether the partner does not record at all, or missed copies [R8] [R36]", () => {
         const { partnerHeard, protected: isProtected, controlsOwn, records } = beatFlags
         const state = (node: number, flags: number): NodeState =>

@@ -226,6 +226,8 @@ export class FakeCabinet implements FrameTransport {
     readonly nodes: FakeNode[]
     faults: Faults = { loss: 0, duplicate: 0, damage: 0 }
     isMute = false
+    /** Nothing that the host sends arrives. */
+    isDeaf = false
     reportFlags = 0
     /** Called after each executed or repeated request; a test may cut the power here, before the reply. */
     executed: (command: Command) => void = () => undefined
@@ -257,7 +259,7 @@ export class FakeCabinet implements FrameTransport {
         const bytes = Buffer.from(frame)
         const head = frameHead(bytes)
         if (head && isHostAnnouncement(bytes)) this.host = Buffer.from(head.device, "hex")
-        if (!head?.isCommand) return
+        if (!head?.isCommand || this.isDeaf) return
         const node = this.nodes.find(({ id }) => id.toString("hex") === head.device)
         if (!node) return
         this.carry(bytes, arrived =>

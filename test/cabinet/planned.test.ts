@@ -184,6 +184,62 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
         }
     })
 
+    it("with OWN of the partner stuck low the holder soon has both again: a giveback says so, also as a mode; mended, it is done [R10 R15]", async () => {
+        const bench = new UpgradeBench({ seed: 5_650 })
+        const { session } = bench
+        const { cabinet } = session.simulation
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                await session.client.takeover(0)
+                for (const args of [
+                    ["giveback", "a"],
+                    ["mode", "a", "active-active"],
+                ]) {
+                    await session.until("b waits", () => session.roleOf(1) === roles.waiting)
+                    cabinet.faultLine("b", "OWN", "low", session.simulation.nowNs)
+                    const { exitCode, err } = await bench.command(args)
+                    assert.equal(session.client.controllerOf(1), 0)
+                    assert.equal(err, "twinfiler: node a serves volume b again: see `twinfiler events`\n")
+                    assert.equal(exitCode, 4)
+                    cabinet.faultLine("b", "OWN", undefined, session.simulation.nowNs)
+                }
+                const { exitCode, err } = await bench.command(["giveback", "a"])
+                assert.equal(`${exitCode} ${err}`, "0 ")
+                await session.healthy()
+            })
+        } finally {
+            await bench.close()
+        }
+    })
+
+    it("with HOLD cut a partner that is reset has its volume back when it has started: a takeover with force says so; mended, it is done [R15]", async () => {
+        const bench = new UpgradeBench({ seed: 5_660 })
+        const { session } = bench
+        const { cabinet } = session.simulation
+        const told = async () => {
+            const from = session.nowMs()
+            const { exitCode, err } = await bench.command(["takeover", "a", "--force"])
+            return { told: `${exitCode} ${err}`, ms: session.nowMs() - from }
+        }
+        try {
+            await session.run(async () => {
+                await session.healthy()
+                cabinet.faultLine("a", "HOLD", "cut", session.simulation.nowNs)
+                assert.equal((await told()).told, "4 twinfiler: node b serves volume b again: see `twinfiler events`\n")
+                assert.ok(bothServe(session))
+                cabinet.faultLine("a", "HOLD", undefined, session.simulation.nowNs)
+                await session.healthy()
+                const { told: end, ms } = await told()
+                assert.equal(end, "0 ")
+                assert.ok(ms < lateMs, `${ms} ms`)
+                assert.equal(session.client.controllerOf(1), 0)
+            })
+        } finally {
+            await bench.close()
+        }
+    })
+
     it("a takeover while a scrub is waited for: it is told as broken off, not as done; asked for again, it is done [R15] [R25]", async () => {
         const bench = new UpgradeBench({ seed: 5_630 })
         const { session } = bench

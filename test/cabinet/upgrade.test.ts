@@ -343,6 +343,78 @@ describe("upgrade", function () {
                 await runsEverywhere(bench, nextImage(), nextVersion)
             }))
 
+    const ends: [string, RegExp, number][] = [
+        ["the first takeover", /takes volume b over/, 10],
+        ["the first takeover's mount", /takes volume b over/, 120],
+        ["the first node's program, before it is erased", /b gets its program/, 0],
+        ["the first giveback", /hands volume b back/, 10],
+        ["the second takeover", /takes volume a over/, 10],
+    ]
+    for (const [i, [name, when, afterMs]] of ends.entries())
+        it(`Ctrl-C during ${name}: it ends soon, each node serves its own volume, and a later upgrade finishes the work [R34 R15]`, () =>
+            withPair(100 + i, async bench => {
+                const { session } = bench
+                const path = bench.file("next.devs", nextImage())
+                const stop = new AbortController()
+                let stopMs: number | undefined
+                bench.work()
+                const interrupt = (note: string) => {
+                    if (stopMs !== undefined || !when.test(note)) return
+                    stopMs = session.nowMs() + afterMs
+                    if (afterMs) void session.sleep(afterMs).then(() => stop.abort())
+                    else stop.abort()
+                }
+                const { exitCode, err } = await bench.command(["upgrade", "--firmware", path], interrupt, stop)
+                assert.equal(exitCode, 130)
+                assert.ok(session.nowMs() - stopMs! < 3_000, `${session.nowMs() - stopMs!} ms after the stop`)
+                assert.match(
+                    err,
+                    /stopped; each node serves its own volume; `twinfiler upgrade` again finishes the work\n$/,
+                )
+                assert.deepEqual([session.roleOf(0), session.roleOf(1)], [roles.active, roles.active])
+                assert.equal((await bench.command(["upgrade", "--firmware", path])).exitCode, 0)
+                await bench.rest()
+                await bench.verify()
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            }))
+
+    it("power stays off in the takeover, and Ctrl-C in it or in what waits for the board: it ends soon and says who serves both volumes [R34 R15]", async () => {
+        const both =
+            /takeover a: stopped; node a serves both volumes and keeps them until `twinfiler giveback a`; `twinfiler upgrade` again/
+        const keeps =
+            /: stopped; node b keeps its program, and its partner serves both volumes: `twinfiler upgrade` again/
+        for (const [afterMs, isBusy, words] of [
+            [100, false, both],
+            [10_000, true, keeps],
+        ] as const)
+            await withPair(110, async bench => {
+                const { session } = bench
+                const path = bench.file("next.devs", nextImage())
+                const stop = new AbortController()
+                let stopMs = 0
+                // the mount takes longer than a silent board counts as there
+                session.simulation.cabinet.element("b:1").faults.staysBusy = isBusy
+                const { exitCode, err } = await bench.command(
+                    ["upgrade", "--firmware", path],
+                    note => {
+                        if (!/takes volume b over/.test(note)) return
+                        stopMs = session.nowMs() + afterMs
+                        void session.sleep(50).then(() => session.power("b", false))
+                        void session.sleep(afterMs).then(() => stop.abort())
+                    },
+                    stop,
+                )
+                assert.equal(exitCode, 130, err)
+                assert.match(err, words)
+                assert.ok(session.nowMs() - stopMs < 8_000, `${session.nowMs() - stopMs} ms after the stop`)
+                session.simulation.cabinet.element("b:1").faults.staysBusy = false
+                session.power("b", true)
+                await session.until("b waits", () => session.roleOf(1) === roles.waiting)
+                assert.equal((await bench.command(["upgrade", "--firmware", path])).exitCode, 0)
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            })
+    })
+
     it("an upgrade that finds one between two nodes was stopped, and no mode in the beats: it says how to set that again [R34 R10]", () =>
         withPair(96, async bench => {
             const { session } = bench

@@ -133,7 +133,7 @@ export async function deploy(
         } catch (error) {
             // "no room" may be an answer that another host's question cut off
             if (!isError(error, "timeout", "checksum", "tooLarge") || tried >= deploysMax) throw error
-            await runtimes.find(board.device, eraseMs)
+            await runtimes.find(board.device, eraseMs, options.signal)
         }
     }
 }

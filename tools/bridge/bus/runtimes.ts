@@ -89,11 +89,12 @@ export class Runtimes {
     }
 
     /** Waits until `device` announces itself. */
-    async find(device: string, waitMs = announcedMs): Promise<RuntimeBoard> {
+    async find(device: string, waitMs = announcedMs, signal?: AbortSignal): Promise<RuntimeBoard> {
         const end = this.clock.now() + waitMs
         for (;;) {
             const board = this.board(device)
             if (board) return board
+            if (signal?.aborted) throw new TwinfilerError("aborted", "stopped")
             if (this.clock.now() >= end)
                 throw new TwinfilerError("noNode", `the board ${device} does not announce itself; is its power on?`)
             await sleep(this.clock, 50)

@@ -8,11 +8,14 @@ import { beatFlags, modeNames, partnerOf, roleNames, volumeLetter } from "../pro
 
 export interface NodeReport extends NodeState {
     figures?: NodeFigures
+    /** Why it did not tell them when it was asked. */
+    refusal?: string
 }
 export interface VolumeReport {
     volume: number
     controller?: number
     figures?: VolumeFigures
+    refusal?: string
 }
 export interface Problem {
     what: string
@@ -58,6 +61,11 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                 )
             continue
         }
+        if (node.refusal)
+            say(
+                node.refusal,
+                `ask again; if it stays so, what this host sends does not reach it, or its program hangs: check the bus cable of this host`,
+            )
         if (controller === undefined)
             say(
                 `nobody controls volume ${letter}; node ${letter} is ${roleName(node.role)}`,
@@ -95,7 +103,10 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
         if (node.flags & beatFlags.ownFault)
             say(`array ${letter} has a fault`, `\`twinfiler array show ${letter}\` says which element`)
     }
-    for (const { volume, figures } of volumes) {
+    for (const { volume, controller, figures, refusal } of volumes) {
+        // what is its node's fault is told once
+        if (refusal && !nodes.some(state => state.node === controller && state.refusal))
+            say(refusal, `ask again; if it stays so, \`twinfiler events\` may tell why`)
         if (!figures) continue
         const letter = volumeLetter(volume)
         if (figures.deadElements)

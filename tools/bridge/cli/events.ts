@@ -1,7 +1,7 @@
 /** The verb `events`: what happened at the nodes, in order of time, in words. */
 import type { Command } from "commander"
 import type { SeenEvent } from "../client"
-import { isError, TwinfilerError } from "../error"
+import { exitCodes, isError, TwinfilerError } from "../error"
 import { EventWords, eventFacts, kindName } from "../protocol/events"
 import { volumeLetter } from "../protocol/numbers"
 import { outputVersion, type Context } from "./context"
@@ -39,7 +39,8 @@ async function events(context: Context, command: Command): Promise<void> {
     else await context.checkOnBus(only, "node")
     for (let isFirst = true; ; isFirst = false) {
         const begunMs = clock.now()
-        for (const event of await heard(context, only, isFirst)) {
+        const missed = isFirst ? (node: number) => noteMissed(context, node) : undefined
+        for (const event of await heard(context, only, missed)) {
             let words = wordsOf.get(event.node)
             if (!words) wordsOf.set(event.node, (words = new EventWords(event.node)))
             waiting.push(...linesOf(event, words))
@@ -57,8 +58,13 @@ async function events(context: Context, command: Command): Promise<void> {
     }
 }
 
-/** The new events of every node that answers; one that was named must answer the first time. */
-async function heard({ client, call }: Context, only: number | undefined, isFirst: boolean) {
+function noteMissed(context: Context, node: number): void {
+    context.note(`node ${volumeLetter(node)} does not answer: what happened there is not told`)
+    context.exitCode = exitCodes.degraded
+}
+
+/** The new events of every node that answers; the first time, with `missed`, one that was named must, and the others are told of. */
+async function heard({ client, call }: Context, only: number | undefined, missed?: (node: number) => void) {
     const quick = { ...call, timeoutMs: answerMs }
     const nodes =
         only === undefined
@@ -70,7 +76,8 @@ async function heard({ client, call }: Context, only: number | undefined, isFirs
     const told = nodes.map(node =>
         client.events(node, quick).catch((error: unknown) => {
             if (!isError(error) || isError(error, "aborted")) throw error
-            if (isFirst && only !== undefined) throw error
+            if (missed && only !== undefined) throw error
+            missed?.(node)
             return [] as SeenEvent[]
         }),
     )

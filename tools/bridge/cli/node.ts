@@ -16,6 +16,8 @@ const watchMs = 1_000
 const powerCycleOffMs = 1_000
 /** From a giveback until its volume is served: more than a mount takes, also with an element that is busy all the time. */
 const mountMsMax = 10_000
+/** From a reset until the node waits, with nothing to serve: it starts in about 2 s. */
+const restartMsMax = 4_000
 const pollMs = 50
 const shownHashDigits = 12
 
@@ -75,10 +77,7 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
     const nodes: NodeReport[] = await Promise.all(
         client.nodes().map(async state => ({
             ...state,
-            figures:
-                state.isHeard && !state.rivals
-                    ? await client.nodeFigures(state.node, quick).catch(unlessSilent)
-                    : undefined,
+            ...(state.isHeard && !state.rivals ? await orRefusal(client.nodeFigures(state.node, quick)) : {}),
         })),
     )
     const facts = await Promise.all(
@@ -87,8 +86,8 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
     const volumes: VolumeReport[] = await Promise.all(
         client.volumes().map(async volume => {
             const controller = client.controllerOf(volume)
-            const figures = controller === undefined ? undefined : client.statfs(volume, quick).catch(unlessSilent)
-            return { volume, controller, figures: await figures }
+            const told = controller === undefined ? {} : await orRefusal(client.statfs(volume, quick))
+            return { volume, controller, ...told }
         }),
     )
     return {
@@ -100,9 +99,13 @@ async function gather({ client }: Context, reader: FactsReader): Promise<Report>
 
 const none: NodeFacts = { imageSha256: null, lastEvent: null }
 
-function unlessSilent(error: unknown): undefined {
-    if (!isError(error)) throw error
-    return undefined
+async function orRefusal<T>(asked: Promise<T>): Promise<{ figures: T } | { refusal: string }> {
+    try {
+        return { figures: await asked }
+    } catch (error) {
+        if (!isError(error)) throw error
+        return { refusal: error.message }
+    }
 }
 
 function shownNode(node: NodeReport, facts: NodeFacts) {
@@ -183,23 +186,44 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     const result = await orReasons(context, { verb, node: text, dryRun: dryRun ?? false }, asked)
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
     if (verb === "giveback" && !dryRun) await awaitServed(context, partnerOf(node), verb)
+    if (force && !dryRun) await awaitWaiting(context, node, verb)
     context.show({ ...result, node: text, ok: true }, () => (context.options.quiet ? [] : [done]))
 }
 
-/** What was handed back is served only if its node can read its array: a word when it is not, after the time a mount takes, or when nobody waits so long. */
+/** What was handed back is served at home only if its node can read its array: a word when it is not, after the time a mount takes, or when nobody waits so long. */
 async function awaitServed(context: Context, volume: number, done: string): Promise<void> {
-    const { clock, signal } = context.world
-    const letter = volumeLetter(volume)
     // the last beat of the node that handed it back may be of before
-    const isHome = () => context.client.controllerOf(volume) === volume
-    for (let waitedMs = 0; waitedMs < mountMsMax && !isHome() && !signal.aborted; waitedMs += pollMs)
-        await sleep(clock, pollMs)
-    if (isHome()) return
-    if (signal.aborted) {
+    await waitFor(context, mountMsMax, () => context.client.controllerOf(volume) === volume)
+    noteUnserved(context, volume, volume, done)
+}
+
+/** A partner that was reset starts anew, and has its volume back when it does not see that the other holds it. */
+async function awaitWaiting(context: Context, node: number, done: string): Promise<void> {
+    const partner = partnerOf(node)
+    const isWaiting = () =>
+        context.client.nodes().some(state => state.node === partner && roleName(state.role) === "waiting")
+    await waitFor(context, restartMsMax, () => isWaiting() && context.client.controllerOf(partner) === node)
+    noteUnserved(context, partner, node, done)
+}
+
+async function waitFor({ world: { clock, signal } }: Context, msMax: number, met: () => boolean): Promise<void> {
+    for (let waitedMs = 0; waitedMs < msMax && !met() && !signal.aborted; waitedMs += pollMs) await sleep(clock, pollMs)
+}
+
+/** A word when a volume is not served by the node that was to serve it after what is done. */
+function noteUnserved(context: Context, volume: number, node: number, done: string): void {
+    const letter = volumeLetter(volume)
+    const controller = context.client.controllerOf(volume)
+    if (controller === node) return
+    if (context.world.signal.aborted) {
         context.note(`the ${done} is done; stopped waiting until volume ${letter} is served: see \`twinfiler status\``)
         context.exitCode = exitCodes.interrupted
-    } else if (context.client.controllerOf(volume) === undefined) {
-        context.note(`volume ${letter} is served by nobody: see \`twinfiler status\``)
+    } else {
+        context.note(
+            controller === undefined
+                ? `volume ${letter} is served by nobody: see \`twinfiler status\``
+                : `node ${volumeLetter(controller)} serves volume ${letter} again: see \`twinfiler events\``,
+        )
         context.exitCode = exitCodes.degraded
     }
 }

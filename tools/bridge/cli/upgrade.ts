@@ -158,7 +158,7 @@ async function version(context: Context): Promise<void> {
     )
     context.show({ nodes: shown }, () =>
         shown.map(({ node, firmware, protocol, format, elements, sha256, runtime, running }) => {
-            if (!runtime && !firmware) return `node ${node}: silent`
+            if (!runtime && !firmware) return `node ${node}: ${running ? "does not answer" : "silent"}`
             if (!sha256) return `node ${node}: firmware ${firmware ?? "none"}, its board does not tell more`
             const serves = protocol === null ? "" : `, protocol ${protocol}, volumes of format ${format}, ${elements}`
             const state = running ? "" : ", not running"

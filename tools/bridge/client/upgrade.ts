@@ -3,7 +3,7 @@
  * takes its volume back; then the other way round. Crash order for a node: 1 its partner takes its volume over, 2 the board's
  * program is gone, 3 the new one is whole, 4 it starts and waits, 5 giveback. A cut at any of them leaves the partner serving
  * both volumes, or the pair as it was; the next upgrade begins with the node that serves nothing. A pair that is active/standby is so at each
- * of them, whichever node serves; not between 5 and the next 1.
+ * of them, whichever node serves; not between 5 and the next 1. One that is active/active is so again when an upgrade ends in 1 or 5, if both nodes live.
  */
 import { boardOf, type RuntimeBoard, type Runtimes } from "../bus/runtimes"
 import { deploy, imageSha256, programState, startProgram, type ProgramState } from "../bus/manager"
@@ -67,12 +67,19 @@ const waitMs = 30_000
 /** For the boot of both boards and a mount after it, twice. */
 const insistMs = 60_000
 const briefMs = 5_000
-/** For the pair's mode, when an upgrade has ended in the middle. */
+/** For the pair's mode, or a giveback, when an upgrade has ended in the middle. */
 const putBackMs = 20_000
+/** The same with a node that is silent: one that was reset has its volume back by then, and one without a program never has. */
+const putBackSilentMs = 6_000
 const refusalsMax = 20
 const refusedMs = 1_000
 /** A program starts at once; it binds its roles within 3 s. */
 const startMs = 20_000
+
+interface Bounds {
+    signal?: AbortSignal
+    msMax?: number
+}
 
 /** Vetoes that need no one to do anything. */
 const passing = new Set<unknown>([vetoAlready, vetoUnderWay])
@@ -295,6 +302,31 @@ export class Upgrade {
         )
     }
 
+    /** Throws what ended a step, with how the pair stands: nobody else would give back what was asked for. One that is active/standby is put back at the end. */
+    private async backOut(node: number, error: unknown): Promise<never> {
+        throw this.holders.has(pairOf({ node })) ? error : withState(error, await this.handBack(node))
+    }
+
+    /**
+     * Both nodes of an active/active pair serve again, where that is soon possible.
+     * @returns what to say of it
+     */
+    private async handBack(node: number): Promise<string> {
+        // what was asked for last may not be in the beats yet
+        await sleep(this.clock, silentAfterMs)
+        const areHeard = [node, partnerOf(node)].every(one => this.role(one) !== undefined)
+        try {
+            await this.insistBack(node, { msMax: areHeard ? putBackMs : putBackSilentMs })
+            return `each node serves its own volume; ${again}`
+        } catch (error) {
+            if (!isError(error)) throw error
+        }
+        const holder = [node, partnerOf(node)].find(one => this.role(one) === "taken-over")
+        if (holder === undefined) return `not both nodes serve: see \`twinfiler status\``
+        const letter = volumeLetter(holder)
+        return `node ${letter} serves both volumes and keeps them until \`twinfiler giveback ${letter}\`; ${again}`
+    }
+
     private isStandby(node: number): boolean {
         return this.role(node) === "taken-over" && this.state(node)?.mode === activeStandby
     }
@@ -324,13 +356,13 @@ export class Upgrade {
         }
         let deployMs = 0
         if (plan.isNeeded) {
-            await this.takeOver(node)
+            await this.takeOver(node).catch(error => this.backOut(node, error))
             deployMs = await this.give(plan)
         } else if (this.role(node) === undefined && plan.board) {
             // an upgrade was stopped before it let the program start
             await startProgram(this.runtimes, plan.board, { signal: this.options.signal })
         }
-        await this.giveBack(node)
+        await this.giveBack(node).catch(error => this.backOut(node, error))
         this.step(node, "done")
         return { ...result, ms: Math.round(this.clock.now() - beginMs), deployMs: Math.round(deployMs) }
     }
@@ -360,7 +392,7 @@ export class Upgrade {
         what: string,
         met: () => boolean,
         ask: () => Promise<void>,
-        { signal, msMax = insistMs }: { signal?: AbortSignal; msMax?: number } = this.call,
+        { signal, msMax = insistMs }: Bounds = this.call,
     ): Promise<void> {
         const end = this.clock.now() + msMax
         for (let refused = 0; !met();) {
@@ -383,13 +415,18 @@ export class Upgrade {
         const { node, firmware, wanted } = plan
         const letter = volumeLetter(node)
         const { signal } = this.options
-        const board = await this.runtimes.find(plan.board!.device, waitMs)
+        const board = await this.runtimes.find(plan.board!.device, waitMs, signal).catch((error: unknown) => {
+            throw left(error, `node ${letter} keeps its program, and its partner serves both volumes`)
+        })
         this.step(node, "deploy")
         const beginMs = this.clock.now()
         try {
             const at = (bytes: number) => this.options.onBytes?.(node, bytes, firmware.image.length)
             await deploy(this.runtimes, board, firmware.image, at, { signal })
         } catch (error) {
+            await sleep(this.clock, silentAfterMs)
+            // it ended before the erase
+            if (this.role(node) !== undefined) return this.backOut(node, error)
             throw left(error, `node ${letter} has no whole program now, and its partner serves both volumes`)
         }
         const deployMs = this.clock.now() - beginMs
@@ -424,17 +461,22 @@ export class Upgrade {
         const isWell = (one: number) => this.role(one) === "active" && (this.flags(one) & wanted) === wanted
         if (isWell(node) && isWell(partner)) return
         this.step(node, "giveback")
-        const pair = [node, partner]
+        await this.insistBack(node, this.call)
+        const names = `nodes ${volumeLetter(node)} and ${volumeLetter(partner)}`
+        await until(this.clock, `${names} do not both serve and record`, () => isWell(node) && isWell(partner), signal)
+    }
+
+    private async insistBack(node: number, bounds: Bounds): Promise<void> {
+        const pair = [node, partnerOf(node)]
         const isBack = () => pair.every(one => this.role(one) === "active")
         // after a failover it may be the other one that has both volumes
         const holder = () =>
             pair.find(one => this.role(one) === "taken-over" && this.role(partnerOf(one)) === "waiting")
-        await this.insist(`node ${volumeLetter(node)} does not get its volume back`, isBack, async () => {
+        const ask = async () => {
             const from = holder()
-            if (from !== undefined) await this.client.giveback(from, this.brief)
-        })
-        const names = `nodes ${volumeLetter(node)} and ${volumeLetter(partner)}`
-        await until(this.clock, `${names} do not both serve and record`, () => isWell(node) && isWell(partner), signal)
+            if (from !== undefined) await this.client.giveback(from, { signal: bounds.signal, timeoutMs: briefMs })
+        }
+        await this.insist(`node ${volumeLetter(node)} does not get its volume back`, isBack, ask, bounds)
     }
 
     private get call() {
@@ -468,9 +510,11 @@ export class Upgrade {
     }
 }
 
+const again = "`twinfiler upgrade` again finishes the work"
+
 /** What went wrong, with what it leaves behind. */
 function left(error: unknown, state: string): unknown {
-    return withState(error, `${state}: \`twinfiler upgrade\` again finishes the work`)
+    return withState(error, `${state}: ${again}`)
 }
 
 function withState(error: unknown, state: string): unknown {

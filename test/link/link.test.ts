@@ -48,6 +48,16 @@ describe("link step", function () {
         assert.ok(functionBytesOf(after) < 0.85 * functionBytesOf(before))
     })
 
+    it("ways with `try`, returns that stand more than once and new buffers come to the same before and after, in the VM", () => {
+        const before = compileUnlinked(sources("ways.ts"))
+        const after = link(before)
+        const lines = printed(before)
+        assert.match(lines.at(-1)!, /^asked \d+$/)
+        assert.ok(lines.length > 300, `${lines.length} lines`)
+        assert.deepEqual(printed(after), lines)
+        assert.ok(functionBytesOf(after) < 0.95 * functionBytesOf(before))
+    })
+
     it("images are read and written without a difference, and code is taken apart without loss", () => {
         const before = compileUnlinked(sources("calls.ts"))
         const image = readImage(before)

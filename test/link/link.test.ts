@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { fileURLToPath } from "node:url"
 import { putTogether, takeApart } from "../../tools/link/code"
-import { functionBytesOf, functionLimitBytes, readImage, writeImage } from "../../tools/link/image"
+import { functionBytesOf, functionLimitBytes, readImage, slotsOf, writeImage } from "../../tools/link/image"
 import { link } from "../../tools/link/link"
 import { compileUnlinked, firmwareSources, type ProgramSources } from "../../tools/sim/bytecode"
 import { startedNs, testProgram, World } from "../sim/bench-rig"
@@ -46,6 +46,28 @@ describe("link step", function () {
         assert.ok(lines.length > 250, `${lines.length} lines`)
         assert.deepEqual(printed(after), lines)
         assert.ok(functionBytesOf(after) < 0.85 * functionBytesOf(before))
+    })
+
+    it("ways with `try`, returns that stand more than once and new buffers come to the same before and after, in the VM", () => {
+        const before = compileUnlinked(sources("ways.ts"))
+        const after = link(before)
+        const lines = printed(before)
+        assert.match(lines.at(-1)!, /^asked \d+$/)
+        assert.ok(lines.length > 300, `${lines.length} lines`)
+        assert.deepEqual(printed(after), lines)
+        assert.ok(functionBytesOf(after) < 0.95 * functionBytesOf(before))
+    })
+
+    it("locals that hold copies, constants and several values come to the same before and after, with fewer of them, in the VM", () => {
+        const before = compileUnlinked(sources("locals.ts"))
+        const after = link(before)
+        const lines = printed(before)
+        assert.match(lines.at(-1)!, /^asked \d+$/)
+        assert.ok(lines.length > 80, `${lines.length} lines`)
+        assert.deepEqual(printed(after), lines)
+        assert.ok(functionBytesOf(after) < 0.9 * functionBytesOf(before))
+        const slots = (image: Uint8Array) => readImage(image).functions.reduce((sum, f) => sum + slotsOf(f), 0)
+        assert.ok(slots(after) < slots(before), `${slots(before)} locals, ${slots(after)} after`)
     })
 
     it("images are read and written without a difference, and code is taken apart without loss", () => {

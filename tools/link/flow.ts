@@ -1,6 +1,7 @@
 // How the instructions of one function follow each other, and what follows from that.
 
 import { end, type Instruction } from "./code"
+import { nestsIn } from "./tries"
 import { isCall, isFinal, op } from "./opcodes"
 
 /** Statements that set what `returned` gives. */
@@ -20,6 +21,39 @@ export function following(body: readonly Instruction[], index: number, places: M
     if (!isFinal(code) && index + 1 < body.length) next.push(index + 1)
     if (target !== undefined && target !== end) next.push(places.get(target)!)
     return next
+}
+
+/** For each instruction the indexes of those that may come after it, the handler of an exception among them. */
+export function successorsIn(body: readonly Instruction[]): number[][] {
+    const places = placesIn(body)
+    const nests = nestsIn(body, places)
+    return body.map((_, at) => {
+        const next = following(body, at, places)
+        const handler = nests[at]?.handler
+        if (handler) next.push(places.get(handler)!)
+        return next
+    })
+}
+
+/** For each instruction the locals that may be read after it before they are written. */
+export function liveAfter(body: readonly Instruction[]): Set<number>[] {
+    const nexts = successorsIn(body)
+    const before: Set<number>[] = body.map(() => new Set())
+    const after: Set<number>[] = body.map(() => new Set())
+    for (let changed = true; changed;) {
+        changed = false
+        for (let at = body.length - 1; at >= 0; at--) {
+            const { op: code, number } = body[at]!
+            const out = after[at]!
+            for (const next of nexts[at]!) for (const local of before[next]!) out.add(local)
+            const into = before[at]!
+            const size = into.size
+            for (const local of out) if (code !== op.storeLocal || local !== number) into.add(local)
+            if (code === op.loadLocal) into.add(number!)
+            if (into.size !== size) changed = true
+        }
+    }
+    return after
 }
 
 export function placesIn(body: readonly Instruction[]): Map<Instruction, number> {

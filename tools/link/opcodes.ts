@@ -2,6 +2,7 @@
 // microsoft/devicescript. Operands come before their operation; a statement leaves nothing on the stack.
 
 export const op = {
+    builtinObject: 1,
     call0: 2,
     call8: 10,
     return: 12,
@@ -9,14 +10,18 @@ export const op = {
     jumpIfNot: 14,
     storeLocal: 17,
     loadLocal: 21,
+    builtinField: 26,
     asciiField: 27,
     allocMap: 31,
     allocArray: 32,
     allocBuffer: 33,
     asciiString: 37,
     staticFunction: 39,
+    literal: 40,
     returned: 44,
     undefined: 46,
+    true: 48,
+    false: 49,
     toBool: 50,
     not: 56,
     equal: 68,

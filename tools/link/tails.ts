@@ -2,22 +2,22 @@
 // the opposite condition.
 
 import { end, numberBytes, type Instruction } from "./code"
-import { isFinal, isStatement, op, operandCount } from "./opcodes"
-
-const withTry = new Set<number>([op.try, op.endTry, op.catch, op.finally, op.throwJump])
+import { placesIn, tidy } from "./flow"
+import { directConstant, isFinal, isStatement, op, operandCount } from "./opcodes"
+import { nestsIn, tryOps, type Nest } from "./tries"
 
 /** Bytes of a jump, as nearly all are. */
 const jumpBytes = 2
 
-/** `body` with each common end of two ways written once. Functions with `try` are left alone: their jumps know where they are. */
+/** `body` with each common end of two ways written once, and jumps turned. */
 export function mergeTails(body: readonly Instruction[]): Instruction[] {
-    let now = [...body]
-    if (now.some(({ op: code }) => withTry.has(code))) return now
+    let now = turnJumps(body)
     for (;;) {
         const tail = longestTail(now)
-        if (!tail) return now
+        if (!tail) break
         now = withoutTail(now, tail)
     }
+    return tidy(turnJumps(shareReturns(turnJumps(tidy(now)))))
 }
 
 /** `count` instructions before `kept` and before `dropped` (an index each, behind the last of them) are the same. */
@@ -30,6 +30,7 @@ interface Tail {
 /** That which saves most. */
 function longestTail(body: readonly Instruction[]): Tail | undefined {
     const begins = statementsOf(body)
+    const nests = nestsIn(body, placesIn(body))
     // by where they go on: the ends of ways, as indexes behind the last instruction that counts
     const ends = new Map<unknown, number[]>()
     const add = (goesTo: unknown, at: number) => ends.set(goesTo, [...(ends.get(goesTo) ?? []), at])
@@ -44,7 +45,7 @@ function longestTail(body: readonly Instruction[]): Tail | undefined {
     for (const [goesTo, list] of ends)
         for (const [i, one] of list.entries())
             for (const other of list.slice(i + 1)) {
-                const count = commonCount(body, begins, one, other)
+                const count = commonCount(body, begins, nests, one, other)
                 if (count === 0) continue
                 // a way that falls into where the others jump stays: it has no jump that could go elsewhere
                 const dropped = goesTo === "nowhere" || body[other]?.target === goesTo ? other : one
@@ -59,10 +60,17 @@ function longestTail(body: readonly Instruction[]): Tail | undefined {
 }
 
 /** How many instructions before `one` and before `other` are the same, to where a statement begins. */
-function commonCount(body: readonly Instruction[], begins: ReadonlySet<number>, one: number, other: number): number {
+function commonCount(
+    body: readonly Instruction[],
+    begins: ReadonlySet<number>,
+    nests: readonly (Nest | undefined | null)[],
+    one: number,
+    other: number,
+): number {
     let count = 0
     for (let n = 1; n <= Math.min(one, other) && n <= Math.abs(one - other); n++) {
-        if (!isSame(body[one - n]!, body[other - n]!)) break
+        if (!isSame(body[one - n]!, body[other - n]!) || tryOps.has(body[one - n]!.op)) break
+        if (nests[one - n] !== nests[other - n]) break
         if (begins.has(one - n) && begins.has(other - n)) count = n
     }
     return count
@@ -95,6 +103,36 @@ function statementsOf(body: readonly Instruction[]): Set<number> {
         depth = isStatement(code) ? 0 : depth + 1
     }
     return begins
+}
+
+/** Values of one instruction that are the same wherever they are returned. */
+const plain = new Set<number>([op.undefined, op.true, op.false, op.loadLocal, op.literal])
+
+/** A forward jump over fewer bytes has two of its own. */
+const nearBytes = 240
+
+/** "If not, go to A; return X; A:" goes to a `return X` that stands a little later anyway. */
+function shareReturns(body: readonly Instruction[]): Instruction[] {
+    const now = [...body]
+    const nests = nestsIn(body, placesIn(body))
+    const targets = new Set(body.map(({ target }) => target))
+    for (let at = now.length - 2; at > 0; at--) {
+        const value = now[at]!
+        const over = now[at - 1]!
+        if (now[at + 1]!.op !== op.return || !(value.op >= directConstant || plain.has(value.op))) continue
+        if (over.op !== op.jumpIfNot || over.target !== now[at + 2]) continue
+        if (targets.has(value) || targets.has(now[at + 1])) continue
+        let bytes = 0
+        for (let to = at + 2; to + 1 < now.length && bytes < nearBytes; to++) {
+            if (now[to + 1]!.op === op.return && isSame(now[to]!, value) && nests[to] === nests[at]) {
+                now.splice(at, 2, { op: op.jump, target: now[to]! })
+                nests.splice(at, 2, nests[at]!)
+                break
+            }
+            bytes += bytesOf(now[to]!)
+        }
+    }
+    return now
 }
 
 /** "If not, go to A; go to B; A:" becomes "if not the opposite, go to B". */

@@ -5,23 +5,13 @@
 // Only in functions without `try`, whose jumps are not all to be seen, and without closures, which share their locals.
 
 import { end, type Instruction } from "./code"
-import { following, placesIn, tidy } from "./flow"
+import { liveAfter, placesIn, tidy } from "./flow"
+import { canFollowLocals } from "./locals"
 import { op } from "./opcodes"
-
-const leftAlone = new Set<number>([
-    op.try,
-    op.endTry,
-    op.catch,
-    op.finally,
-    op.throwJump,
-    op.storeClosure,
-    op.loadClosure,
-    op.makeClosure,
-])
 
 export function dropTemporaries(body: readonly Instruction[]): Instruction[] {
     let now = [...body]
-    if (now.some(({ op: code }) => leftAlone.has(code))) return now
+    if (!canFollowLocals(now)) return now
     for (;;) {
         const before = now.length
         now = threadConditions(now)
@@ -78,25 +68,4 @@ function withoutCopies(body: readonly Instruction[]): Instruction[] {
         else now.push(store)
     }
     return now
-}
-
-/** For each instruction the locals that may be read after it before they are written. */
-function liveAfter(body: readonly Instruction[]): Set<number>[] {
-    const places = placesIn(body)
-    const before: Set<number>[] = body.map(() => new Set())
-    const after: Set<number>[] = body.map(() => new Set())
-    for (let changed = true; changed;) {
-        changed = false
-        for (let at = body.length - 1; at >= 0; at--) {
-            const { op: code, number } = body[at]!
-            const out = after[at]!
-            for (const next of following(body, at, places)) for (const local of before[next]!) out.add(local)
-            const into = before[at]!
-            const size = into.size
-            for (const local of out) if (code !== op.storeLocal || local !== number) into.add(local)
-            if (code === op.loadLocal) into.add(number!)
-            if (into.size !== size) changed = true
-        }
-    }
-    return after
 }

@@ -104,6 +104,35 @@ describe("check: command line [R35]", function () {
         }
     })
 
+    it("a copy beside the array: a note; --repair writes nothing, says so, exit 2, for other arrays in the folder neither [R35]", async () => {
+        fs.cpSync(join(dir, "b"), join(dir, "backup"), { recursive: true })
+        damage(file("a", 1), 0)
+        damage(file("b", 1), 70 * 256 + 8)
+        const files = () => fs.readdirSync(dir, { recursive: true, encoding: "utf8" }).sort()
+        const bytesOf = () => ["a", "b", "backup"].map(node => fs.readFileSync(file(node, 1)).toString("latin1"))
+        const before = [files(), bytesOf()]
+        const check = await twinfiler("check", dir)
+        assert.equal(check.exitCode, 0, check.out)
+        assert.match(
+            check.out,
+            /note element-duplicate: a copy of position 2, which is .*E2.bin: move it away and check again/,
+        )
+        const to = join(dir, "out")
+        for (const how of [[], ["--in-place"], ["--out", to]]) {
+            const { exitCode, out, err } = await twinfiler("check", dir, "--repair", "--quiet", ...how)
+            assert.equal(exitCode, 2, out)
+            assert.match(out, /not repaired: copies of elements are beside them, move them away: .*E0.bin, .*E3.bin\n/)
+            assert.match(out, /would repair: .*label written/)
+            assert.match(err, /twinfiler: nothing is repaired: copies of elements are beside them/)
+            assert.deepEqual([files(), bytesOf()], before)
+        }
+        const json = JSON.parse((await twinfiler("check", dir, "--repair", "--in-place", "--json")).out)
+        for (const { repair, arrayId } of json.arrays)
+            assert.deepEqual([repair.done, repair.refusal === null], [false, arrayId !== "00000abc"])
+        fs.rmSync(join(dir, "backup"), { recursive: true })
+        assert.equal((await twinfiler("check", dir, "--repair", "--in-place", "--strict")).exitCode, 0)
+    })
+
     it("a page lost on all elements: a fault with its file, exit 1; --json says the same [R24] [R35]", async () => {
         const { checkArray, MemoryImage } = await import("../../tools/check")
         const report = checkArray(mirror.map(image => new MemoryImage(image)))

@@ -1,6 +1,7 @@
 /** Which images belong to which array, by their labels and anchors, whatever the files are called. */
-import { arrayOfAnchors, idText, labelOf } from "./elements"
-import { formatVersion } from "./fields"
+import { arrayOfAnchors } from "./anchors"
+import { labelOf } from "./elements"
+import { formatVersion, idText } from "./fields"
 import type { Image } from "./image"
 import { isBlank, PageChecks, pageBytes } from "./page"
 import { problemCodes, type Problem, type ProblemCode } from "./problems"

@@ -1,7 +1,7 @@
 /** A readable listing of an array: labels, the newest anchor, the root, segments, trees with their records; a page as hex. */
 import type { Reading, Report } from "./check-array"
 import { mark } from "./check-array"
-import { idText } from "./elements"
+import { idText } from "./fields"
 import { nameText } from "./names"
 import { isGood, lengthOf, none, ownerOf, blockOf, serialOf, sinceOf, typeOf, u16, u32 } from "./page"
 import { list, parseProperties, rootDirectory, type Records } from "./records"

@@ -2,10 +2,13 @@
  * Which images are elements of one array, and which of them are to be read: labels and the newest anchor. From
  * docs/FORMAT.md, "Label", "Anchor" and "Finding the state" 1 and 2.
  */
+import { anchorsOf, arrayOfAnchors, goodPage, newestAnchor, type Found } from "./anchors"
+import { addCopy, Times, withoutCopies } from "./copies"
 import {
     bit,
     elementsMax,
     formatVersion,
+    idText,
     nobody,
     readAnchor,
     readLabel,
@@ -40,33 +43,10 @@ export interface Members {
     counts(position: number, segment: number): boolean
 }
 
-export function goodPage(image: Image, number: number, stride: number, checks: PageChecks): Uint8Array | undefined {
-    const offset = number * stride
-    if (offset + pageBytes > image.bytes) return undefined
-    const page = image.read(offset, pageBytes)
-    return checks.isGood(page, number) ? page : undefined
-}
-
 /** The label of an image, whatever its version; undefined when it has none that is good. */
 export function labelOf(image: Image, checks: PageChecks): Label | undefined {
     const page = goodPage(image, 0, pageBytes, checks)
     return page && readLabel(page)
-}
-
-/** The good anchors of an image without a label, whose stride nobody tells. */
-function* anchorsOf(image: Image, checks: PageChecks): Generator<Anchor> {
-    for (const stride of [256, 512])
-        for (let slot = 16; slot < 256; slot++) {
-            const page = goodPage(image, slot, stride, checks)
-            const anchor = page && readAnchor(page)
-            if (anchor) yield anchor
-        }
-}
-
-/** The array id in the anchors of an image without a label. */
-export function arrayOfAnchors(image: Image, checks: PageChecks): number | undefined {
-    for (const anchor of anchorsOf(image, checks)) return anchor.arrayId
-    return undefined
 }
 
 /** The generation an element has: its label's; without one `wanted`, if one of its anchors is from that time. */
@@ -97,7 +77,6 @@ export function labelFault(label: Label): string | undefined {
 }
 
 const shapeOf = (l: Label) => `${l.arrayId} ${l.elements} ${l.segmentRows} ${l.rows} ${l.stride}`
-export const idText = (id: number): string => id.toString(16).padStart(8, "0")
 
 /** What the labels say the array is: what most say, or all that equally many say; none when no label is good. */
 export function likelyShapes(images: readonly Image[], checks: PageChecks): Label[] {
@@ -131,32 +110,49 @@ export function findMembers(
         else if (label?.version === formatVersion || !label) bare.push(image)
     }
     const geometry = new Geometry(common)
-    const candidates = ofThisArray(labelled, common, bare, findings)
-    candidates.push(...withoutLabel(bare, candidates, common, findings, checks))
+    const ours = ofThisArray(labelled, common, bare, findings)
+    const unlabelled = bare.filter(image => arrayOfAnchors(image, checks) === common.arrayId)
+    const inUse = ours.filter(({ label }) => label?.state !== 1)
+    const sources = [...inUse.map(({ image }) => image), ...unlabelled]
+    const newest = newestAnchor(sources, common, geometry, findings, checks)
+    if (!newest) {
+        withoutLabel(bare, ours, common, findings, checks)
+        const why = sources.length === 0 ? "every element was left out" : "no element has a good anchor"
+        findings.add("array-unreadable", why)
+        return undefined
+    }
+    const { anchor } = newest
+    const times = new Times(sources, newest, geometry, checks)
+    const single = withoutCopies(ours, times, geometry, findings, checks)
+    const isMember = (position: number) => (anchor.members & (1 << position)) !== 0
+    const isCounted = ({ label, position }: Element) =>
+        label?.state !== 1 &&
+        (label?.generation ?? anchor.generations[position]) === anchor.generations[position] &&
+        (isMember(position) || anchor.joining === position)
+    const isPast = (element: Element, among: Element[]) => isCounted(element) && times.isPast(element, among)
+    const present = single.filter(element => !isPast(element, single))
+    // the newest first: an older one does not take its place
+    if (bare.length > 1) bare.sort((one, other) => times.anchorsAfter(one) - times.anchorsAfter(other))
+    present.push(...withoutLabel(bare, present, common, findings, checks))
+    const candidates = [...present, ...single.filter(element => !present.includes(element))]
+    const past = new Set(candidates.filter(element => isPast(element, candidates)))
     for (const { image, position } of candidates)
         if (image.bytes < (geometry.rows - 1) * geometry.stride + pageBytes)
             findings.add("image-short", `${image.bytes} bytes; the array has ${geometry.rows * geometry.stride}`, {
                 image: image.name,
                 position,
             })
-    const inUse = candidates.filter(element => element.label?.state !== 1)
-    const newest = newestAnchor(inUse, common, geometry, findings, checks)
-    if (!newest) {
-        const why = inUse.length === 0 ? "every element was left out" : "no element has a good anchor"
-        findings.add("array-unreadable", why)
-        return undefined
-    }
-    const { anchor } = newest
-    settleDoubles(candidates, geometry, findings, checks)
-    const elements = byPosition(candidates, anchor, geometry, findings, checks)
-    const isMember = (position: number) => (anchor.members & (1 << position)) !== 0
+    const elements = byPosition(candidates, past, newest, geometry, findings, checks)
     const counts = (position: number, segment: number) =>
         elements[position] !== undefined &&
         (isMember(position) || (anchor.joining === position && !bit(anchor.away, segment)))
     const left = elements.filter((element, position) => element && (isMember(position) || anchor.joining === position))
     if (left.length < (geometry.isMirror ? 1 : geometry.n - 1)) {
         const least = geometry.isMirror ? "one" : geometry.n - 1
-        findings.add("array-unreadable", `${left.length} of ${geometry.n} elements can be read, at least ${least} must`)
+        const why = `${left.length} of ${geometry.n} elements can be read, at least ${least} must`
+        // the newer ones may be few, and a backup beside them whole
+        const hint = past.size > 0 ? "; a check of the older ones alone may read what was then" : ""
+        findings.add("array-unreadable", why + hint)
         return undefined
     }
     const members = {
@@ -217,127 +213,49 @@ function withoutLabel(
     return found
 }
 
-interface Found {
-    anchor: Anchor
-    slot: number
-}
-
-/** The newest anchor as a board finds it. */
-function newestAnchor(
-    elements: Element[],
-    common: Label,
-    geometry: Geometry,
-    findings: Findings,
-    checks: PageChecks,
-): Found | undefined {
-    const newestIn = (slot: number): Found | undefined => {
-        let newest: Found | undefined
-        for (const { image } of elements) {
-            const page = goodPage(image, slot, geometry.stride, checks)
-            const anchor = page && readAnchor(page)
-            if (!anchor) continue
-            if (anchor.arrayId !== common.arrayId) {
-                const place = { page: slot, offset: slot * geometry.stride, image: image.name }
-                findings.add("anchor-field", `an anchor of array ${idText(anchor.arrayId)}`, place)
-                continue
-            }
-            if (!newest || anchor.sequence > newest.anchor.sequence) newest = { anchor, slot }
-        }
-        return newest
-    }
-    let sector: Found | undefined
-    for (let index = 1; index <= geometry.ringSectors; index++) {
-        const first = newestIn(16 * index)
-        if (first && (!sector || first.anchor.sequence > sector.anchor.sequence)) sector = first
-    }
-    if (!sector) return undefined
-    let newest: Found | undefined = sector
-    for (let slot = sector.slot + 1; slot < sector.slot + 16; slot++) {
-        const found = newestIn(slot)
-        // an element that was away holds anchors of an earlier turn
-        if (!found || found.anchor.sequence < sector.anchor.sequence) continue
-        if (found.anchor.sequence <= newest.anchor.sequence)
-            findings.add(
-                "anchor-order",
-                `anchor ${found.anchor.sequence} comes after anchor ${newest.anchor.sequence} in the ring`,
-                { page: slot, offset: slot * geometry.stride },
-            )
-        newest = found
-    }
-    const inSector = newest
-    for (let slot = 16; slot < 16 * (geometry.ringSectors + 1); slot++) {
-        const found = slot >= sector.slot && slot < sector.slot + 16 ? undefined : newestIn(slot)
-        if (found && found.anchor.sequence >= inSector.anchor.sequence)
-            findings.add(
-                "anchor-order",
-                `anchor ${found.anchor.sequence} is not found: the newest found is ${inSector.anchor.sequence}`,
-                { page: slot, offset: slot * geometry.stride },
-            )
-    }
-    return newest
-}
-
-/** Of two elements with the same position and generation, the one that holds that position's pages comes first. */
-function settleDoubles(candidates: Element[], geometry: Geometry, findings: Findings, checks: PageChecks): void {
-    const isDouble = ({ position, label }: Element) =>
-        candidates.filter(other => other.position === position && other.label?.generation === label?.generation)
-            .length > 1
-    const fit = new Map(candidates.filter(isDouble).map(element => [element, pagesThatFit(element, geometry, checks)]))
-    if (fit.size === 0) return
-    candidates.sort((one, other) => (fit.get(other) ?? 0) - (fit.get(one) ?? 0))
-    for (const [element, pages] of fit) {
-        const best = candidates.find(other => other.position === element.position)!
-        if (pages === fit.get(best)) continue
-        const message = `label: position ${element.position}; that is ${best.image.name}`
-        findings.add("label-field", message, { image: element.image.name, page: 0, offset: 0 })
-    }
-}
-
-/** How many element pages are good at the element's position, of some. */
-function pagesThatFit({ image, position }: Element, geometry: Geometry, checks: PageChecks): number {
-    let fit = 0
-    for (let row = geometry.R; row < Math.min(geometry.rows, geometry.R + 4_096); row++)
-        for (let page = row * geometry.D; page < row * geometry.D + geometry.D; page++) {
-            const offset = row * geometry.stride
-            if (!geometry.isMirror && geometry.positionOf(page) !== position) continue
-            if (offset + pageBytes <= image.bytes && checks.isGood(image.read(offset, pageBytes), page)) fit++
-        }
-    return fit
-}
-
-/** Says what is missing, stale, left out or there twice. */
+/** Says what is missing, stale, left out or of an earlier time. `past`: what others are newer than comes last in `candidates`. */
 function byPosition(
     candidates: Element[],
-    anchor: Anchor,
+    past: ReadonlySet<Element>,
+    { anchor, slot }: Found,
     geometry: Geometry,
     findings: Findings,
     checks: PageChecks,
 ): (Element | undefined)[] {
     const elements = new Array<Element | undefined>(geometry.n).fill(undefined)
     const whyNot = new Array<string>(geometry.n).fill("")
+    const isTold = new Array<boolean>(geometry.n).fill(false)
     for (const element of candidates) {
         const { image, label, position } = element
         const place = { image: image.name, page: 0, offset: 0, position }
         const wanted = anchor.generations[position]
         const generation = generationOf(element, wanted, checks)
+        const other = elements[position]
         if (generation !== wanted)
             findings.add("element-stale", `generation ${generation}; at position ${position} belongs ${wanted}`, place)
         else if (label?.state === 1) whyNot[position] = `${image.name} fell behind and is not to be read`
-        else if (elements[position])
+        else if (other) addCopy(element, other, past.has(element), findings)
+        else if (past.has(element)) {
             findings.add(
-                "element-duplicate",
-                `position ${position} and generation ${wanted}, as ${elements[position].image.name}`,
-                place,
+                "element-old",
+                `is older than anchor ${anchor.sequence}, after which the others went on: not read`,
+                {
+                    ...place,
+                    page: slot,
+                    offset: slot * geometry.stride,
+                },
             )
-        else elements[position] = element
+            isTold[position] = true
+        } else elements[position] = element
     }
     for (let position = 0; position < geometry.n; position++) {
         const element = elements[position]
         const isMember = (anchor.members & (1 << position)) !== 0
         const place = { position, image: element?.image.name }
         if (whyNot[position] && !element) findings.add("element-out", whyNot[position], place)
-        else if (!element) findings.add("element-missing", `no element for position ${position}`, place)
-        else if (anchor.joining === position) findings.add("element-joining", "is being rebuilt", place)
+        else if (!element) {
+            if (!isTold[position]) findings.add("element-missing", `no element for position ${position}`, place)
+        } else if (anchor.joining === position) findings.add("element-joining", "is being rebuilt", place)
         else if (!isMember) {
             findings.add("element-out", "is no member: it lacks what was written since it was lost", place)
             elements[position] = undefined

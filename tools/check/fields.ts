@@ -10,6 +10,8 @@ export const usagesPerPage = 78
 /** The usage of a segment that is not to be used again. */
 export const retired = 0xffff
 
+export const idText = (id: number): string => id.toString(16).padStart(8, "0")
+
 export interface Label {
     arrayId: number
     version: number

@@ -54,6 +54,13 @@ export class Geometry {
         return this.isMirror ? 0 : (this.rowOf(page) + 1 + (page % this.D)) % this.n
     }
 
+    /** The page of the log that a position holds in a row; undefined when it is the parity page. */
+    pageAt(position: number, row: number): number | undefined {
+        if (this.isMirror) return row
+        const column = (position + this.n - ((row + 1) % this.n)) % this.n
+        return column < this.D ? row * this.D + column : undefined
+    }
+
     parityPositionOf(row: number): number {
         return row % this.n
     }

@@ -62,6 +62,7 @@ export const problemCodes = {
     "image-short": "degraded",
     "element-missing": "degraded",
     "element-out": "degraded", // its label or the anchor says that it fell behind
+    "element-old": "degraded", // a member's image of an earlier time: a copy in its place
     "element-joining": "degraded", // a rebuild is not finished
     "label-bad": "degraded",
     "anchor-copy": "degraded", // the newest anchor is not good on every element
@@ -73,7 +74,7 @@ export const problemCodes = {
     "element-unknown": "note", // no label and no anchor: no element of an array
     "element-foreign": "note",
     "element-stale": "note", // another generation than the array wants at that position
-    "element-duplicate": "note",
+    "element-duplicate": "note", // a copy of an element that is here, too
     "tail-gap": "note", // a page of an open upload that nothing leads up to
     "row-stale": "note", // a row without use whose parity does not fit: a weak row of the past
     more: "note", // how many were not listed

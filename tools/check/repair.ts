@@ -1,12 +1,13 @@
 /**
  * Repairs an array in memory: what redundancy allows to make again, and figures that the tree gives. Nothing that a check finds worse than
- * before is kept, and a damaged tree is left as it is: what is lost, only a person can decide on.
+ * before is kept, and a damaged tree is left as it is: what is lost, only a person can decide on. Nothing at all while copies of elements are
+ * beside them.
  *
  * Repaired: bad copies and parity, a weak last row, labels, the newest anchor; usage, pages in use, next object.
  */
+import { goodPage } from "./anchors"
 import { checkArray, type CheckOptions, type Reading, type Report } from "./check-array"
-import { goodPage, idText } from "./elements"
-import { deltasMax, formatVersion, rootAt, usagesPerPage } from "./fields"
+import { deltasMax, formatVersion, idText, rootAt, usagesPerPage } from "./fields"
 import { ChangedImage, type Image } from "./image"
 import { bodyAt, checkOf, pageBytes, PageChecks, pageType, putU16, putU32, u32 } from "./page"
 import type { Problem, ProblemCode } from "./problems"
@@ -18,6 +19,8 @@ export interface Repair {
     images: ChangedImage[]
     before: Report
     after: Report
+    /** Why nothing was done, whatever there is to repair. */
+    refusal: string | undefined
 }
 
 /** Redundancy, then figures, then once more. */
@@ -30,6 +33,12 @@ export function repairArray(originals: readonly Image[], options: CheckOptions =
     const before = checkArray(images, settings)
     let after = before
     const steps: string[] = []
+    const copies = before.notes.filter(({ code }) => code === "element-duplicate")
+    if (copies.length > 0) {
+        // pages of one would be written into the other, and nobody could tell them apart any more
+        const refusal = `copies of elements are beside them, move them away: ${copies.map(({ image }) => image).join(", ")}`
+        return { steps, images, before, after, refusal }
+    }
     for (let pass = 0; pass < passesMax && after.reading; pass++) {
         const tried = originals.map((image, i) => {
             const copy = new ChangedImage(image)
@@ -45,7 +54,7 @@ export function repairArray(originals: readonly Image[], options: CheckOptions =
         images = tried
         after = result
     }
-    return { steps, images, before, after }
+    return { steps, images, before, after, refusal: undefined }
 }
 
 function isBetter(now: Report, before: Report): boolean {

@@ -1,9 +1,8 @@
 /** A report for people: one line a problem, and a summary. */
 import type { Report } from "./check-array"
-import { idText } from "./elements"
 import type { Problem } from "./problems"
 import { bodyBytes } from "./page"
-import { retired } from "./fields"
+import { idText, retired } from "./fields"
 
 /** Names come from the array: control characters must not move a terminal's cursor. */
 export const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?")

@@ -9,6 +9,7 @@ import {
     figuresOf,
     groupImages,
     idText,
+    printable,
     problemLine,
     repairArray,
     summaryLines,
@@ -34,14 +35,16 @@ interface CheckFlags extends CommonOptions {
 
 const help = `
 Give a folder (such as that of \`twinfiler sim --dir\`) or the image files of one or more arrays, in any order: labels say
-what belongs together. Elements may be missing; then all is read from the others.
+what belongs together. Elements may be missing; then all is read from the others. Of copies of elements beside them (a backup) the newest is
+read, and each other one is named in a note.
 
 A fault is something promised that does not hold. Degraded: all can be read, but a copy or parity is missing. Notes are neither.
 Exit codes: 0 no fault (with --strict: and nothing degraded), 1 faults, 2 wrong usage or an array that cannot be read.
 
 --repair says what it would do; with --in-place it does it to the files (each is written anew and then renamed), with --out DIR to copies.
 It makes copies, parity, labels, anchors and figures of usage right. It does not touch damaged trees or lost data, and it does not
-rebuild missing elements: a board does. The exit code is that of the images after it. Do not check images that a simulator is using.`
+rebuild missing elements: a board does. While copies of elements are beside them it writes nothing (exit code 2): move them away.
+The exit code is that of the images after it. Do not check images that a simulator is using.`
 
 export function addCheckVerb(verb: AddVerb): void {
     verb("check", "check images of chips or cards, and repair them", command =>
@@ -92,7 +95,8 @@ function orUsage<Result>(work: () => Result): Result {
 }
 
 interface Outcome {
-    report: Report
+    /** What was found, before a repair. */
+    found: Report
     repair: Repair | undefined
 }
 
@@ -100,6 +104,8 @@ function checkImages(world: World, flags: CheckFlags, images: Image[]): number {
     const print = (text: string) => world.stdout.write(`${text}\n`)
     const { arrays, strays } = groupImages(images)
     const outcomes = arrays.map(group => checkGroup(world, flags, group))
+    const refusal = outcomes.find(({ repair }) => repair?.refusal)?.repair?.refusal
+    const isDone = (flags.inPlace === true || flags.out !== undefined) && refusal === undefined
     const targets =
         flags.out === undefined
             ? images.map(({ name }) => name)
@@ -107,24 +113,25 @@ function checkImages(world: World, flags: CheckFlags, images: Image[]): number {
                   flags.out,
                   images.map(one => one.name),
               )
-    for (const { repair } of outcomes)
+    for (const { repair } of isDone ? outcomes : [])
         for (const image of repair?.images ?? []) {
-            const isWanted = flags.out !== undefined || (flags.inPlace && image.changes.size > 0)
+            const isWanted = flags.out !== undefined || image.changes.size > 0
             if (isWanted) writeImage(image, targets[images.findIndex(({ name }) => name === image.name)])
         }
     // a foreign version is not a clean folder
-    const isRefused = arrays.length === 0 || strays.some(({ code }) => code === "label-field")
+    const isForeign = arrays.length === 0 || strays.some(({ code }) => code === "label-field")
     const exitCode = exitCodeOf(
-        outcomes.map(({ report }) => report),
-        isRefused,
+        outcomes.map(outcome => reportOf(outcome, isDone)),
+        isForeign || refusal !== undefined,
         flags,
     )
-    if (flags.json) print(JSON.stringify({ outputVersion, exitCode, ...jsonOf(outcomes, strays, flags) }))
+    if (flags.json) print(JSON.stringify({ outputVersion, exitCode, ...jsonOf(outcomes, isDone, strays, flags) }))
     else {
-        for (const outcome of outcomes) printOutcome(print, outcome, flags)
+        for (const outcome of outcomes) printOutcome(print, outcome, isDone, flags)
         for (const stray of strays) print(problemLine(stray))
     }
     if (arrays.length === 0) world.stderr.write("twinfiler: none of these is the image of an element\n")
+    if (refusal !== undefined) world.stderr.write(`twinfiler: nothing is repaired: ${printable(refusal)}\n`)
     return exitCode
 }
 
@@ -134,11 +141,12 @@ function checkGroup(world: World, flags: CheckFlags, group: Image[]): Outcome {
         if (shows) world.stderr.write(`\rchecking: ${Math.floor((100 * pages) / of)} %`)
     }
     const repair = flags.repair ? repairArray(group, { onProgress }) : undefined
-    const report = repair?.before ?? checkArray(group, { onProgress })
+    const found = repair?.before ?? checkArray(group, { onProgress })
     if (shows) world.stderr.write("\r\x1b[K")
-    const isDone = flags.inPlace || flags.out !== undefined
-    return { report: repair && isDone ? repair.after : report, repair }
+    return { found, repair }
 }
+
+const reportOf = ({ found, repair }: Outcome, isDone: boolean): Report => (repair && isDone ? repair.after : found)
 
 function exitCodeOf(reports: Report[], isRefused: boolean, flags: CheckFlags): number {
     if (isRefused || reports.some(({ isReadable }) => !isReadable)) return exitCodes.usage
@@ -146,13 +154,14 @@ function exitCodeOf(reports: Report[], isRefused: boolean, flags: CheckFlags): n
     return isBad ? exitCodes.error : exitCodes.done
 }
 
-function printOutcome(print: (text: string) => void, { report, repair }: Outcome, flags: CheckFlags): void {
-    const shown = repair?.before ?? report
-    print(arrayTitle(shown))
-    for (const problem of [...shown.faults, ...shown.degraded]) print(problemLine(problem, shown))
-    if (!flags.quiet) for (const note of shown.notes) print(problemLine(note, shown))
-    if (repair) {
-        const isDone = flags.inPlace || flags.out !== undefined
+function printOutcome(print: (text: string) => void, outcome: Outcome, isDone: boolean, flags: CheckFlags): void {
+    const { found, repair } = outcome
+    const report = reportOf(outcome, isDone)
+    print(arrayTitle(found))
+    for (const problem of [...found.faults, ...found.degraded]) print(problemLine(problem, found))
+    if (!flags.quiet) for (const note of found.notes) print(problemLine(note, found))
+    if (repair?.refusal) print(printable(`not repaired: ${repair.refusal}`))
+    else if (repair) {
         for (const step of repair.steps) print(`${isDone ? "repaired" : "would repair"}: ${step}`)
         if (repair.steps.length === 0) print("nothing to repair")
         else if (isDone)
@@ -165,8 +174,9 @@ function printOutcome(print: (text: string) => void, { report, repair }: Outcome
     print(`${arrayTitle(report).split(":")[0]}: ${verdict(report)}`)
 }
 
-function jsonOf(outcomes: Outcome[], strays: Problem[], flags: CheckFlags) {
-    const arrays = outcomes.map(({ report, repair }) => ({
+function jsonOf(outcomes: Outcome[], isDone: boolean, strays: Problem[], flags: CheckFlags) {
+    const of = outcomes.map(outcome => ({ report: reportOf(outcome, isDone), repair: outcome.repair }))
+    const arrays = of.map(({ report, repair }) => ({
         arrayId: report.arrayId === undefined ? null : idText(report.arrayId),
         volume: report.volume ?? null,
         readable: report.isReadable,
@@ -176,7 +186,7 @@ function jsonOf(outcomes: Outcome[], strays: Problem[], flags: CheckFlags) {
         degraded: report.degraded,
         notes: report.notes,
         figures: figuresOf(report) ?? null,
-        ...(repair && { repair: { done: flags.inPlace === true || flags.out !== undefined, steps: repair.steps } }),
+        ...(repair && { repair: { done: isDone, steps: repair.steps, refusal: repair.refusal ?? null } }),
         ...(flags.dump && { dump: [...dumpArray(report)] }),
         ...(flags.page !== undefined && { page: [...dumpPage(report, flags.page)] }),
     }))

@@ -57,6 +57,8 @@ export class Volume {
     /** Told in a mount when the volume is this node's, and its uploads known, while a row may still be appended again. */
     onControl: () => void
     mounted: boolean
+    /** What the next `hello` must carry. No other one has it: each raises it, and takes a commit, of which a mount begins with the number. */
+    challenge: number
     log: Log
     tree: Tree
     directory: Directory
@@ -132,6 +134,7 @@ export class Volume {
         if (!isEnough(array)) return false
         if (!(await openLog(log))) return false
         await restore(this)
+        this.challenge = log.commitNumber()
         await takeControl(log)
         array.onLoss = async () => {
             await log.writeAnchor()

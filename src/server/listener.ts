@@ -5,7 +5,7 @@
 import { protocolVersion, silentMs } from "../config"
 import { kindSession, kindUpload, recordDone, recordCommand } from "../pair/journal"
 import { evPartner, evPartnerMode } from "../pair/role"
-import { isRefusal } from "../store/status"
+import { notController, wrongEpoch } from "../store/status"
 import { Control } from "./control"
 import { noticeIsGood } from "./frame"
 import { NodeServer } from "./node"
@@ -91,9 +91,11 @@ export class Listener {
         if (!node.partnerAlive) node.partnerRecords = false
         if (this.partnerIsOther) return
         if (kind === noticeReply) {
-            // a request that was turned away is not done: it comes again by the same number
-            if (payload.length >= 24 && !isRefusal(payload[6]))
-                recordDone(node.journal, kindSession, payload.getAt(8, "u32"), payload.getAt(12, "u32"))
+            // a request that was turned away is not done: it comes again by the same number, unless its session is unknown
+            if (payload.length >= 24)
+                if (payload[6] !== wrongEpoch)
+                    if (payload[6] !== notController)
+                        recordDone(node.journal, kindSession, payload.getAt(8, "u32"), payload.getAt(12, "u32"))
         } else if (kind === noticeProgress) {
             const count = payload[5]
             for (let i = 0, at = 8; i < count && at + 8 <= payload.length; i++, at += 8)

@@ -116,6 +116,13 @@ export async function executeRequest(requests: Requests, frame: Buffer, bytes: n
         if (op === opBye) return ok
         if (op !== opHello) return noSession
         if (sequence !== 1) return noSession
+        if (bytes < atArguments + 4) return badRequest
+        // one that comes late would open a session of which nothing is left that shows what it did
+        if (frame.getAt(atArguments, "u32") !== volume.challenge) {
+            requests.value = volume.challenge
+            return noSession
+        }
+        volume.challenge++
     } else {
         const last = sequenceOf(root, known)
         if (sequence === last) {

@@ -76,6 +76,8 @@ export class Volume {
     /** Told in a mount when the volume is this node's, and its uploads known, while a row may still be appended again. */
     onControl: () => void
     mounted: boolean
+    /** What the next `hello` must carry. No other one has it: each raises it, and takes a commit, of which a mount begins with the number. */
+    challenge: number
     log: Log
     tree: Tree
     directory: Directory
@@ -155,6 +157,7 @@ export class Volume {
         if (await hasMissed(labels)) return false
         if (!(await isNewest(log.anchors))) return false
         if (!(await isStillLast(log))) return false
+        this.challenge = log.commitNumber()
         await takeControl(log)
         array.onLoss = async () => {
             await log.writeAnchor()

@@ -30,6 +30,7 @@ export class FakeVolume {
     readonly sessions = new Map<number, { sequence: number; result: Result }>()
     /** How often each `session:sequence` was executed. */
     readonly executions = new Map<string, number>()
+    challenge = 7
     private nextObject = 2
     private nextKey = 1
 
@@ -41,7 +42,11 @@ export class FakeVolume {
     request(request: Request, isBusy = false): Result | undefined {
         const { session, sequence } = request
         const known = this.sessions.get(session)
-        if (!known && !(request.op === "hello" && sequence === 1)) return { status: "noSession", value: 0 }
+        if (!known) {
+            if (request.op !== "hello" || sequence !== 1) return { status: "noSession", value: 0 }
+            if (request.challenge !== this.challenge) return { status: "noSession", value: this.challenge }
+            this.challenge++
+        }
         const stored = known?.sequence ?? 0
         if (known && sequence === stored) return known.result
         if (sequence !== stored + 1) return undefined

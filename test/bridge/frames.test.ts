@@ -21,7 +21,8 @@ const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(m
 
 const head = { volume: u8, epoch: u16, session: u32, sequence: u32 }
 const requests = fc.oneof(
-    record({ ...head, op: fc.constantFrom("hello" as const, "bye" as const, "create" as const) }),
+    record({ ...head, op: fc.constantFrom("bye" as const, "create" as const) }),
+    record({ ...head, op: fc.constant("hello" as const), challenge: u32 }),
     record({ ...head, op: fc.constant("mkdir" as const), directory: u32, mtime: u32, name }),
     record({
         ...head,

@@ -15,7 +15,7 @@ class OtherClient {
     private sequence = 0
 
     constructor(private readonly volume: FakeVolume) {
-        this.ask({ op: "hello" })
+        this.ask({ op: "hello", challenge: volume.challenge })
     }
 
     ask(body: Body<Request>): number {

@@ -40,6 +40,14 @@ async function ask(
     return { reply, afterMs }
 }
 
+/** Opens a session on volume a, having asked what the volume wants to hear. */
+async function hello(session: SimSession, number: number, waitMs?: number): ReturnType<typeof ask> {
+    const head = { epoch: 0, session: number, sequence: 1 }
+    const { reply } = await ask(session, 0, { ...head, session: 1_000 + number }, { op: "hello", challenge: 0 }, waitMs)
+    assert.equal(reply?.status, "noSession")
+    return await ask(session, 0, head, { op: "hello", challenge: reply.value }, waitMs)
+}
+
 async function withPair(seed: number, work: (session: SimSession) => Promise<void>): Promise<void> {
     const session = new SimSession({ seed, chip: "W25Q16JV" })
     await session.run(async () => {
@@ -67,8 +75,7 @@ describe("pair: copies", function () {
     it("the partner missed the request: it gets it from the owner's memory, and the reply waits for that [R8] [R12]", () =>
         withPair(45, async session => {
             const watch = new CopyWatch(session)
-            const hello = { epoch: 0, session: 77, sequence: 1 }
-            assert.equal((await ask(session, 0, hello, { op: "hello" })).reply?.flags, 0, "with a copy")
+            assert.equal((await hello(session, 77)).reply?.flags, 0, "with a copy")
             assert.equal(watch.stores, 0)
             session.simulation.wire.fault.cut = (from, to) => from === "host" && to === "b"
             const request = { epoch: 0, session: 77, sequence: 2 }
@@ -98,8 +105,7 @@ describe("pair: copies", function () {
     it("the partner missed the request and all its owner says: the reply says that nothing protects it [R8]", () =>
         withPair(42, async session => {
             const watch = new CopyWatch(session)
-            const hello = { epoch: 0, session: 77, sequence: 1 }
-            assert.equal((await ask(session, 0, hello, { op: "hello" })).reply?.flags, 0, "with a copy")
+            assert.equal((await hello(session, 77)).reply?.flags, 0, "with a copy")
             session.simulation.wire.fault.cut = (from, to) => from !== "b" && to === "b"
             const request = { epoch: 0, session: 77, sequence: 2 }
             const { reply, afterMs } = await ask(session, 0, request, { op: "mkdir", directory: 1, mtime, name: "d" })
@@ -112,8 +118,7 @@ describe("pair: copies", function () {
 
     it("the owner dies with a request it never saw, its host with it: the partner finishes the copy [R9]", () =>
         withPair(43, async session => {
-            const hello = { epoch: 0, session: 78, sequence: 1 }
-            await ask(session, 0, hello, { op: "hello" })
+            await hello(session, 78)
             // only the partner hears it, and nobody sends it again
             session.simulation.wire.fault.cut = (from, to) => from === "host" && to === "a"
             const request = { epoch: 0, session: 78, sequence: 2 }
@@ -132,8 +137,7 @@ describe("pair: copies", function () {
             const { bus, client, simulation } = session
             const sessions = [81, 82, 83, 84]
             const late = 85
-            for (const one of [...sessions, late])
-                await ask(session, 0, { epoch: 0, session: one, sequence: 1 }, { op: "hello" }, 100)
+            for (const one of [...sessions, late]) await hello(session, one, 100)
             // only the partner hears them, so that it has something to finish
             simulation.wire.fault.cut = (from, to) => from === "host" && to === "a"
             const mkdir = (name: string) => ({ op: "mkdir", directory: 1, mtime, name }) as const
@@ -168,7 +172,7 @@ describe("pair: copies", function () {
 
     it("a request of an older epoch is refused, and does nothing [R31]", () =>
         withPair(44, async session => {
-            await ask(session, 0, { epoch: 0, session: 79, sequence: 1 }, { op: "hello" })
+            await hello(session, 79)
             session.power("a", false)
             await session.until("b serves both", () => session.client.controllerOf(0) === 1)
             const { epoch } = await session.client.statfs(0)
@@ -312,27 +316,27 @@ describe("twinfiler: what a person sees of copies", function () {
         const { session } = bench
         await session.run(async () => {
             await session.healthy()
-            await ask(session, 0, { epoch: 0, session: 80, sequence: 1 }, { op: "hello" })
+            await hello(session, 80)
             session.simulation.wire.fault.cut = (from, to) => from === "host" && to === "a"
             const head = { epoch: 0, session: 80, sequence: 2 }
             const body = { op: "mkdir", directory: 1, mtime, name: "copied" } as const
             await ask(session, 0, head, body, 50)
             session.simulation.wire.fault.cut = undefined
             const frame = encodeRequest({ volume: 0, ...head }, body)
-            const loaded = await bench.command(["memory", "load", "b:0x100", "--bytes", "300", "--json"])
+            const loaded = await bench.command(["memory", "load", "b:0x200", "--bytes", "300", "--json"])
             assert.equal(loaded.exitCode, 0, loaded.err)
             const { hex, ...rest } = JSON.parse(loaded.out) as { hex: string; outputVersion: number }
-            assert.deepEqual(rest, { outputVersion: 1, node: "b", offset: 256, bytes: 300 })
+            assert.deepEqual(rest, { outputVersion: 1, node: "b", offset: 512, bytes: 300 })
             assert.equal(hex.slice(0, 2 * frame.length), frame.toString("hex"))
             const shown = await bench.command(["memory", "show", "b", "--json"])
             const { copies } = JSON.parse(shown.out) as { copies: unknown[] }
             assert.deepEqual(copies, [
-                { offset: 256, kind: "request", volume: "a", op: "mkdir", session: 80, sequence: 2 },
+                { offset: 512, kind: "request", volume: "a", op: "mkdir", session: 80, sequence: 2 },
             ])
             const words = await bench.command(["memory", "show", "b"])
-            assert.match(words.out, /^copies 1\n {2}b:0x100 {2}request, volume a, op mkdir, session 80, sequence 2$/m)
-            const dumped = await bench.command(["memory", "load", "b:0x110", "--bytes", "20"])
-            assert.match(dumped.out, /^0110 {2}01 00 00 00 .*\n0120 {2}/)
+            assert.match(words.out, /^copies 1\n {2}b:0x200 {2}request, volume a, op mkdir, session 80, sequence 2$/m)
+            const dumped = await bench.command(["memory", "load", "b:0x210", "--bytes", "20"])
+            assert.match(dumped.out, /^0210 {2}01 00 00 00 .*\n0220 {2}/)
             const beyond = await bench.command(["memory", "load", "b:0x3fff", "--bytes", "1"])
             assert.equal(beyond.exitCode, 1)
             assert.match(beyond.err, /memory b:0x3fff: beyond the journal memory, which has copies from 0x0 to 0x13ff/)

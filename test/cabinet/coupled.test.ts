@@ -125,7 +125,10 @@ describe("coupled pairs", function () {
             }
             for (const volume of [2, 3]) {
                 const session = { volume, epoch: 0, session: 99 + volume, sequence: 1 }
-                const reply = await answerTo(commandCodes.request, encodeRequest(session, { op: "hello" }))
+                const reply = await answerTo(
+                    commandCodes.request,
+                    encodeRequest(session, { op: "hello", challenge: 0 }),
+                )
                 assert.ok(reply.kind === "reply")
                 assert.deepEqual([reply.status, reply.value], ["notController", volume])
                 const query = { volume, epoch: 0, tag: 5 }

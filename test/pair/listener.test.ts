@@ -192,13 +192,23 @@ describe("listener: the partner's notices", () => {
     it("a request that was turned away is not done: its copy stays for the host's next try, by the same number [R8] [R21]", () => {
         const { node, listener } = listening()
         hearCommand(listener, 0x81, request(1, 9, 1))
-        const [wrongEpoch, notController, noSession] = [9, 10, 11]
-        for (const status of [wrongEpoch, notController, noSession])
-            listener.notice(codeOf(1, reply), replyOf(9, 1, status))
+        const [wrongEpoch, notController] = [9, 10]
+        for (const status of [wrongEpoch, notController]) listener.notice(codeOf(1, reply), replyOf(9, 1, status))
         assert.equal(node.journal.held, 1)
         const badName = 7
         listener.notice(codeOf(1, reply), replyOf(9, 1, badName))
         assert.equal(node.journal.held, 0)
+    })
+
+    it("a request whose session is unknown is not asked again: its copy goes, or each hello with an old challenge would leave one [R8] [R21]", () => {
+        const { node, listener } = listening()
+        const noSession = 11
+        for (let session = 1; session <= 30; session++) {
+            hearCommand(listener, 0x81, request(1, session, 1))
+            assert.equal(node.journal.held, 1)
+            listener.notice(codeOf(1, reply), replyOf(session, 1, noSession))
+            assert.equal(node.journal.held, 0)
+        }
     })
 
     it("a damaged notice of the partner is dropped and counted, whatever bit is wrong [R33]", () => {

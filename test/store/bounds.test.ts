@@ -61,7 +61,7 @@ describe("store: bounds", function () {
         const bench = new StoreBench(smallPart(22), segmentPages)
         await bench.mount()
         const c = new StoreClient(bench, 1)
-        await c.send(1)
+        await c.hello()
         const worst = { pages: 0, dirty: 0, op: 0 }
         const reads: number[] = []
         let directory = 1
@@ -99,7 +99,7 @@ describe("store: bounds", function () {
         const bench = new StoreBench(smallPart(22), segmentPages, 3)
         await bench.mount()
         const c = new StoreClient(bench, 1)
-        await c.send(1)
+        await c.hello()
         const worst = { pages: 0, dirty: 0, op: 0 }
         const directories: number[] = []
         for (let d = 0; d < 12; d++) directories.push((await c.send(3, 1, 1, Buffer.from(`d${d}`))).value)

@@ -10,7 +10,6 @@ const isFull = process.env.FULL === "1"
 const histories = isFull ? 400 : 60
 const segmentRows = 48
 const ok = 0
-const opHello = 1
 const opMkdir = 3
 const opCreate = 4
 const sizes = [1, 100, 236, 700, 2000]
@@ -34,7 +33,8 @@ async function workUntilCut(bench: StoreBench, random: Random, operations: numbe
     }
     try {
         if (sequence === 0) {
-            await send(opHello)
+            assert.equal((await client.hello()).status, ok)
+            sequence = client.sequence
             await send(opCreate)
             await send(opCreate)
         }

@@ -11,6 +11,7 @@ import { Random } from "../../tools/sim/random"
 import { executeRequest } from "../../src/store/requests"
 
 const silent = 255
+const badRequest = 8
 const noSession = 11
 
 async function fresh(log2 = 18): Promise<StoreHost> {
@@ -65,11 +66,12 @@ describe("store: requests", function () {
         const name = Buffer.from("once")
         c.sequence = 1
         assert.equal((await c.again(3, 1, 0, name)).status, noSession, "a session nobody opened")
+        const { challenge } = bench.volume
         c.sequence = 2
-        assert.equal((await c.again(1)).status, noSession, "hello that is not the first")
+        assert.equal((await c.again(1, challenge)).status, noSession, "hello that is not the first")
         c.sequence = 0
-        assert.equal((await c.send(1)).status, 0)
-        assert.equal((await c.again(1)).status, 0, "hello again")
+        assert.equal((await c.hello()).status, 0)
+        assert.equal((await c.again(1, challenge)).status, 0, "hello again")
         const made = await c.send(3, 1, 0, name)
         assert.equal(made.status, 0)
         const commit = bench.volume.log.commitNumber()
@@ -103,13 +105,66 @@ describe("store: requests", function () {
     it("the ninth session pushes out the one used longest ago [R21]", async () => {
         const { bench } = await fresh()
         const clients = Array.from({ length: 9 }, (_, i) => new StoreClient(bench, 100 + i))
-        for (const c of clients.slice(0, 8)) assert.equal((await c.send(1)).status, 0)
+        for (const c of clients.slice(0, 8)) assert.equal((await c.hello()).status, 0)
         assert.equal((await clients[0].send(4)).status, 0, "the first is used again")
-        assert.equal((await clients[8].send(1)).status, 0)
+        assert.equal((await clients[8].hello()).status, 0)
         assert.equal((await clients[1].send(4)).status, noSession)
         for (const i of [0, 2, 3, 4, 5, 6, 7]) assert.notEqual((await clients[i].send(9, 1, 5)).status, noSession)
         await bench.mount()
         assert.equal((await clients[0].send(9, 1, 5)).status, 0)
+        checkVolume(bench)
+    })
+
+    for (const { end, finish } of [
+        { end: "its bye", finish: async (c: StoreClient) => assert.equal((await c.send(2)).status, 0) },
+        {
+            end: "eight others",
+            finish: async (_: StoreClient, bench: StoreBench) => {
+                for (let i = 0; i < 8; i++) assert.equal((await new StoreClient(bench, 200 + i).hello()).status, 0)
+            },
+        },
+        {
+            end: "its bye and a mount",
+            finish: async (c: StoreClient, bench: StoreBench) => {
+                assert.equal((await c.send(2)).status, 0)
+                assert.equal(await bench.mount(), true)
+            },
+        },
+    ])
+        it(`what a session asked comes once more, late, after ${end}: not done again [R21]`, async () => {
+            const { bench } = await fresh()
+            const c = new StoreClient(bench, 5)
+            const name = Buffer.from("d")
+            const { challenge } = bench.volume
+            assert.equal((await c.hello()).status, 0)
+            const hello = c.frame(1, challenge)
+            assert.equal((await c.send(3, 1, 0, name)).status, 0)
+            const mkdir = c.frame(3, 1, 0, name)
+            await finish(c, bench)
+            const other = new StoreClient(bench, 99)
+            assert.equal((await other.hello()).status, 0)
+            await bench.volume.directory.lookup(1, name, 0, 1)
+            const { key, object } = bench.volume.directory
+            assert.equal((await other.send(8, 1, key, object, 0)).status, 0)
+            const commit = bench.volume.log.commitNumber()
+            for (const { frame, bytes } of [hello, mkdir])
+                assert.equal(await executeRequest(bench.requests, frame, bytes), noSession)
+            assert.equal(bench.volume.log.commitNumber(), commit, "nothing is executed")
+            assert.deepEqual(await list(new StoreHost(bench), 1), [])
+            checkVolume(bench)
+        })
+
+    it("hello: refused with the challenge of the next one, which one session takes; without one it is a bad request [R21] [R33]", async () => {
+        const { bench } = await fresh()
+        const [one, other] = [new StoreClient(bench, 5), new StoreClient(bench, 6)]
+        const refused = await one.send(1, 0)
+        assert.equal(refused.status, noSession)
+        assert.equal((await other.send(1, refused.value)).status, 0)
+        assert.deepEqual(await one.again(1, refused.value), { status: noSession, value: refused.value + 1 })
+        assert.deepEqual(await one.again(1, refused.value + 1), { status: 0, value: 0 })
+        const late = new StoreClient(bench, 7)
+        assert.equal((await late.send(1)).status, badRequest)
+        assert.equal((await late.again(1, bench.volume.challenge)).status, 0, "nothing was stored")
         checkVolume(bench)
     })
 
@@ -278,8 +333,8 @@ describe("store: requests", function () {
             if (random.chance(0.2)) frame.fill(random.chance(0.5) ? 0xff : 0, 16 + random.int(100))
             const bytes = random.int(4) ? 16 + random.int(221) : random.int(237)
             if (root.readUInt32LE(24 + 32) === 0) {
-                host.client.sequence = 1
-                await executeRequest(bench.requests, host.client.frame(1).frame, 16)
+                host.client.sequence = 0
+                await host.client.hello()
             }
             const status = await executeRequest(bench.requests, frame, bytes)
             statuses.set(status, (statuses.get(status) ?? 0) + 1)

@@ -20,6 +20,11 @@ export class StoreClient {
         readonly session: number,
     ) {}
 
+    /** Opens its session, as a host does that knows what is asked of it. */
+    async hello(): Promise<Answer> {
+        return await this.send(1, this.bench.volume.challenge)
+    }
+
     frame(op: number, ...args: (number | Buffer)[]): { frame: Buffer; bytes: number } {
         const frame = Buffer.alloc(236)
         frame[5] = op

@@ -18,7 +18,8 @@ const askMsMax = 1_500
 export class ForgetfulHost {
     readonly id = "forgetful"
     private readonly bus: JacdacBus
-    private readonly number: number
+    private number: number
+    private challenge = 0
     private reply: Reply | undefined
 
     constructor(
@@ -28,19 +29,29 @@ export class ForgetfulHost {
     ) {
         const host = new VirtualHost(session.simulation, this.id)
         this.bus = new JacdacBus(host, { clock: host.clock, random: () => random.uint32() })
-        this.number = 1 + random.int(0x7fff_ffff)
+        this.number = this.newNumber()
         this.bus.onNotice((_, kind, frame) => {
             if (kind !== noticeKinds.reply) return
             const reply = decodeNotice(noticeKinds.reply, Buffer.from(frame)) as Reply
-            if (reply.session === this.number) this.reply = reply
+            if (reply.session !== this.number) return
+            if (reply.status === "ok") this.reply = reply
+            else if (reply.status === "noSession") {
+                this.challenge = reply.value
+                this.number = this.newNumber()
+            }
         })
+    }
+
+    private newNumber(): number {
+        return 1 + this.random.int(0x7fff_ffff)
     }
 
     /** Opens its session, as long as it is heard. */
     async begin(): Promise<void> {
-        const head = { volume: this.volume, epoch: 0, session: this.number, sequence: 1 }
         while (!this.reply) {
-            this.bus.send(this.volume, commandCodes.request, encodeRequest(head, { op: "hello" }))
+            const head = { volume: this.volume, epoch: 0, session: this.number, sequence: 1 }
+            const hello = encodeRequest(head, { op: "hello", challenge: this.challenge })
+            this.bus.send(this.volume, commandCodes.request, hello)
             await this.session.sleep(everyMs)
         }
     }

@@ -14,17 +14,18 @@ const everyMs = 350
 
 export class StaleHost {
     private readonly bus: JacdacBus
-    private readonly id: number
+    private id: number
     private sequence = 1
+    private challenge = 0
     private epoch = 0
 
     constructor(
         private readonly session: SimSession,
-        random: Random,
+        private readonly random: Random,
     ) {
         const host = new VirtualHost(session.simulation, "stale")
         this.bus = new JacdacBus(host, { clock: host.clock, random: () => random.uint32() })
-        this.id = 1 + random.int(0x7fff_ffff)
+        this.id = this.newId()
         this.bus.onNotice((_, kind, frame) => {
             if (kind === noticeKinds.reply) this.hear(frame)
         })
@@ -34,7 +35,9 @@ export class StaleHost {
         while (this.session.nowMs() < untilMs) {
             const controller = this.session.client.controllerOf(volume)
             const body: RequestBody =
-                this.sequence === 1 ? { op: "hello" } : { op: "setattr", object: rootObject, mtime: this.sequence }
+                this.sequence === 1
+                    ? { op: "hello", challenge: this.challenge }
+                    : { op: "setattr", object: rootObject, mtime: this.sequence }
             const head = { volume, epoch: this.epoch, session: this.id, sequence: this.sequence }
             if (controller !== undefined) this.bus.send(controller, commandCodes.request, encodeRequest(head, body))
             await this.session.sleep(everyMs)
@@ -42,9 +45,18 @@ export class StaleHost {
         await this.bus.close()
     }
 
+    private newId(): number {
+        return 1 + this.random.int(0x7fff_ffff)
+    }
+
     private hear(frame: Uint8Array): void {
-        const { session, sequence, status, epoch } = decodeNotice(noticeKinds.reply, Buffer.from(frame)) as Reply
-        if (session !== this.id || sequence !== this.sequence || status !== "ok") return
+        const { session, sequence, status, value, epoch } = decodeNotice(noticeKinds.reply, Buffer.from(frame)) as Reply
+        if (session !== this.id || sequence !== this.sequence) return
+        if (status === "noSession" && sequence === 1) {
+            this.challenge = value
+            this.id = this.newId()
+        }
+        if (status !== "ok") return
         if (this.epoch === 0) this.epoch = epoch & 0xffff
         this.sequence++
     }

@@ -9,7 +9,6 @@ import { Programs } from "./programs"
 import { eraseAhead } from "../../../src/store/log"
 import { takenBytes } from "../../../src/store/upload"
 
-const opHello = 1
 const opCreate = 4
 const opAbort = 6
 const opRemove = 8
@@ -47,7 +46,8 @@ export class StoreLoad {
 
     async begin(): Promise<void> {
         if (!(await this.bench.mount())) throw new Error("the volume cannot be mounted")
-        await this.ask(opHello)
+        const { status } = await this.client.hello()
+        if (status !== 0) throw new Error(`hello: status ${status}`)
     }
 
     private async ask(op: number, ...args: (number | Buffer)[]): Promise<number> {

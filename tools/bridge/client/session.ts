@@ -10,7 +10,7 @@ import { commandCodes } from "../protocol/numbers"
 import { encodeRequest, type RequestBody } from "../protocol/commands"
 import type { Reply } from "../protocol/notices"
 import { Exchange, farewell } from "./exchange"
-import { busyWaitMaxMs, busyWaitMinMs, sessionQueueMax, staleRetryMax } from "./limits"
+import { busyWaitMaxMs, busyWaitMinMs, helloRetryMax, sessionQueueMax, staleRetryMax } from "./limits"
 import type { Link } from "./link"
 import type { CallOptions } from "./queries"
 import { statusError } from "./statuses"
@@ -23,6 +23,8 @@ export class Session {
     /** 0: none open. */
     private id = 0
     private sequence = 0
+    /** What the volume wants to hear of the next hello, as far as is known; 0 is never right. */
+    private challenge = 0
     private tail: Promise<unknown> = Promise.resolve()
     private waiting = 0
 
@@ -90,13 +92,20 @@ export class Session {
     }
 
     private async open(subject: string, options: CallOptions): Promise<void> {
-        do this.id = this.link.random()
-        while (this.id === 0 || this.link.replies.has(this.id))
-        this.sequence = 0
-        const { reply } = await this.request({ op: "hello" }, subject, options)
-        if (reply.status !== "ok") {
+        for (let tried = 0; ; tried++) {
+            // a new number each time: one that is sent with a single challenge is opened once at most, whatever comes late
+            do this.id = this.link.random()
+            while (this.id === 0 || this.link.replies.has(this.id))
+            this.sequence = 0
+            const { reply } = await this.request({ op: "hello", challenge: this.challenge }, subject, options)
+            if (reply.status === "ok") {
+                this.challenge = (this.challenge + 1) >>> 0
+                return
+            }
             this.id = 0
-            throw statusError(reply.status, `${subject}: hello`)
+            if (reply.status !== "noSession" || tried === helloRetryMax)
+                throw statusError(reply.status, `${subject}: hello`)
+            this.challenge = reply.value
         }
     }
 

@@ -20,7 +20,8 @@ import {
 
 /** What a request asks, by op; offsets, sizes and objects are u32, `mtime` is seconds since 1970. */
 export type RequestBody =
-    | { op: "hello" | "bye" | "create" }
+    | { op: "hello"; challenge: number }
+    | { op: "bye" | "create" }
     | { op: "mkdir"; directory: number; mtime: number; name: string }
     | {
           op: "commit"
@@ -121,7 +122,7 @@ const isOdd = (op: RequestOp): op is OddOp => op === "setProperty" || op === "re
 
 /** The u32 arguments of each request, in order; a name takes the rest; `flags` 1 is the highest bit of the op. */
 const requestFields: Record<WordOp, { words: string[]; flags: boolean; name: boolean }> = {
-    hello: { words: [], flags: false, name: false },
+    hello: { words: ["challenge"], flags: false, name: false },
     bye: { words: [], flags: false, name: false },
     mkdir: { words: ["directory", "mtime"], flags: false, name: true },
     create: { words: [], flags: false, name: false },

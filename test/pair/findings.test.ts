@@ -132,6 +132,37 @@ describe("pair: findings", function () {
         assert.equal(b.resetLow, false)
     })
 
+    story("a partner that loses power while it waits waits anew when it is back [R15]", seed => {
+        const world = pairWorld(seed)
+        for (const offMs of [2_000, 15_000]) {
+            world.power(1, false)
+            world.run(world.nowMs + offMs)
+            world.power(1, true)
+            assert.equal(
+                world.run(world.nowMs + givebackMs, () => !serves(world, 0)),
+                false,
+            )
+        }
+        until(world, 5_000, "b serves its own", () => world.controller(1) === 1)
+    })
+
+    story(
+        "HOLD is stuck high: after each takeover that ends a giveback in vain, the partner waits anew [R15]",
+        seed => {
+            const world = pairWorld(seed)
+            world.isEverIntact = false
+            world.stickWire(0, "HOLD", true)
+            for (let n = 0; n < givebacksMax; n++) {
+                until(world, bootGraceMs + 4_000, "a serves both", () => serves(world, 0))
+                assert.equal(
+                    world.run(world.nowMs + givebackMs - 500, () => !serves(world, 0)),
+                    false,
+                )
+                until(world, 5_000, "a gives back", () => !serves(world, 0))
+            }
+        },
+    )
+
     story("a node that waits has no power: its holder pulls its RESET in vain, and goes on [R9]", seed => {
         const world = taken(seed)
         world.power(1, false)

@@ -129,6 +129,26 @@ describe("pair: table of states", () => {
         assert.deepEqual([given.takeovers, given.givebacks], [0, 1])
     })
 
+    it("the partner has waited since it was last silent, or in reset [R15]", () => {
+        const waited = { cause: r.causeLine, partnerWaitsMs: now - givebackMs }
+        assert.equal(r.givebackDueMs(stateOf(r.takenOver, waited), now), now)
+        // it goes on to wait where it was, and its first word is no beat
+        const back = stateOf(r.takenOver, { ...waited, heardPartnerMs: now - silentMs - 1 })
+        r.step(back, r.evTick, 0, now, [])
+        for (const role of [-1, r.waiting]) r.step(back, r.evPartner, role, now + 50, [])
+        assert.equal(r.givebackDueMs(back, now + 50), now + givebackMs)
+        for (const [role, setup] of [
+            [r.active, { partnerSeenOwning: true }],
+            [r.takenOver, { heardPartnerMs: 0 }],
+        ] as const) {
+            const s = stateOf(role, { ...waited, partnerRole: r.waiting, ...setup })
+            const actions: number[] = []
+            r.step(s, r.evTick, 0, now, actions)
+            assert.ok(actions.includes(r.doResetLow))
+            assert.equal(s.partnerWaitsMs, now)
+        }
+    })
+
     it("a packet of the partner: its role only when it was a beat; the bus is not silent either [R32]", () => {
         const s = stateOf(r.active, { heardPartnerMs: 0, heardBusMs: 0 })
         r.step(s, r.evPartner, -1, now, [])

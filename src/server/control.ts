@@ -404,8 +404,12 @@ function tellOutcome(control: Control): void {
     let done = pair.role === active
     if (control.askedVerb === verbTakeover) {
         done = pair.role === takenOver
-        // one that fails leaves the mode as it was
-        if (done) if (control.askedAs === verbMode) pair.mode = activeStandby
+        if (done) {
+            // a failover's takeover that was under way, too
+            pair.cause = causeAsked
+            // one that fails leaves the mode as it was
+            if (control.askedAs === verbMode) pair.mode = activeStandby
+        }
     }
     outcome(control, control.askedAs, 0, control.askedTag, done ? ok : vetoed, done ? 0 : 1 << pair.failure)
     control.askedVerb = 0

@@ -6,7 +6,7 @@ import * as role from "../../src/pair/role"
 import { Control, askControl, recover } from "../../src/server/control"
 import { NodeServer } from "../../src/server/node"
 import { Worker, tickWorker } from "../../src/server/worker"
-import { letGoMsMax, workerMsMax } from "../../src/config"
+import { confirmTicks, letGoMsMax, silentMs, workerMsMax } from "../../src/config"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
 import { kindUpload, recordCommand } from "../../src/pair/journal"
 import { getRecorded, setRecorded } from "../../src/server/copies"
@@ -284,11 +284,13 @@ describe("control: changes of role while the worker works", () => {
 })
 
 describe("control: what someone asks for", () => {
+    let tag = 0
     const verb = (number: number, flags = 0) => {
         // as in the inbox, padded with zeros
         const frame = Buffer.alloc(236)
         frame[4] = number
         frame[5] = flags
+        frame.writeUInt16LE(++tag, 6)
         return frame
     }
     const takeover = 1
@@ -350,6 +352,28 @@ describe("control: what someone asks for", () => {
         assert.equal(role.givebackDueMs(pair, clockMs), -1)
     })
 
+    for (const cause of [role.causeLine, role.causeSilence])
+        it(`a takeover asked for that becomes a failover's, or was one, is kept: cause ${cause} [R15]`, () => {
+            const setup = controlling(role.active)
+            const { control, outcomes, pair } = setup
+            pair.home = true
+            control.event(role.evPartner, role.active)
+            tick(setup, own)
+            if (cause === role.causeLine) tick(setup, 0)
+            askControl(control, verb(takeover))
+            if (cause === role.causeSilence) {
+                tick(setup, own, silentMs)
+                control.event(role.evBus, 0)
+                for (let n = 0; n < confirmTicks; n++) tick(setup, own)
+            }
+            assert.deepEqual([pair.role, pair.cause], [role.takingOver, cause])
+            tick(setup, 0)
+            control.event(role.evPartnerMounted, 0)
+            assert.deepEqual(outcomes, [[takeover, 0, 0, 0]])
+            control.event(role.evPartner, role.waiting)
+            assert.equal(role.givebackDueMs(pair, clockMs), -1)
+        })
+
     it("a giveback during which the home array is lost is not told as done [R15]", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true
@@ -364,16 +388,17 @@ describe("control: what someone asks for", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true
         control.event(role.evPartner, role.waiting)
-        const frame = verb(mode)
-        frame[8] = role.activeStandby
-        askControl(control, frame)
+        const ask = (asked: number) => {
+            const frame = verb(mode)
+            frame[8] = asked
+            askControl(control, frame)
+        }
+        ask(role.activeStandby)
         assert.deepEqual(outcomes, [[mode, 0, 0, 0]])
         assert.equal(pair.mode, role.activeStandby)
-        frame[8] = 2
-        askControl(control, frame)
+        ask(2)
         assert.deepEqual(outcomes.slice(1), [[mode, 0, badRequest, 0]])
-        frame[8] = role.activeActive
-        askControl(control, frame)
+        ask(role.activeActive)
         assert.equal(pair.mode, role.activeActive)
         assert.equal(pair.role, role.givingBack)
         control.event(role.evPartnerReleased, 0)
@@ -384,9 +409,9 @@ describe("control: what someone asks for", () => {
         const setup = controlling(role.active)
         const { control, outcomes, pair } = setup
         pair.home = true
-        const frame = verb(mode)
-        frame[8] = role.activeStandby
         const ask = () => {
+            const frame = verb(mode)
+            frame[8] = role.activeStandby
             control.event(role.evPartner, role.active)
             askControl(control, frame)
         }

@@ -374,6 +374,64 @@ describe("control: what someone asks for", () => {
             assert.equal(role.givebackDueMs(pair, clockMs), -1)
         })
 
+    it("what was asked is done once: asked again or late, it is told again as it was [R15]", () => {
+        const setup = controlling(role.takenOver)
+        const { control, outcomes, pair } = setup
+        pair.home = pair.holding = true
+        const standby = verb(mode)
+        standby[8] = role.activeStandby
+        askControl(control, standby)
+        const early = verb(giveback)
+        askControl(control, early)
+        control.event(role.evPartner, role.waiting)
+        const back = verb(giveback)
+        for (let n = 0; n < 2; n++) askControl(control, back)
+        control.event(role.evPartnerReleased, 0)
+        const told = [
+            [mode, 0, 0, 0],
+            [giveback, 0, vetoed, role.vetoNotHeard],
+            [giveback, 0, 0, 0],
+        ]
+        assert.deepEqual(outcomes, told)
+        for (const frame of [standby, early, back]) askControl(control, frame)
+        assert.deepEqual(outcomes.slice(3), told)
+        assert.deepEqual([pair.role, pair.mode], [role.active, role.activeActive])
+        // the same asked anew is done
+        askControl(control, verb(takeover))
+        assert.equal(pair.role, role.takingOver)
+    })
+
+    it("10 s after the last outcome a tag may be another host's [R15]", () => {
+        const setup = controlling(role.active)
+        setup.pair.home = true
+        const frame = verb(giveback)
+        askControl(setup.control, frame)
+        setup.pair.role = role.takenOver
+        for (const [afterMs, outcome] of [
+            [10_000, [giveback, 0, 0, 0]],
+            [1, [giveback, 0, vetoed, role.vetoNotHeard]],
+        ] as const) {
+            setClock(clockMs + afterMs)
+            askControl(setup.control, frame)
+            assert.deepEqual(setup.outcomes.pop(), outcome)
+        }
+    })
+
+    it("the last 8 outcomes are remembered, without those of dry runs [R15] [R36]", () => {
+        const { control, outcomes, pair } = controlling(role.active)
+        const first = verb(giveback)
+        askControl(control, first)
+        const ask = (flags: number) => askControl(control, verb(giveback, flags))
+        for (let n = 0; n < 7; n++) ask(0)
+        for (let n = 0; n < 9; n++) ask(dryRun)
+        pair.role = role.takenOver
+        askControl(control, first)
+        assert.deepEqual(outcomes.pop(), [giveback, 0, 0, 0])
+        ask(0)
+        askControl(control, first)
+        assert.deepEqual(outcomes.pop(), [giveback, 0, vetoed, role.vetoNotHeard])
+    })
+
     it("a giveback during which the home array is lost is not told as done [R15]", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true

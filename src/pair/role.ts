@@ -394,7 +394,7 @@ function tickWaiting(s: PairState, nowMs: number, actions: number[]): void {
     if (!s.partnerHold) {
         // the last mount must have ended, without OWN: with it, it would go on among what the holder changed
         if (s.homeBusy) return
-        s.cause = s.partnerRole === takenOver || s.partnerRole === -1 ? causePartnerGone : causeAsked
+        s.cause = causePartnerGone
         enter(s, booting, nowMs)
         return
     }

@@ -125,7 +125,7 @@ describe("pair: findings", function () {
             world.run(world.nowMs + hungMs - 1_000, () => !b.isHung),
             false,
         )
-        until(world, 3_000, "b runs again", () => b.runs && !b.isHung && b.bootMs > booted)
+        until(world, 5_000, "b runs again", () => b.runs && !b.isHung && b.bootMs > booted)
         until(world, 8_000, "it waits, and a hears it", () => b.pair.role === role.waiting && b.heardBeats > 20)
         world.ask(0, role.evGiveback)
         until(world, 3_000, "both serve", () => world.controller(0) === 0 && world.controller(1) === 1)
@@ -198,10 +198,7 @@ describe("pair: findings", function () {
             assert.equal(takeovers, 1)
             const before = world.roles()
             assert.equal(
-                world.run(
-                    world.nowMs + holderMsMax - 10_000,
-                    () => !serves(world, before.startsWith("takenOver") ? 0 : 1),
-                ),
+                world.run(world.nowMs + 3 * holderMsMax, () => !serves(world, before.startsWith("takenOver") ? 0 : 1)),
                 false,
             )
         },

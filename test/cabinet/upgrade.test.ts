@@ -11,6 +11,9 @@ import { imageSha256 } from "../../tools/bridge/bus/manager"
 import { roles, source } from "../../tools/sim/session"
 import { nextImage, nextVersion, UpgradeBench } from "./upgrade-bench"
 
+/** Jacdac, DeviceScript manager; with 4 bytes of data, which no command of a node's has. */
+const deployCommand = 0x80
+
 interface Told {
     outputVersion: number
     ok: boolean
@@ -260,6 +263,28 @@ describe("upgrade", function () {
                 await bench.verify()
                 await runsEverywhere(bench, nextImage(), nextVersion)
             }))
+
+    it("what begins a program is lost five times in a row: it is sent again, and takes no try from what comes after it [R34]", () =>
+        withPair(79, async bench => {
+            let lost = 0
+            bench.onWay = frame => {
+                const packets: Packet[] = []
+                let isBegin = false
+                eachPacket(frame, (serviceIndex, code, data) => {
+                    packets.push({ serviceIndex, code, data: Buffer.from(data) })
+                    isBegin ||= code === deployCommand && data.length === 4
+                })
+                if (!isBegin || lost === 5) return frame
+                lost++
+                // to nobody
+                return commandsFrame(Buffer.alloc(8), packets)
+            }
+            const path = bench.file("next.devs", nextImage())
+            const { exitCode, err } = await bench.command(["upgrade", "--firmware", path])
+            assert.equal(exitCode, 0, err)
+            assert.equal(lost, 5)
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
 
     for (const [i, laterMs] of [0, 700, 2_000].entries())
         it(`two upgrades from two hosts, ${laterMs} ms apart: no operation fails; who is disturbed says how the pair stands, and a later one finishes [R34 R9]`, () =>

@@ -46,11 +46,12 @@ export const faultRetryMs = 60000
 /** That others speak while the partner is silent is believed after so many ticks: a node that stalled for long may look at the clock
  * before it looks at the packets that came meanwhile, and stall again. */
 export const confirmTicks = 4
-/** A node that waits for giveback, and never heard who holds its array, gives the holder this long before it fences it. */
-export const holderMsMax = 60000
+/** A node that waits for giveback, and never heard who holds its array, gives the holder this long before it fences it. Longer than the holder
+ * takes for its mount and then for `hungMs`: one that lives resets this node first, and two that do not hear each other stay as they are. */
+export const holderMsMax = 90000
 /** A partner whose volume this node has, and that is silent for so long, hangs or has no power: its RESET is pulled, and again after as long.
- * Longer than a board is silent while it gets a new program. */
-export const hungMs = 30000
+ * Longer than a board is silent while it gets a new program, on a bus that loses a frame in seven too: 46 s. */
+export const hungMs = 60000
 /** A worker that is at one step for longer does not come back: this node starts anew. Longer than any change of control may take. */
 export const workerMsMax = 30000
 /** A mount with the copies finished, or a release, that takes longer is given up. */

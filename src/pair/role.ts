@@ -148,7 +148,7 @@ export class PairState {
     mode = activeActive
     /** Since when the partner's HOLD is up. */
     partnerHoldMs = 0
-    /** Since when the partner says that it waits. */
+    /** Since when the partner says that it waits, neither silent nor reset. */
     partnerWaitsMs = 0
     /** Taking over: the partner is to let go by itself; its RESET is not pulled. */
     asking = false
@@ -234,6 +234,7 @@ function claim(s: PairState, cause: number, nowMs: number, actions: number[]): v
     enter(s, takingOver, nowMs)
     s.cause = cause
     s.asking = false
+    s.partnerWaitsMs = nowMs
     // the claim before the fence: a partner that boots from here on sees it
     s.holding = true
     actions.push(doHoldHigh)
@@ -312,6 +313,8 @@ export function step(s: PairState, event: number, arg: number, nowMs: number, ac
     }
     if (event === evTick) {
         if (s.aloneTicks >= 0) s.aloneTicks++
+        // what it said before is old when it speaks again
+        if (!partnerHeard(s, nowMs)) s.partnerWaitsMs = nowMs
         if (!(arg & 1)) {
             if (s.partnerOwn) s.partnerLowMs = nowMs
         } else if (!s.partnerOwn) s.partnerUpMs = nowMs
@@ -391,7 +394,7 @@ function tickWaiting(s: PairState, nowMs: number, actions: number[]): void {
     if (!s.partnerHold) {
         // the last mount must have ended, without OWN: with it, it would go on among what the holder changed
         if (s.homeBusy) return
-        s.cause = s.partnerRole === takenOver || s.partnerRole === -1 ? causePartnerGone : causeAsked
+        s.cause = causePartnerGone
         enter(s, booting, nowMs)
         return
     }

@@ -76,6 +76,10 @@ const verbGiveback = 2
 const verbMode = 3
 const flagDryRun = 1
 const flagForce = 2
+/** So many outcomes are remembered: more than are told while a frame is on its way. */
+const toldMax = 8
+/** For so long after the last of them: longer than a frame is on its way, or a host waits before it asks again. */
+const toldMsMax = 10000
 /** After a mount, work that can wait does so for this long. */
 const mountQuietMs = 400
 
@@ -91,6 +95,9 @@ export class Control {
     askedTag: number
     /** The verb as it was asked: a mode is set by a takeover or giveback. */
     askedAs: number
+    /** What was told last of what someone asked for, the newest at the end, and when that was. */
+    told: Buffer[]
+    toldMs: number
 
     constructor(node: NodeServer, lines: Lines) {
         this.node = node
@@ -104,6 +111,8 @@ export class Control {
         this.askedVerb = 0
         this.askedTag = 0
         this.askedAs = 0
+        this.told = []
+        this.toldMs = 0
     }
 
     /** Looks at the lines and the clock, and at what the packet handlers left, for ever. */
@@ -353,6 +362,18 @@ export function askControl(control: Control, frame: Buffer): void {
     const flags = frame[5]
     const tag = frame.getAt(6, "u16")
     const mode = frame[8]
+    // hosts draw their tags: after a while it is another's
+    if (now - control.toldMs > toldMsMax) control.told = []
+    // asked again because the outcome was lost, or a late copy: it is told again, not done again
+    const told = control.told
+    for (let i = 0; i < told.length; i++) {
+        const out = told[i]
+        if (out.getAt(6, "u16") === tag)
+            if (out[4] === asked) {
+                tell(control, out)
+                return
+            }
+    }
     let verb = asked
     if (asked === verbMode) {
         verb = verbGiveback
@@ -404,8 +425,12 @@ function tellOutcome(control: Control): void {
     let done = pair.role === active
     if (control.askedVerb === verbTakeover) {
         done = pair.role === takenOver
-        // one that fails leaves the mode as it was
-        if (done) if (control.askedAs === verbMode) pair.mode = activeStandby
+        if (done) {
+            // a failover's takeover that was under way, too
+            pair.cause = causeAsked
+            // one that fails leaves the mode as it was
+            if (control.askedAs === verbMode) pair.mode = activeStandby
+        }
     }
     outcome(control, control.askedAs, 0, control.askedTag, done ? ok : vetoed, done ? 0 : 1 << pair.failure)
     control.askedVerb = 0
@@ -413,15 +438,24 @@ function tellOutcome(control: Control): void {
 
 /** @param vetoes bit n for veto n; the frame has the first one by its number, and all of them from bit 0 on */
 function outcome(control: Control, verb: number, flags: number, tag: number, status: number, vetoes: number): void {
-    const node = control.node
     const out = Buffer.alloc(12)
     out[4] = verb
     out[5] = flags
     out.setAt(6, "u16", tag)
     out[8] = status
     out[9] = firstVeto(vetoes)
-    out[10] = node.pair.role
+    out[10] = control.node.pair.role
     out[11] = vetoes >> 1
     sealFrame(out, 0)
-    queue(node.outbox, node.outbox.outcomes, out)
+    tell(control, out)
+    if (flags) return
+    control.toldMs = platform.now()
+    const told = control.told
+    told.push(out)
+    if (told.length > toldMax) told.insert(0, -1)
+}
+
+function tell(control: Control, out: Buffer): void {
+    const outbox = control.node.outbox
+    queue(outbox, outbox.outcomes, out)
 }

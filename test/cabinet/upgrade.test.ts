@@ -11,6 +11,9 @@ import { imageSha256 } from "../../tools/bridge/bus/manager"
 import { roles, source } from "../../tools/sim/session"
 import { nextImage, nextVersion, UpgradeBench } from "./upgrade-bench"
 
+/** Jacdac, DeviceScript manager; with 4 bytes of data, which no command of a node's has. */
+const deployCommand = 0x80
+
 interface Told {
     outputVersion: number
     ok: boolean
@@ -243,16 +246,43 @@ describe("upgrade", function () {
             assert.equal(bench.starts("b").filter(version => version === nextVersion).length, 1)
         }))
 
-    it("a bus that loses a frame in twenty: the program arrives whole all the same [R34 R6]", () =>
-        withPair(77, async bench => {
+    for (const [seed, share, lossP] of [
+        [77, "twenty", 0.05],
+        // a board is silent for 45 s then, and its partner must not reset it
+        [78, "seven", 0.15],
+    ] as const)
+        it(`a bus that loses a frame in ${share}: the program arrives whole all the same [R34 R6]`, () =>
+            withPair(seed, async bench => {
+                const path = bench.file("next.devs", nextImage())
+                bench.session.simulation.wire.fault.lossP = lossP
+                bench.work()
+                const { exitCode, err } = await bench.command(["upgrade", "--firmware", path])
+                bench.session.simulation.wire.fault.lossP = 0
+                assert.equal(exitCode, 0, err)
+                await bench.rest()
+                await bench.verify()
+                await runsEverywhere(bench, nextImage(), nextVersion)
+            }))
+
+    it("what begins a program is lost five times in a row: it is sent again, and takes no try from what comes after it [R34]", () =>
+        withPair(79, async bench => {
+            let lost = 0
+            bench.onWay = frame => {
+                const packets: Packet[] = []
+                let isBegin = false
+                eachPacket(frame, (serviceIndex, code, data) => {
+                    packets.push({ serviceIndex, code, data: Buffer.from(data) })
+                    isBegin ||= code === deployCommand && data.length === 4
+                })
+                if (!isBegin || lost === 5) return frame
+                lost++
+                // to nobody
+                return commandsFrame(Buffer.alloc(8), packets)
+            }
             const path = bench.file("next.devs", nextImage())
-            bench.session.simulation.wire.fault.lossP = 0.05
-            bench.work()
             const { exitCode, err } = await bench.command(["upgrade", "--firmware", path])
-            bench.session.simulation.wire.fault.lossP = 0
             assert.equal(exitCode, 0, err)
-            await bench.rest()
-            await bench.verify()
+            assert.equal(lost, 5)
             await runsEverywhere(bench, nextImage(), nextVersion)
         }))
 

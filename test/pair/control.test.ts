@@ -6,7 +6,7 @@ import * as role from "../../src/pair/role"
 import { Control, askControl, recover } from "../../src/server/control"
 import { NodeServer } from "../../src/server/node"
 import { Worker, tickWorker } from "../../src/server/worker"
-import { letGoMsMax, workerMsMax } from "../../src/config"
+import { confirmTicks, letGoMsMax, silentMs, workerMsMax } from "../../src/config"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
 import { kindUpload, recordCommand } from "../../src/pair/journal"
 import { getRecorded, setRecorded } from "../../src/server/copies"
@@ -284,11 +284,13 @@ describe("control: changes of role while the worker works", () => {
 })
 
 describe("control: what someone asks for", () => {
+    let tag = 0
     const verb = (number: number, flags = 0) => {
         // as in the inbox, padded with zeros
         const frame = Buffer.alloc(236)
         frame[4] = number
         frame[5] = flags
+        frame.writeUInt16LE(++tag, 6)
         return frame
     }
     const takeover = 1
@@ -350,6 +352,86 @@ describe("control: what someone asks for", () => {
         assert.equal(role.givebackDueMs(pair, clockMs), -1)
     })
 
+    for (const cause of [role.causeLine, role.causeSilence])
+        it(`a takeover asked for that becomes a failover's, or was one, is kept: cause ${cause} [R15]`, () => {
+            const setup = controlling(role.active)
+            const { control, outcomes, pair } = setup
+            pair.home = true
+            control.event(role.evPartner, role.active)
+            tick(setup, own)
+            if (cause === role.causeLine) tick(setup, 0)
+            askControl(control, verb(takeover))
+            if (cause === role.causeSilence) {
+                tick(setup, own, silentMs)
+                control.event(role.evBus, 0)
+                for (let n = 0; n < confirmTicks; n++) tick(setup, own)
+            }
+            assert.deepEqual([pair.role, pair.cause], [role.takingOver, cause])
+            tick(setup, 0)
+            control.event(role.evPartnerMounted, 0)
+            assert.deepEqual(outcomes, [[takeover, 0, 0, 0]])
+            control.event(role.evPartner, role.waiting)
+            assert.equal(role.givebackDueMs(pair, clockMs), -1)
+        })
+
+    it("what was asked is done once: asked again or late, it is told again as it was [R15]", () => {
+        const setup = controlling(role.takenOver)
+        const { control, outcomes, pair } = setup
+        pair.home = pair.holding = true
+        const standby = verb(mode)
+        standby[8] = role.activeStandby
+        askControl(control, standby)
+        const early = verb(giveback)
+        askControl(control, early)
+        control.event(role.evPartner, role.waiting)
+        const back = verb(giveback)
+        for (let n = 0; n < 2; n++) askControl(control, back)
+        control.event(role.evPartnerReleased, 0)
+        const told = [
+            [mode, 0, 0, 0],
+            [giveback, 0, vetoed, role.vetoNotHeard],
+            [giveback, 0, 0, 0],
+        ]
+        assert.deepEqual(outcomes, told)
+        for (const frame of [standby, early, back]) askControl(control, frame)
+        assert.deepEqual(outcomes.slice(3), told)
+        assert.deepEqual([pair.role, pair.mode], [role.active, role.activeActive])
+        // the same asked anew is done
+        askControl(control, verb(takeover))
+        assert.equal(pair.role, role.takingOver)
+    })
+
+    it("10 s after the last outcome a tag may be another host's [R15]", () => {
+        const setup = controlling(role.active)
+        setup.pair.home = true
+        const frame = verb(giveback)
+        askControl(setup.control, frame)
+        setup.pair.role = role.takenOver
+        for (const [afterMs, outcome] of [
+            [10_000, [giveback, 0, 0, 0]],
+            [1, [giveback, 0, vetoed, role.vetoNotHeard]],
+        ] as const) {
+            setClock(clockMs + afterMs)
+            askControl(setup.control, frame)
+            assert.deepEqual(setup.outcomes.pop(), outcome)
+        }
+    })
+
+    it("the last 8 outcomes are remembered, without those of dry runs [R15] [R36]", () => {
+        const { control, outcomes, pair } = controlling(role.active)
+        const first = verb(giveback)
+        askControl(control, first)
+        const ask = (flags: number) => askControl(control, verb(giveback, flags))
+        for (let n = 0; n < 7; n++) ask(0)
+        for (let n = 0; n < 9; n++) ask(dryRun)
+        pair.role = role.takenOver
+        askControl(control, first)
+        assert.deepEqual(outcomes.pop(), [giveback, 0, 0, 0])
+        ask(0)
+        askControl(control, first)
+        assert.deepEqual(outcomes.pop(), [giveback, 0, vetoed, role.vetoNotHeard])
+    })
+
     it("a giveback during which the home array is lost is not told as done [R15]", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true
@@ -364,16 +446,17 @@ describe("control: what someone asks for", () => {
         const { control, outcomes, pair } = controlling(role.takenOver)
         pair.home = pair.holding = true
         control.event(role.evPartner, role.waiting)
-        const frame = verb(mode)
-        frame[8] = role.activeStandby
-        askControl(control, frame)
+        const ask = (asked: number) => {
+            const frame = verb(mode)
+            frame[8] = asked
+            askControl(control, frame)
+        }
+        ask(role.activeStandby)
         assert.deepEqual(outcomes, [[mode, 0, 0, 0]])
         assert.equal(pair.mode, role.activeStandby)
-        frame[8] = 2
-        askControl(control, frame)
+        ask(2)
         assert.deepEqual(outcomes.slice(1), [[mode, 0, badRequest, 0]])
-        frame[8] = role.activeActive
-        askControl(control, frame)
+        ask(role.activeActive)
         assert.equal(pair.mode, role.activeActive)
         assert.equal(pair.role, role.givingBack)
         control.event(role.evPartnerReleased, 0)
@@ -384,9 +467,9 @@ describe("control: what someone asks for", () => {
         const setup = controlling(role.active)
         const { control, outcomes, pair } = setup
         pair.home = true
-        const frame = verb(mode)
-        frame[8] = role.activeStandby
         const ask = () => {
+            const frame = verb(mode)
+            frame[8] = role.activeStandby
             control.event(role.evPartner, role.active)
             askControl(control, frame)
         }

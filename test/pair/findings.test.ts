@@ -125,12 +125,43 @@ describe("pair: findings", function () {
             world.run(world.nowMs + hungMs - 1_000, () => !b.isHung),
             false,
         )
-        until(world, 3_000, "b runs again", () => b.runs && !b.isHung && b.bootMs > booted)
+        until(world, 5_000, "b runs again", () => b.runs && !b.isHung && b.bootMs > booted)
         until(world, 8_000, "it waits, and a hears it", () => b.pair.role === role.waiting && b.heardBeats > 20)
         world.ask(0, role.evGiveback)
         until(world, 3_000, "both serve", () => world.controller(0) === 0 && world.controller(1) === 1)
         assert.equal(b.resetLow, false)
     })
+
+    story("a partner that loses power while it waits waits anew when it is back [R15]", seed => {
+        const world = pairWorld(seed)
+        for (const offMs of [2_000, 15_000]) {
+            world.power(1, false)
+            world.run(world.nowMs + offMs)
+            world.power(1, true)
+            assert.equal(
+                world.run(world.nowMs + givebackMs, () => !serves(world, 0)),
+                false,
+            )
+        }
+        until(world, 5_000, "b serves its own", () => world.controller(1) === 1)
+    })
+
+    story(
+        "HOLD is stuck high: after each takeover that ends a giveback in vain, the partner waits anew [R15]",
+        seed => {
+            const world = pairWorld(seed)
+            world.isEverIntact = false
+            world.stickWire(0, "HOLD", true)
+            for (let n = 0; n < givebacksMax; n++) {
+                until(world, bootGraceMs + 4_000, "a serves both", () => serves(world, 0))
+                assert.equal(
+                    world.run(world.nowMs + givebackMs - 500, () => !serves(world, 0)),
+                    false,
+                )
+                until(world, 5_000, "a gives back", () => !serves(world, 0))
+            }
+        },
+    )
 
     story("a node that waits has no power: its holder pulls its RESET in vain, and goes on [R9]", seed => {
         const world = taken(seed)
@@ -167,10 +198,7 @@ describe("pair: findings", function () {
             assert.equal(takeovers, 1)
             const before = world.roles()
             assert.equal(
-                world.run(
-                    world.nowMs + holderMsMax - 10_000,
-                    () => !serves(world, before.startsWith("takenOver") ? 0 : 1),
-                ),
+                world.run(world.nowMs + 3 * holderMsMax, () => !serves(world, before.startsWith("takenOver") ? 0 : 1)),
                 false,
             )
         },

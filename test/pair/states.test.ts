@@ -120,13 +120,33 @@ describe("pair: table of states", () => {
         assert.equal(after(r.active, {}, r.evHomeFailed).failure, r.vetoFault)
         assert.equal(after(r.takingOver, {}, r.evPartnerFailed).failure, r.vetoFault)
         assert.equal(after(r.takingOver, {}, r.evTick, own).failure, r.vetoLines)
-        assert.equal(after(r.waiting, { partnerRole: r.takenOver }, r.evTick).cause, r.causePartnerGone)
-        assert.equal(after(r.waiting, { partnerRole: -1 }, r.evTick).cause, r.causePartnerGone)
-        assert.equal(after(r.waiting, { partnerRole: r.givingBack }, r.evTick).cause, r.causeAsked)
+        // whoever or whatever made the holder do so
+        for (const partnerRole of [-1, r.takenOver, r.givingBack])
+            assert.equal(after(r.waiting, { partnerRole, cause: r.causeAsked }, r.evTick).cause, r.causePartnerGone)
         const taken = after(r.takingOver, { failure: r.vetoLines }, r.evPartnerMounted)
         assert.deepEqual([taken.takeovers, taken.givebacks, taken.failure], [1, 0, r.vetoNone])
         const given = after(r.givingBack, {}, r.evPartnerReleased)
         assert.deepEqual([given.takeovers, given.givebacks], [0, 1])
+    })
+
+    it("the partner has waited since it was last silent, or in reset [R15]", () => {
+        const waited = { cause: r.causeLine, partnerWaitsMs: now - givebackMs }
+        assert.equal(r.givebackDueMs(stateOf(r.takenOver, waited), now), now)
+        // it goes on to wait where it was, and its first word is no beat
+        const back = stateOf(r.takenOver, { ...waited, heardPartnerMs: now - silentMs - 1 })
+        r.step(back, r.evTick, 0, now, [])
+        for (const role of [-1, r.waiting]) r.step(back, r.evPartner, role, now + 50, [])
+        assert.equal(r.givebackDueMs(back, now + 50), now + givebackMs)
+        for (const [role, setup] of [
+            [r.active, { partnerSeenOwning: true }],
+            [r.takenOver, { heardPartnerMs: 0 }],
+        ] as const) {
+            const s = stateOf(role, { ...waited, partnerRole: r.waiting, ...setup })
+            const actions: number[] = []
+            r.step(s, r.evTick, 0, now, actions)
+            assert.ok(actions.includes(r.doResetLow))
+            assert.equal(s.partnerWaitsMs, now)
+        }
     })
 
     it("a packet of the partner: its role only when it was a beat; the bus is not silent either [R32]", () => {

@@ -16,8 +16,9 @@ import { holders, Operator, quietly } from "./operator"
 import { leftByScrub } from "./pinned"
 import { StaleHost } from "./stale-host"
 
-/** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. */
-export const healthyMsMax = 90_000
+/** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. Longer than a node
+ * waits for a holder that it never heard. */
+export const healthyMsMax = 120_000
 const rebuildMsMax = 60_000
 const startMsMax = 30_000
 const pollMs = 50

@@ -176,8 +176,8 @@ async function beginDeploy(
         toManager(board, setRegister | autostartRegister, Buffer.of(0)),
         toManager(board, deployCommand, size),
     ]
-    // not sent again: each one ends the one before
-    const reports = await runtimes.ask(board.device, commands, { ...options, waitMs: eraseMs, tries: 1 })
+    // each one ends the one before, so it is sent again only when that cannot be answered any more; nothing has gone into a pipe yet
+    const reports = await runtimes.ask(board.device, commands, { ...options, waitMs: eraseMs, tries: asksMax })
     const answer = reports.find(({ serviceIndex, code }) => serviceIndex === board.manager && code === deployCommand)
     if (answer?.data.length !== 2)
         throw new TwinfilerError("tooLarge", `the board ${board.device} has no room for a program of ${bytes} bytes`)

@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url"
 import { putTogether, takeApart } from "../../tools/link/code"
 import { functionBytesOf, functionLimitBytes, readImage, slotsOf, writeImage } from "../../tools/link/image"
 import { link } from "../../tools/link/link"
+import { shareLocals } from "../../tools/link/locals"
+import { op } from "../../tools/link/opcodes"
 import { compileUnlinked, firmwareSources, type ProgramSources } from "../../tools/sim/bytecode"
 import { startedNs, testProgram, World } from "../sim/bench-rig"
 
@@ -68,6 +70,17 @@ describe("link step", function () {
         assert.ok(functionBytesOf(after) < 0.9 * functionBytesOf(before))
         const slots = (image: Uint8Array) => readImage(image).functions.reduce((sum, f) => sum + slotsOf(f), 0)
         assert.ok(slots(after) < slots(before), `${slots(before)} locals, ${slots(after)} after`)
+    })
+
+    it("a local that nothing was written to never comes to stand where an argument does", () => {
+        const code = (name: keyof typeof op, number?: number) => ({ op: op[name], number })
+        const value = [code("returned"), code("storeLocal", 1), code("loadLocal", 1), code("storeReturned")]
+        const constant = [code("true"), code("storeLocal", 1), code("loadLocal", 1), code("storeReturned")]
+        const body = [...constant, ...[...value, ...value, ...value].map(each => ({ ...each }))]
+        body.push(code("loadLocal", 0), code("storeReturned"), code("loadLocal", 2), code("return"))
+        const { body: shared } = shareLocals(body, 1, 3, false)
+        assert.equal(shared.length, body.length - 2)
+        assert.notEqual(shared.at(-2)!.number, 0)
     })
 
     it("images are read and written without a difference, and code is taken apart without loss", () => {

@@ -36,7 +36,7 @@ export function shareLocals(body: readonly Instruction[], given: number, slots: 
     const values = nameValues(now, given, slots)
     const known = now.length
     const left = withoutConstants(now, given, values.unset)
-    if (left.length !== known) return shareLocals(withoutDead(left), given, slots, isKept)
+    if (left.length !== known) return shareLocals(withoutDead(left), given, Math.max(slots, values.count), isKept)
     return paint(left, given, values, isKept)
 }
 

@@ -16,6 +16,9 @@ const patientMs = 150_000
 const impatientMsMin = 1_500
 const impatientMsMax = 6_000
 const pauseMsMax = 120
+/** Of the clients, those that come for an operation or a few, as the command line does; and how often one leaves after an operation. */
+const briefShare = 0.5
+const leavesShare = 0.5
 /**
  * A request that nobody sends any more is not done after this: its copy is abandoned after 6 s (docs/PROTOCOL.md), the rest is for a
  * takeover that began before that.
@@ -37,6 +40,8 @@ interface Client {
     client: TwinfilerClient
     random: Random
     isPatient: boolean
+    /** Says bye after an operation, when that is drawn, and another takes its place. */
+    renew?: () => TwinfilerClient
 }
 
 export class ClientHistory {
@@ -90,15 +95,24 @@ export class ClientHistory {
             ? patientMs
             : (this.impatientMs ?? impatientMsMin + Math.floor(draw.float() * (impatientMsMax - impatientMsMin)))
         const given = { clock: this.session.host.clock, random: () => draw.uint32(), timeoutMs }
-        return { name, client: new TwinfilerClient(bus, given), random: draw.fork("work"), isPatient }
+        const made = () => new TwinfilerClient(bus, given)
+        const renew = draw.fork("brief").chance(briefShare) ? made : undefined
+        return { name, client: made(), random: draw.fork("work"), isPatient, renew }
     }
 
     /** All clients work until the time is over or each has done so many operations. */
     async work(untilMs: () => number, operationsMax: number): Promise<void> {
+        const isOver = () => this.session.nowMs() >= untilMs()
         const loop = async (client: Client) => {
-            while (!(await this.isReady(client))) if (this.session.nowMs() >= untilMs()) return
-            for (let done = 0; done < operationsMax && this.session.nowMs() < untilMs(); done++) {
+            const leaving = client.random.fork("leaving")
+            while (!(await this.isReady(client))) if (isOver()) return
+            for (let done = 0; done < operationsMax && !isOver(); done++) {
                 await this.operate(client)
+                if (client.renew && leaving.chance(leavesShare)) {
+                    await client.client.close()
+                    client.client = client.renew()
+                    while (!(await this.isReady(client))) if (isOver()) return
+                }
                 await this.session.sleep(client.random.float() * pauseMsMax)
             }
         }

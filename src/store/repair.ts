@@ -226,34 +226,41 @@ async function retireStep(repair: Repair): Promise<boolean> {
 
 /**
  * An element whose label does not say that it is this one is silent, or was exchanged: it is a member no more. One that reads wrong may stay, and
- * all stay while a line has a glitch. Throws when none answers.
+ * all stay while a line has a glitch, and when one began or ended between two of them. Throws when none answers, or one not any more.
  */
 export async function dropStrangers(repair: Repair): Promise<void> {
     const array = repair.array
-    const labels = repair.volume.labels
     let lost = 0
     let here = 0
-    for (let i = 0; i < array.elements; i++) {
-        const slot = array.slots[i]
-        for (let tries = readTries; isWritten(array, slot);) {
-            await lookAt(labels, slot)
-            if (labels.positions[slot] === i)
-                if (labels.generations[slot] === repair.log.anchors.generations[i])
-                    if (labels.states[slot] === slotMember)
-                        if (isOwn(labels, slot)) {
-                            here++
-                            break
-                        }
-            if (--tries === 0) {
-                lost |= 1 << i
-                break
+    for (let i = 0; i < array.elements; i++)
+        if (isWritten(array, array.slots[i]))
+            if (await isThere(repair, i, readTries)) here++
+            else lost |= 1 << i
+    if (lost)
+        for (let i = 0; i < array.elements; i++)
+            if (isWritten(array, array.slots[i])) {
+                const isSeen = await isThere(repair, i, 1)
+                if (!(lost & (1 << i))) {
+                    if (!isSeen) here = 0
+                } else if (isSeen) lost &= ~(1 << i)
             }
-            await platform.sleep(readTryMs)
-        }
-    }
     if (here === 0) throw new Error("no element answers")
     await dropElements(array, lost)
     await array.finish()
+}
+
+/** Whether the label in a position's slot says that its element is this one, in one of so many tries. */
+async function isThere(repair: Repair, position: number, tries: number): Promise<boolean> {
+    const labels = repair.volume.labels
+    const slot = repair.array.slots[position]
+    for (;;) {
+        await lookAt(labels, slot)
+        if (labels.positions[slot] === position)
+            if (labels.generations[slot] === repair.log.anchors.generations[position])
+                if (labels.states[slot] === slotMember) if (isOwn(labels, slot)) return true
+        if (--tries === 0) return false
+        await platform.sleep(readTryMs)
+    }
 }
 
 async function copyStep(repair: Repair): Promise<void> {

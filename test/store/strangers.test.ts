@@ -4,6 +4,7 @@
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
 import { slotForeign } from "../../src/store/label"
+import { dropStrangers } from "../../src/store/repair"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
 import { change, fresh, part, readAll, remount, tidyStep } from "../support/array-work"
@@ -117,6 +118,33 @@ describe("store: elements that are not what they seem", function () {
         assert.equal(deadIn(bench.volume.array), 0)
         await readAll(host)
     })
+
+    for (const elements of [2, 3, 4])
+        it(`${elements} elements answer nothing for a moment that begins or ends while they are looked at: none is given up [R31] [R25]`, async () => {
+            const host = await fresh(elements, "edges")
+            const { bench } = host
+            const exchange = bench.exchange.bind(bench)
+            let fromNs = Infinity
+            let untilNs = Infinity
+            bench.exchange = async (tx, rx) => {
+                const isSilent = bench.nowNs >= fromNs && bench.nowNs < untilNs
+                for (const chip of bench.chips) chip.faults.silent = isSilent
+                await exchange(tx, rx)
+                for (const chip of bench.chips) chip.faults.silent = false
+            }
+            const look = async (fromMs: number, ms: number) => {
+                fromNs = bench.nowNs + fromMs * 1e6
+                untilNs = fromNs + ms * 1e6
+                await dropStrangers(bench.volume.repair).catch((error: Error) =>
+                    assert.match(error.message, /no element answers/),
+                )
+                assert.equal(deadIn(bench.volume.array), 0, `silent from ${fromMs} ms on, for ${ms} ms`)
+            }
+            for (let ms = 1; ms < 150 * elements; ms += 4) await look(0, ms)
+            for (let fromMs = 0; fromMs < 3; fromMs += 0.1) await look(fromMs, 2000)
+            fromNs = Infinity
+            await readAll(host)
+        })
 
     for (const own of [2, 3, 4])
         for (const of of [2, 3])

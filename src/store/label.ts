@@ -44,6 +44,8 @@ export class Labels {
     shapes: Buffer
     /** Slots, as bits, whose element has a label. */
     held: number
+    /** Whether `settleOn` put an element where another one, or none, was taken for the position's. */
+    moved: boolean
 
     constructor(array: ElementArray, buffer: Buffer, volume: number) {
         this.array = array
@@ -56,6 +58,7 @@ export class Labels {
         this.ids = Buffer.alloc(slotsMax * 4)
         this.shapes = Buffer.alloc(slotsMax)
         this.held = 0
+        this.moved = false
     }
 }
 
@@ -110,11 +113,13 @@ export function idOf(labels: Labels, slot: number): number {
 export function settleOn(labels: Labels, generations: Buffer): number {
     const array = labels.array
     let positions = 0
+    labels.moved = false
     for (let slot = 0; slot < slotsMax; slot++) {
         const position = labels.positions[slot]
         if (labels.states[slot] !== slotMember) continue
         if (position === noPosition) continue
         if (labels.generations[slot] !== generations[position]) continue
+        if (array.slots[position] !== slot) labels.moved = true
         array.slots[position] = slot
         positions |= 1 << position
     }

@@ -22,6 +22,7 @@ import {
     programPage,
     eraseOnAll,
 } from "../array/array"
+import { platform } from "../platform"
 import { Anchors, beginRing, appendAnchor, checkSector } from "./anchors"
 import {
     atBlock,
@@ -49,6 +50,8 @@ import {
     recount,
 } from "./usage"
 
+/** A mount waits so long for what reads wrong for a moment. */
+const readAgainMs = 100
 /** One row at least in each of a chip's smallest erases (16), and of every position's pages. */
 const rowsApart = 13
 
@@ -309,6 +312,12 @@ export function holdsNeeded(log: Log, segment: number): boolean {
     return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
 }
 
+/** Reads a page that should be good, and was not, once more a little later. */
+export async function readAgain(log: Log, page: number, buffer: Buffer): Promise<boolean> {
+    await platform.sleep(readAgainMs)
+    return await log.readPage(page, buffer)
+}
+
 /** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
 export async function eraseAhead(log: Log): Promise<boolean> {
     if (log.erased) return false
@@ -374,14 +383,15 @@ async function enterSegment(log: Log): Promise<void> {
 async function dropDeaf(log: Log, segment: number): Promise<void> {
     const array = log.array
     const scratch = log.scratch
-    const rows = array.segmentRows
+    const first = segment * array.segmentRows
+    const end = first + array.segmentRows
     for (let i = 0; i < array.elements; i++)
-        for (let row = segment * rows; row < (segment + 1) * rows; row += rowsApart) {
+        for (let row = first; row < end && isWritten(array, array.slots[i]); row += rowsApart) {
             let at = row
             let page = pageAt(array, i, at)
             // its parity page tells nothing, and the next row's is another's
-            if (page < 0) page = pageAt(array, i, ++at)
-            for (let tries = 2; page >= 0 && isWritten(array, array.slots[i]);) {
+            if (page < 0) if (++at < end) page = pageAt(array, i, at)
+            for (let tries = 2; page >= 0 && tries > 0;) {
                 await array.bank.read(array.slots[i], at, scratch)
                 if (!pageIsGood(scratch, page)) break
                 if (--tries === 0) await dropElements(array, 1 << i)

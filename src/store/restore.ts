@@ -4,6 +4,7 @@
 
 import { appendUploadAgain, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
+import { readAgain } from "./log"
 import { platform } from "../platform"
 import { uploadList } from "./directory"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
@@ -47,8 +48,10 @@ async function findUploads(volume: Volume): Promise<void> {
         const block = (size / bodyBytes) | 0
         if (block * bodyBytes !== size) {
             page = await volume.pageOf(object, block)
-            // what is lost of an upload its host sends again; the volume is worth more
-            if (page < 0 || !(await volume.log.readPage(page, volume.scratch))) size = block * bodyBytes
+            // a part of an upload that is lost is not worth the volume
+            if (page < 0) size = block * bodyBytes
+            else if (!(await volume.log.readPage(page, volume.scratch)))
+                if (!(await readAgain(volume.log, page, volume.scratch))) size = block * bodyBytes
         }
         let slot = before.indexOf(object)
         if (slot < 0) slot = 0

@@ -5,7 +5,7 @@
 
 import { readAt, readCopy } from "../array/array"
 import { pageIsBlank } from "../flash/blank"
-import { Log, clearTail, loadRoot, measure } from "./log"
+import { Log, clearTail, loadRoot, measure, readAgain } from "./log"
 import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
 
@@ -144,7 +144,10 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
         if (page < whole)
             if (!(await readBlockHeader(log, page, page - before)))
                 if (await isUnused(log.array, page, log.anchors.header)) continue
-        if (!(await log.readPage(page, scratch))) continue
+        if (!(await log.readPage(page, scratch))) {
+            if (page >= whole) continue
+            if (!(await readAgain(log, page, scratch))) continue
+        }
         if (scratch[atType] !== typeData) continue
         const object = scratch.getAt(atOwner, "u32")
         const block = scratch.getAt(atBlock, "u32")

@@ -323,33 +323,35 @@ export async function prepare(volume: Volume, givesBack: boolean): Promise<boole
     return hasSpace
 }
 
-/** Uses the elements that the newest anchor names. @returns false when there are none */
+/** Uses the elements that the newest anchor names, and the newest anchor that these have. @returns false when there are none */
 async function takeMembers(volume: Volume): Promise<boolean> {
     const array = volume.array
     const labels = volume.labels
     const anchors = volume.log.anchors
-    let positions = settleOn(labels, anchors.generations)
-    let adopted = false
-    for (let slot = 0; slot < array.elements; slot++) {
-        const bit = 1 << slot
-        if (!(array.bank.alive & bit)) continue
-        if (isOwn(labels, slot)) continue
-        if (positions & bit) continue
-        if (!(anchors.members & bit)) continue
-        if (idOf(labels, slot) !== 0) continue
-        if (!(await anchors.isOn(slot))) continue
-        adopt(labels, slot, slot, anchors.generations[slot])
-        positions |= bit
-        adopted = true
+    for (let tries = 3; tries > 0; tries--) {
+        let positions = settleOn(labels, anchors.generations)
+        let isChanged = labels.moved
+        for (let slot = 0; slot < array.elements; slot++) {
+            const bit = 1 << slot
+            if (!(array.bank.alive & bit)) continue
+            if (isOwn(labels, slot)) continue
+            if (positions & bit) continue
+            if (!(anchors.members & bit)) continue
+            if (idOf(labels, slot) !== 0) continue
+            if (!(await anchors.isOn(slot))) continue
+            adopt(labels, slot, slot, anchors.generations[slot])
+            positions |= bit
+            isChanged = true
+        }
+        const joining = anchors.joining
+        const joins = joining >= 0 && (positions & (1 << joining)) !== 0
+        if (!joins) array.away.fillAt(0, array.away.length, 0)
+        array.use(positions & anchors.members, joins ? joining : -1)
+        if (!isChanged) return array.members !== 0 || joins
+        // one that was not asked for its anchors may hold a newer one
+        if (!(await anchors.findNewest())) return false
     }
-    array.use(positions & anchors.members, -1)
-    // an element that lost its label may hold a newer one
-    if (adopted) if (!(await anchors.findNewest())) return false
-    const joining = anchors.joining
-    const joins = joining >= 0 && (positions & (1 << joining)) !== 0
-    if (!joins) array.away.fillAt(0, array.away.length, 0)
-    array.use(positions & anchors.members, joins ? joining : -1)
-    return array.members !== 0 || joins
+    return false
 }
 
 /** @returns false when the elements are not blank, too few, or too small */
@@ -379,7 +381,10 @@ async function format(volume: Volume, alive: number): Promise<boolean> {
     if (!(await isNew(volume, alive))) return false
     // what is wrong for a moment is not wrong twice
     await platform.sleep(secondLookMs)
+    if ((await bank.identify(slotsMax)) !== alive) return false
     if (!(await isNew(volume, alive))) return false
+    // a line that reads as ones reads as blank
+    if ((await bank.identify(slotsMax)) !== alive) return false
     await eraseOnAll(array, 0)
     await eraseOnAll(array, 1)
     await array.settle()

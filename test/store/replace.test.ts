@@ -15,7 +15,7 @@ import {
     survivesAnyLoss,
     tidyStep,
 } from "../support/array-work"
-import { hasWork, type StoreBench } from "../support/store-bench"
+import { hasWork, PowerCut, type StoreBench } from "../support/store-bench"
 import type { StoreHost } from "../support/store-host"
 
 const ok = 0
@@ -23,6 +23,9 @@ const isFull = process.env.FULL === "1"
 const rounds = isFull ? 40 : 6
 const flagReplace = 2
 const stepsMax = 4_000
+// docs/FORMAT.md, "Pages" and "Label": the type, and the state in the body
+const typeLabel = 5
+const atStateOnPage = 29
 
 const shapes = [2, 3, 4, 5].map(elements => ({ elements, name: elements === 2 ? "mirror" : `parity of ${elements}` }))
 const faults = {
@@ -63,6 +66,32 @@ async function rest(bench: StoreBench): Promise<void> {
 for (const { elements, name } of shapes)
     describe(`store: replacing a living element, ${name}`, function () {
         this.timeout(600_000)
+
+        it("a cut before the anchor that counts the new one, and one within the next mount's anchor: it is served after them [R23] [R25]", async () => {
+            for (let position = 0; position < elements; position++) {
+                const host = await fresh(elements, `two cuts ${position}`)
+                const { bench } = host
+                bench.hasBroken = true
+                const heir = await begin(host, position)
+                bench.onBegun = (slot, { address }, data) => {
+                    const isLabel = slot === heir && address === 0 && data.length > 200 && data[4] === typeLabel
+                    if (isLabel && data[atStateOnPage] === 0) bench.cutPowerAt(bench.operations + 1, 0.01)
+                }
+                await assert.rejects(async () => {
+                    while (await goOn(host, new Random("no writes"), 1));
+                }, PowerCut)
+                bench.onBegun = undefined
+                const images = bench.snapshot()
+                for (let fraction = 0.1; fraction <= 1; fraction += isFull ? 0.02 : 0.1) {
+                    bench.load(images)
+                    bench.powerUp()
+                    bench.cutPowerAt(bench.operations, fraction)
+                    await bench.mount().catch(() => false)
+                    assert.equal(await remount(host), true, `position ${position}, cut at ${fraction}`)
+                    await readAll(host)
+                }
+            }
+        })
 
         it("nothing fails: all are members throughout, then the new one is and the old one is left out [R25] [R22]", async () => {
             for (let position = 0; position < elements; position++) {

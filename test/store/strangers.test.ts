@@ -60,6 +60,18 @@ describe("store: elements that are not what they seem", function () {
             }
         })
 
+    it("a segment whose last row that is looked at has the parity of one: nobody is given up for what the next segment holds [R24]", async () => {
+        const bench = new StoreBench(smallPart(19), 144, "last row", 4)
+        assert.equal(await bench.mount(), true)
+        const host = new StoreHost(bench)
+        assert.equal(await host.hello(), 0)
+        const random = new Random("last row")
+        // the log comes round twice
+        for (let i = 0; i < 80; i++) assert.equal(await host.put(`f${i % 8}`, Buffer.from(random.bytes(40_000)), 1), 0)
+        assert.equal(deadIn(bench.volume.array), 0)
+        await readAll(host)
+    })
+
     for (const elements of [2, 3, 4])
         for (const share of [0.1, 0.6])
             it(`${elements} elements: one acknowledges erases and programs and does not do ${share} of them: files are read from the others [R24]`, async () => {

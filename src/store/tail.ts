@@ -102,8 +102,13 @@ export async function openLog(log: Log): Promise<boolean> {
 
 /** Whether a mount would still find the same end of the log: what cannot be read for a moment looks as if it had never been written. */
 export async function isStillLast(log: Log): Promise<boolean> {
+    const rowPages = log.array.rowPages
     const base = log.segment * log.array.segmentPages
-    return (await lastGood(log, base, base + log.next, base + log.anchors.start)) === log.lastFound
+    const first = base + log.anchors.start
+    // before the row that is left alone
+    const row = (((base + log.next) / rowPages) | 0) - 2
+    if (row * rowPages >= first) if (!(await rowIsBegun(log, row))) return false
+    return (await lastGood(log, base, base + log.next, first)) === log.lastFound
 }
 
 /** Tells of each data page after the last root, in their order; of none from `weakRow` on. */

@@ -112,7 +112,7 @@ for (const elements of [2, 3, 4])
                     const object = await host.create()
                     await host.write(object, Buffer.alloc(500, 1))
                     await host.bench.volume.commit()
-                    await host.write(object, Buffer.alloc(3000, 2), 500)
+                    await host.write(object, Buffer.alloc(3000, 2))
                     const outcome = await glitchEverywhere(host, all, ms, set)
                     tries += outcome.tries
                     refused += outcome.refused

@@ -105,7 +105,7 @@ async function idleUntilQuiet(host: StoreHost): Promise<void> {
 const isFull = process.env.FULL === "1"
 
 describe("store: space", function () {
-    this.timeout(isFull ? 600_000 : 60_000)
+    this.timeout(isFull ? 600_000 : 180_000)
 
     for (const sizes of [
         [20_000, 20_000],

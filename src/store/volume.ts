@@ -56,6 +56,9 @@ const segmentRowsMin = 48
 const segmentsMin = 8
 /** What a page can say of the distance to its root, and an anchor of a place in a segment. */
 const segmentPagesMax = 32768
+/** Looks at an array that does not read twice alike, one soon after the other; then the mount is refused. */
+const looksMax = 8
+const lookAgainMs = 20
 /** Between the two looks before an array is made new. */
 const secondLookMs = 100
 /** Pages one operation writes, at most. */
@@ -76,6 +79,8 @@ export class Volume {
     /** Told in a mount when the volume is this node's, and its uploads known, while a row may still be appended again. */
     onControl: () => void
     mounted: boolean
+    /** Whether the last look at the array was refused because it did not read twice alike. */
+    isDoubtful: boolean
     /** What the next `hello` must carry. No other one has it: each raises it, and takes a commit, of which a mount begins with the number. */
     challenge: number
     log: Log
@@ -94,7 +99,7 @@ export class Volume {
     cleaner: Cleaner
     /** Rows of a segment in an array that is made new, if that makes no more segments than there is room for. */
     newSegmentRows: number
-    private cache: NodeCache
+    cache: NodeCache
     scratch: Buffer
 
     /**
@@ -116,6 +121,7 @@ export class Volume {
         this.cache = cache
         this.scratch = scratch
         this.mounted = false
+        this.isDoubtful = false
         const log = new Log(array, root, usage, scratch)
         this.log = log
         log.onErase = (first, pages) => cache.forget(number, first, pages)
@@ -138,28 +144,17 @@ export class Volume {
      * @returns false when the array cannot be read, or is not this volume's
      */
     async mount(): Promise<boolean> {
-        this.mounted = false
-        this.cache.forget(this.number, 0, 0x2000000)
-        const array = this.array
         const labels = this.labels
         const log = this.log
-        const alive = await array.identify()
-        if (alive === 0) return false
-        if (!(await inspectLabels(labels))) return false
-        if (labels.arrayId === 0) if (!(await format(this, alive))) return false
-        log.anchors.arrayId = labels.arrayId
-        if (!(await log.anchors.findNewest())) return false
-        if (!(await takeMembers(this))) return false
-        if (!isEnough(array)) return false
-        if (!(await openLog(log))) return false
-        await restore(this)
-        // nothing is written to what was not read right
-        if (await hasMissed(labels)) return false
-        if (!(await isNewest(log.anchors))) return false
-        if (!(await isStillLast(log))) return false
+        this.mounted = false
+        for (let looks = looksMax; !(await find(this));) {
+            if (!this.isDoubtful) return false
+            if (--looks === 0) return false
+            await platform.sleep(lookAgainMs)
+        }
         this.challenge = log.commitNumber()
         await takeControl(log)
-        array.onLoss = async () => {
+        this.array.onLoss = async () => {
             await log.writeAnchor()
         }
         await writeLabels(labels, log.anchors.generations, log.epoch)
@@ -321,6 +316,33 @@ export async function prepare(volume: Volume, givesBack: boolean): Promise<boole
     const hasSpace = await makeSpace(volume)
     if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
     return hasSpace
+}
+
+/**
+ * Finds the array, its last root and what is behind it, formatting blank elements first; nothing else is written.
+ * @returns false when the array cannot be read, or is not this volume's; `isDoubtful` when it read otherwise a moment later
+ */
+async function find(volume: Volume): Promise<boolean> {
+    volume.isDoubtful = false
+    volume.cache.forget(volume.number, 0, 0x2000000)
+    const array = volume.array
+    const labels = volume.labels
+    const log = volume.log
+    const alive = await array.identify()
+    if (alive === 0) return false
+    if (!(await inspectLabels(labels))) return false
+    if (labels.arrayId === 0) if (!(await format(volume, alive))) return false
+    log.anchors.arrayId = labels.arrayId
+    if (!(await log.anchors.findNewest())) return false
+    if (!(await takeMembers(volume))) return false
+    if (!isEnough(array)) return false
+    if (!(await openLog(log))) return false
+    await restore(volume)
+    // nothing is written to what was not read right
+    volume.isDoubtful = true
+    if (await hasMissed(labels)) return false
+    if (!(await isNewest(log.anchors))) return false
+    return await isStillLast(log)
 }
 
 /** Uses the elements that the newest anchor names, and the newest anchor that these have. @returns false when there are none */

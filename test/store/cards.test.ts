@@ -188,7 +188,9 @@ for (const elements of [2, 3]) {
                 bench.cards[slot].faults.lies = 0.3
                 for (const [path, node] of host.tree)
                     if (node.type === 1) assert.ok((await bench.readFile(node.object)).equals(node.content), path)
-                assert.equal(await remount(host), true)
+                // a mount that does not read twice alike in several looks is refused; a node tries again after 5 s
+                let tries = 1
+                while (!(await remount(host))) assert.ok(++tries <= 5, "it is served after a few tries")
                 await history(host, "after", 6)
                 bench.cards[slot].faults.lies = 0
                 await readAll(host)

@@ -107,7 +107,7 @@ export class Anchors {
         let at = last
         // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
         while (at > first && (await readAnchor(this, at)) <= newest) at--
-        if (at === first) await readAnchor(this, first)
+        if (at === first) if (!(await readAnchor(this, first))) return false
         this.newest = at
         const buffer = this.scratch
         this.sequence = buffer.getAt(atOwner, "u32")
@@ -306,7 +306,10 @@ async function readAnchor(anchors: Anchors, page: number): Promise<number> {
             from = position
         }
     }
-    if (newest) if (held !== from) await readReserved(array, from, page, buffer)
+    // what is gone on from was verified, also when it is read again
+    if (newest)
+        if (held !== from)
+            if (!(await readReserved(array, from, page, buffer)) || !isAnchor(anchors, buffer, page)) return 0
     return newest
 }
 

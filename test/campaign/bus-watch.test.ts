@@ -41,16 +41,6 @@ class Wire {
         return this.watch.faults.splice(0).join("; ")
     }
 
-    /** A session's end or beginning was done. @returns what is wrong with that */
-    obeyed(op: "hello" | "bye"): string {
-        const reply: Reply = {
-            ...{ kind: "reply", volume: a, op, status: "ok", flags: 1, session, sequence, value: 0 },
-            epoch: 1,
-        }
-        this.notice(a, noticeKinds.reply, encodeNotice(reply))
-        return this.watch.faults.splice(0).join("; ")
-    }
-
     private notice(node: number, kind: number, payload: Uint8Array): void {
         this.frame(node ^ 1, noticeCode(node, kind), payload)
     }
@@ -105,15 +95,5 @@ describe("campaign: what was asked under an epoch that was over", () => {
             wire.asked(b, epoch)
             assert.equal(wire.done(b, 2), "")
         }
-    })
-})
-
-describe("campaign: a session that said bye", () => {
-    it("is not opened again [R21 R37]", () => {
-        const wire = new Wire()
-        assert.equal(wire.obeyed("hello"), "")
-        assert.equal(wire.obeyed("bye"), "")
-        assert.equal(wire.obeyed("bye"), "")
-        assert.match(wire.obeyed("hello"), /session 77 on volume 0: opened again, after its bye/)
     })
 })

@@ -134,8 +134,8 @@ export const plantedBugs: readonly Planted[] = [
         edits: [
             {
                 file: "src/store/rebuild.ts",
-                text: "        if (slot === array.slots[position]) await dropElement(array, position)\n        else labelState = stateLeftOut\n",
-                by: "        await dropElement(array, position)\n",
+                text: "        if (slot === array.slots[position]) await dropElements(array, 1 << position)\n        else labelState = stateLeftOut\n",
+                by: "        await dropElements(array, 1 << position)\n",
             },
         ],
     },

@@ -1,6 +1,6 @@
 // Listens to the wire itself, where nothing is lost, and holds the nodes to their word: what a node acknowledges without the flag
 // "unprotected" must have been told as recorded by its partner before; what was asked only under an epoch that was over is not done, unless it
-// is a copy; a session is not forgotten while it is among the last eight, and not opened again once it said bye. Counts the changes of control that the beats show.
+// is a copy; a session is not forgotten while it is among the last eight. Counts the changes of control that the beats show.
 
 import { eachPacket, frameHead } from "../bridge/bus/jacdac-frame"
 import {
@@ -41,8 +41,6 @@ export class BusWatch {
     /** By volume, session and sequence: the epoch that held when it was first asked under another; 0 = it was asked under one that held. */
     private readonly askedLate = new Map<string, number>()
     private readonly sessions = new Map<number, Map<number, Set<number>>>()
-    /** By volume and session: those whose bye was obeyed. */
-    private readonly closed = new Set<string>()
 
     /** A frame that was on the wire. Says whether it asks for a change. */
     frame(bytes: Uint8Array, atNs: number): boolean {
@@ -109,10 +107,7 @@ export class BusWatch {
             // in a later epoch its copy may have been finished
             if (this.askedLate.get(`${volume} ${session} ${sequence}`) === epoch)
                 this.faults.push(`${what}: done, and asked only under an epoch that was over`)
-            const key = `${volume} ${session}`
-            if (data[5] === requestOps.bye) this.closed.add(key)
-            else if (!this.closed.has(key)) others.set(session, new Set())
-            else if (data[5] === requestOps.hello) this.faults.push(`${what}: opened again, after its bye`)
+            if (data[5] !== requestOps.bye) others.set(session, new Set())
         }
     }
 

@@ -41,6 +41,16 @@ class Wire {
         return this.watch.faults.splice(0).join("; ")
     }
 
+    /** A session's end or beginning was done. @returns what is wrong with that */
+    obeyed(op: "hello" | "bye", epoch = 1): string {
+        const reply: Reply = {
+            ...{ kind: "reply", volume: a, op, status: "ok", flags: 1, session, sequence, value: 0 },
+            epoch,
+        }
+        this.notice(a, noticeKinds.reply, encodeNotice(reply))
+        return this.watch.faults.splice(0).join("; ")
+    }
+
     private notice(node: number, kind: number, payload: Uint8Array): void {
         this.frame(node ^ 1, noticeCode(node, kind), payload)
     }
@@ -95,5 +105,23 @@ describe("campaign: what was asked under an epoch that was over", () => {
             wire.asked(b, epoch)
             assert.equal(wire.done(b, 2), "")
         }
+    })
+})
+
+describe("campaign: a session that said bye", () => {
+    it("is not opened again [R21]", () => {
+        const wire = new Wire()
+        assert.equal(wire.obeyed("hello"), "")
+        assert.equal(wire.obeyed("bye"), "")
+        assert.equal(wire.obeyed("bye"), "")
+        assert.match(wire.obeyed("hello"), /session 77 on volume 0: opened again, after its bye/)
+    })
+
+    it("may be told late, by the node that controlled before, that it was opened (seed 135)", () => {
+        const wire = new Wire()
+        assert.equal(wire.obeyed("hello", 3), "")
+        assert.equal(wire.obeyed("bye", 3), "")
+        assert.equal(wire.obeyed("hello", 2), "")
+        assert.match(wire.obeyed("hello", 4), /opened again/)
     })
 })

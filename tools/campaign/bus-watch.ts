@@ -1,6 +1,7 @@
 // Listens to the wire itself, where nothing is lost, and holds the nodes to their word: what a node acknowledges without the flag
 // "unprotected" must have been told as recorded by its partner before; what was asked only under an epoch that was over is not done, unless it
-// is a copy; a session is not forgotten while it is among the last eight. Counts the changes of control that the beats show.
+// is a copy; a session is not forgotten while it is among the last eight, and not opened again once it said bye. Counts the changes of
+// control that the beats show.
 
 import { eachPacket, frameHead } from "../bridge/bus/jacdac-frame"
 import {
@@ -41,6 +42,8 @@ export class BusWatch {
     /** By volume, session and sequence: the epoch that held when it was first asked under another; 0 = it was asked under one that held. */
     private readonly askedLate = new Map<string, number>()
     private readonly sessions = new Map<number, Map<number, Set<number>>>()
+    /** By volume and session: the epoch in which its bye was obeyed. */
+    private readonly closed = new Map<string, number>()
 
     /** A frame that was on the wire. Says whether it asks for a change. */
     frame(bytes: Uint8Array, atNs: number): boolean {
@@ -107,7 +110,13 @@ export class BusWatch {
             // in a later epoch its copy may have been finished
             if (this.askedLate.get(`${volume} ${session} ${sequence}`) === epoch)
                 this.faults.push(`${what}: done, and asked only under an epoch that was over`)
-            if (data[5] !== requestOps.bye) others.set(session, new Set())
+            const key = `${volume} ${session}`
+            const closedIn = this.closed.get(key)
+            if (data[5] === requestOps.bye) this.closed.set(key, epoch)
+            else if (closedIn === undefined) others.set(session, new Set())
+            // the reply of one that controlled before may come late: what it opened was handed over, and closed since
+            else if (data[5] === requestOps.hello && epoch >= closedIn)
+                this.faults.push(`${what}: opened again, after its bye`)
         }
     }
 

@@ -5,7 +5,8 @@
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
 import { isMovable } from "./usage"
-import { Log, hasUsage, writeUsage } from "./log"
+import { Log } from "./log"
+import { hasUsage, writeUsage } from "./usage-pages"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
 import { Tree, moveNode } from "./tree"
 import { Upload, uploadMoved } from "./upload"

@@ -36,19 +36,9 @@ import {
     sealPage,
     typeData,
     typeRoot,
-    typeUsage,
 } from "./page"
-import {
-    Usage,
-    usagePerPage,
-    chooseFree,
-    fillUsagePage,
-    loadUsagePage,
-    putDeltas,
-    takeDeltas,
-    wantsPages,
-    recount,
-} from "./usage"
+import { Usage, chooseFree, putDeltas, wantsPages } from "./usage"
+import { closingPages, readUsage, writeUsage } from "./usage-pages"
 
 /** A mount waits so long for what reads wrong for a moment. */
 const readAgainMs = 100
@@ -61,7 +51,7 @@ const atEpoch = atBody + 4
 export const atTree = atBody + 8
 export const atHeight = atBody + 12
 const atNextObject = atBody + 16
-const atUsageStart = atBody + 20
+export const atUsageStart = atBody + 20
 const atLive = atBody + 24
 const atWearBase = atBody + 28
 
@@ -256,11 +246,6 @@ export function takeObject(log: Log): number {
     return object
 }
 
-/** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
-export function closingPages(log: Log): number {
-    return usagePages(log) + 2 * log.array.rowPages - 1
-}
-
 /** `append` of a data page, which is counted as referred to. Flat, not built on the other: it runs for each page written. */
 export async function appendData(
     log: Log,
@@ -333,10 +318,6 @@ export function clearTail(log: Log): void {
     log.between = 0
     log.betweenTail = 0
     log.tailBefore = 0
-}
-
-function usagePages(log: Log): number {
-    return ((log.segments + usagePerPage - 1) / usagePerPage) | 0
 }
 
 /** What is left of a row that was ended stays blank. */
@@ -418,26 +399,6 @@ export function measure(log: Log): void {
     log.usage.segments = log.segments
 }
 
-async function readUsage(log: Log): Promise<boolean> {
-    const usage = log.usage
-    const root = log.root
-    usage.counts.fillAt(0, usage.counts.length, 0)
-    usage.wear.fillAt(0, usage.wear.length, 0)
-    usage.forget()
-    const start = root.getAt(atUsageStart, "u32")
-    if (start !== noPage) {
-        let page = start
-        for (let first = 0; first < log.segments; first += usagePerPage) {
-            if (!(await log.readPage(page++, log.scratch))) return false
-            if (log.scratch[atType] !== typeUsage) return false
-            loadUsagePage(usage, log.scratch, first)
-        }
-    }
-    takeDeltas(usage, root)
-    recount(usage)
-    return true
-}
-
 /** Pages a mount would read behind the last root. */
 export function tailPages(log: Log): number {
     return log.since - 1 + log.tailBefore
@@ -489,31 +450,6 @@ export async function takeControl(log: Log): Promise<void> {
     log.isRootWeak = log.weakRow === ((log.rootPage / log.array.rowPages) | 0)
     checkSector(log.anchors)
     await log.writeAnchor()
-}
-
-/** Whether the last usage pages lie in `segment`. */
-export function hasUsage(log: Log, segment: number): boolean {
-    const start = log.root.getAt(atUsageStart, "u32")
-    return start !== noPage && ((start / log.array.segmentPages) | 0) === segment
-}
-
-/** Writes the usage of all segments anew, in log segment; a root must follow. */
-export async function writeUsage(log: Log): Promise<void> {
-    const scratch = log.scratch
-    const count = usagePages(log)
-    await log.ensure(closingPages(log))
-    const old = log.root.getAt(atUsageStart, "u32")
-    log.account(log.segment * log.array.segmentPages, count)
-    if (old !== noPage) log.account(old, -count)
-    let start = noPage
-    for (let first = 0; first < log.segments; first += usagePerPage) {
-        scratch.fillAt(0, pageBufferBytes, 0)
-        fillUsagePage(log.usage, scratch, first)
-        const page = await log.append(scratch, typeUsage, 0, 0, first)
-        if (start === noPage) start = page
-    }
-    log.root.setAt(atUsageStart, "u32", start)
-    log.usage.written()
 }
 
 /** Whether one more data page can be appended as things are: the tail short, room here, and `segments` left for others. */

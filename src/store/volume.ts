@@ -4,38 +4,22 @@
 // - Every change is one commit: the root is the last page programmed. Between two operations nothing is half done.
 // - `mount` reads a bounded number of pages, whatever the volume holds, and changes nothing before it takes control;
 //   what it could not read for a moment it does not take for never written.
-// - An array is made new only of elements that read as blank, twice.
 // - After an exception in the middle of an operation `mount` brings back the state before it.
 // - All buffers are allocated when the object is made. One operation at a time runs on all the volumes that share a cache.
 //
-// Crash order of formatting: 1 erase the reserved segment and segment 1, 2 root, 3 anchor, 4 labels. No label: not formatted.
 // Crash order of mounting: 1 anchor with epoch + 1, 2 labels a cut left out, 3 what is good of the log's rows from the first on of which an
 // element lacks something again, 4 settle; served from here on, 5 commit: at once when that row was the last root's, else by the next operation
 // or when the node is idle. Until then a mount begins with that row once more.
 
 import { hasPins } from "./usage"
-import { ElementArray, isEnough, eraseOnAll } from "../array/array"
-import { slotsMax } from "../flash/bank"
-import { pageIsBlank } from "../flash/blank"
+import { ElementArray, isEnough } from "../array/array"
 import { platform } from "../platform"
 import { isNewest } from "./anchors"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
-import { Directory, flagDropped, flagUpload, orphanList, rootDirectory, typeDirectory, typeFile } from "./directory"
-import {
-    Labels,
-    adopt,
-    chooseId,
-    hasMissed,
-    idOf,
-    inspectLabels,
-    isOwn,
-    leaveOut,
-    lookAt,
-    settleOn,
-    slotForeign,
-    writeLabels,
-} from "./label"
-import { Log, formatLog, segmentsMaxOf, tailPages, takeControl, takesData } from "./log"
+import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
+import { formatArray } from "./format"
+import { Labels, adopt, hasMissed, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
+import { Log, tailPages, takeControl, takesData } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
@@ -51,16 +35,9 @@ export const uploadsMax = 4
 const tailPagesMax = 192
 /** Free segments that only operations which give space back, and the cleaner, may use. */
 export const keptSegments = 3
-/** A ring of two sectors of anchors beside the labels; and segments beyond those kept. */
-const segmentRowsMin = 48
-const segmentsMin = 8
-/** What a page can say of the distance to its root, and an anchor of a place in a segment. */
-const segmentPagesMax = 32768
 /** Looks at an array that does not read twice alike, one soon after the other; then the mount is refused. */
 const looksMax = 8
 const lookAgainMs = 20
-/** Between the two looks before an array is made new. */
-const secondLookMs = 100
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
@@ -331,7 +308,7 @@ async function find(volume: Volume): Promise<boolean> {
     const alive = await array.identify()
     if (alive === 0) return false
     if (!(await inspectLabels(labels))) return false
-    if (labels.arrayId === 0) if (!(await format(volume, alive))) return false
+    if (labels.arrayId === 0) if (!(await formatArray(volume, alive))) return false
     log.anchors.arrayId = labels.arrayId
     if (!(await log.anchors.findNewest())) return false
     if (!(await takeMembers(volume))) return false
@@ -374,77 +351,6 @@ async function takeMembers(volume: Volume): Promise<boolean> {
         if (!(await anchors.findNewest())) return false
     }
     return false
-}
-
-/** @returns false when the elements are not blank, too few, or too small */
-async function format(volume: Volume, alive: number): Promise<boolean> {
-    const array = volume.array
-    const log = volume.log
-    const bank = array.bank
-    let elements = 0
-    let rows = 0x7fffffff
-    for (let slot = 0; slot < slotsMax && alive & (1 << slot); slot++) {
-        array.slots[slot] = slot
-        elements++
-        if (bank.pages[slot] < rows) rows = bank.pages[slot]
-    }
-    // a gap: an element that should be there does not answer
-    if (elements < 2) return false
-    if (alive !== (1 << elements) - 1) return false
-    array.shape(elements, rows, volume.newSegmentRows)
-    let segmentRows = volume.newSegmentRows
-    while (rows > segmentRows * segmentsMaxOf(log)) segmentRows *= 2
-    while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
-    if (rows > segmentRows * segmentsMaxOf(log)) rows = segmentRows * segmentsMaxOf(log)
-    if (segmentRows < segmentRowsMin) return false
-    if (rows < segmentRows * segmentsMin) return false
-    array.shape(elements, rows, segmentRows)
-    array.use(alive, -1)
-    if (!(await isNew(volume, alive))) return false
-    // what is wrong for a moment is not wrong twice
-    await platform.sleep(secondLookMs)
-    if ((await bank.identify(slotsMax)) !== alive) return false
-    if (!(await isNew(volume, alive))) return false
-    // a line that reads as ones reads as blank
-    if ((await bank.identify(slotsMax)) !== alive) return false
-    await eraseOnAll(array, 0)
-    await eraseOnAll(array, 1)
-    await array.settle()
-    await formatLog(log, chooseId(volume.labels))
-    volume.tree.load()
-    volume.directory.setInode(typeDirectory, 0, 0, 0, 1, rootDirectory)
-    await volume.directory.store(rootDirectory)
-    for (let i = 0; i < uploadsMax; i++) volume.uploads[i].object = 0
-    await volume.commit()
-    for (let slot = 0; slot < elements; slot++) adopt(volume.labels, slot, slot, 0)
-    await writeLabels(volume.labels, log.anchors.generations, log.epoch)
-    return true
-}
-
-/**
- * Whether nothing was ever stored on the elements but what a cut while formatting leaves: no label, and no more than the empty root directory.
- * An array that cannot be read looks like none; but then what was never written does not read as blank.
- */
-async function isNew(volume: Volume, alive: number): Promise<boolean> {
-    const array = volume.array
-    const labels = volume.labels
-    const log = volume.log
-    for (let slot = 0; slot < array.elements; slot++) {
-        await lookAt(labels, slot)
-        // formatting writes to the first two segments
-        for (let page = array.rows - 1; page > 2 * array.segmentRows; page = page >> 1) {
-            await array.bank.read(slot, page, volume.scratch)
-            if (pageIsBlank(volume.scratch)) continue
-            labels.states[slot] = slotForeign
-            return false
-        }
-    }
-    if (labels.held) return false
-    log.anchors.arrayId = 0
-    if (!(await log.anchors.findNewest())) return true
-    array.use(alive, -1)
-    array.away.fillAt(0, array.away.length, 0)
-    return (await openLog(log)) && log.commitNumber() <= 2
 }
 
 /** The fewer free segments there are the more of the work that can wait each operation waits for. @returns false when the volume is full */

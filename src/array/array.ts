@@ -99,6 +99,7 @@ export class ElementArray {
         for (let i = 0; i < this.elements; i++)
             if (this.slots[i] >= 0) if (members & (1 << i) || i === joining) mask |= 1 << this.slots[i]
         this.writeMask = mask
+        this.bank.missesMax = deadIn(this) ? 0 : 1
     }
 
     isAway(segment: number): boolean {

@@ -1,7 +1,7 @@
 // What the array needs of its elements, whatever they are: raw NOR chips or SD cards.
 //
 // Promises, kept by every bank:
-// - what `settle` returned for is durable; a power cut may leave a page that was not settled, or pages being erased, with any bytes at
+// - what `settle` returned for is durable, whatever happened on the line meanwhile; a power cut may leave a page that was not settled, or pages being erased, with any bytes at
 //   all, and never touches another page;
 // - every wait is bounded. A slot whose element goes silent, stays busy beyond its bound or refuses to write leaves `alive`, and is not
 //   asked again before the next `identify`.
@@ -32,6 +32,8 @@ export interface ElementBank {
     ids: number[]
     /** From page to page in the raw element. */
     strideBytes: number
+    /** Elements that may lack a page of one number without its being lost. */
+    missesMax: number
     /** Asks slots 0..slots-1 who they are, and waits for what a former controller left running. @returns `alive` */
     identify(slots: number): Promise<number>
     /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`, which is neither of the bank's own; its first four bytes are overwritten. */

@@ -1,14 +1,16 @@
 // SPI-NOR elements on one bus, driven several at once where their commands are the same.
 //
 // Promises: never sends a command to a chip that may still be busy; every wait is bounded, and an element that does not become
-// ready or does not identify itself is reported, not retried for ever. A power cut may leave the page being programmed, or
+// ready or does not identify itself is reported, not retried for ever; what is silent for a moment only is none that is gone. Chips say nothing
+// of what they did not hear, or heard wrong, so each page is read back: from one of those that were given it, while they hear the same. A page
+// that is lost is an error of `settle`, and of what settles. A power cut may leave the page being programmed, or
 // the sector being erased, with any mixture of old and new bits; all that was `settle`d before is whole. So may a change of control: what a chip
 // is still busy with when it is identified is broken off, because an erase of the lost node would hold up its partner for up to 2 s.
 //
 // Chips of different sizes may sit side by side. All take three address bytes; in one above 16 MB the extended address register has
 // the fourth. It is volatile, but the array keeps its power when a node dies, so `identify` writes it to a known value.
 
-import { platform } from "../platform"
+import { PageView, platform } from "../platform"
 import { elementPageBytes, ElementBank, ElementPort, pageBufferBytes, pageHeadBytes } from "./bank"
 
 // W25Q128JV §8.1.2, instruction set table 1
@@ -40,9 +42,11 @@ const log2Max = 25
 const settleMsMax = 3000
 /** Polls before the waiting fiber starts to sleep between them: a page program is over by then, an erase is not. */
 const eagerPollsMax = 6
-/** A line that nobody drives reads as ones; no part has all of its status bits set. So often in a row, and the element is gone. */
+/** A line that nobody drives reads as ones; no part has all of its status bits set. So often in a row, and there is no element. */
 const silentStatus = 0xff
 const silentPollsMax = 3
+/** And so long, and one that was there is gone. */
+const silentMsMax = 25
 
 // shared by the banks, as the wires are
 const one = Buffer.alloc(1)
@@ -66,6 +70,17 @@ export class NorBank implements ElementBank {
     pages: number[]
     ids: number[]
     strideBytes: number
+    missesMax: number
+    /** The page programmed last, and as what it and the one read back are compared. */
+    private kept: Buffer
+    private keptView: PageView
+    private inView: PageView
+    private keptPage: number
+    /** Chips, as bits, that were given it, until it is read back. */
+    private unread: number
+    /** Chips that lack the page of this number, which each has another one of. */
+    private misses: number
+    private missedPage: number
 
     constructor(port: ElementPort, pageOut: Buffer, pageIn: Buffer) {
         this.alive = 0
@@ -74,6 +89,14 @@ export class NorBank implements ElementBank {
         this.port = port
         this.pageOut = pageOut
         this.pageIn = pageIn
+        this.missesMax = 1
+        this.kept = Buffer.alloc(pageBufferBytes)
+        this.keptView = platform.view(this.kept)
+        this.inView = platform.view(pageIn)
+        this.keptPage = 0
+        this.unread = 0
+        this.misses = 0
+        this.missedPage = -1
         this.pages = [0, 0, 0, 0, 0, 0]
         this.ids = [0, 0, 0, 0, 0, 0]
         this.strideBytes = 256
@@ -83,6 +106,7 @@ export class NorBank implements ElementBank {
         this.alive = 0
         this.busy = 0
         this.far = 0
+        this.unread = 0
         for (let slot = 0; slot < this.pages.length; slot++) {
             this.pages[slot] = 0
             this.ids[slot] = 0
@@ -119,7 +143,8 @@ export class NorBank implements ElementBank {
     }
 
     async program(mask: number, page: number, buffer: Buffer): Promise<void> {
-        if (this.busy & mask) await this.settle(mask)
+        const pending = (this.busy & mask) | this.unread
+        if (pending) await this.settle(pending)
         mask &= this.alive
         if (page >= nearPages || this.far) await reach(this, mask, page)
         const port = this.port
@@ -129,6 +154,9 @@ export class NorBank implements ElementBank {
         // before the transfer: should it fail, the chips may have begun nevertheless
         this.busy |= mask
         await port.transfer(mask, buffer, this.pageIn)
+        this.kept.blitAt(0, buffer, 0, pageBufferBytes)
+        this.keptPage = page
+        this.unread = mask
     }
 
     /** Whole sectors of 4 KB; returns when the last erase has begun. */
@@ -161,7 +189,8 @@ export class NorBank implements ElementBank {
     /** One that is gone, or stays busy beyond the datasheet's longest time, leaves `alive`. */
     async settle(mask: number): Promise<void> {
         const busy = this.busy
-        if ((busy & mask) === 3) {
+        let rest = busy & (mask | this.unread)
+        if (rest === 3) {
             // a mirror's page, mostly done by now: flat and with few locals, as it comes with every page
             const port = this.port
             two[0] = cmdReadStatus
@@ -170,11 +199,44 @@ export class NorBank implements ElementBank {
                 await port.transfer(2, two, twoIn)
                 if (!(twoIn[1] & 1)) {
                     this.busy = busy & ~3
-                    return
+                    rest = 0
                 }
             }
         }
-        await poll(this, busy & mask)
+        if (rest) await poll(this, rest)
+        if (this.unread) await this.readBack()
+    }
+
+    /** Reads the page programmed last from the first chip that has it. Throws when it is lost. */
+    private async readBack(): Promise<void> {
+        let rest = this.unread & this.alive
+        this.unread = 0
+        if (rest === 0) return
+        const page = this.keptPage
+        const pageOut = this.pageOut
+        let misses = 0
+        let tries = 0
+        let slot = 0
+        if (page >= nearPages || this.far) await reach(this, rest, page)
+        while (rest) {
+            const bit = 1 << slot
+            if (rest & bit) {
+                pageOut.setAt(0, "u32", cmdRead | (page & 0xff00) | ((page & 0xff) << 16))
+                await this.port.transfer(bit, pageOut, this.pageIn)
+                if (platform.isSame(this.inView, this.keptView)) return
+                // an element may read wrong once
+                if (++tries < 2) continue
+                tries = 0
+                misses++
+                rest &= ~bit
+            }
+            slot++
+        }
+        // of a row with parity each chip has its own page
+        if (page === this.missedPage) misses += this.misses
+        this.missedPage = page
+        this.misses = misses
+        if (misses > this.missesMax) throw new Error("page not taken")
     }
 }
 
@@ -184,16 +246,22 @@ async function probe(bank: NorBank, slot: number): Promise<void> {
     bank.busy = mask
     const port = bank.port
     two[0] = cmdReadStatus
-    await port.transfer(mask, two, twoIn)
-    if (twoIn[1] & 1)
-        if (twoIn[1] !== silentStatus) {
-            one[0] = cmdEnableReset
-            await port.transfer(mask, one, oneIn)
-            one[0] = cmdReset
-            await port.transfer(mask, one, oneIn)
-            // it hears nothing for 30 us (W25Q128JV §9.6, tRST)
-            await platform.sleep(1)
+    for (let polls = 0; polls === 0 || twoIn[1] === silentStatus; polls++) {
+        if (polls === silentPollsMax) {
+            bank.alive &= ~mask
+            bank.busy = 0
+            return
         }
+        await port.transfer(mask, two, twoIn)
+    }
+    if (twoIn[1] & 1) {
+        one[0] = cmdEnableReset
+        await port.transfer(mask, one, oneIn)
+        one[0] = cmdReset
+        await port.transfer(mask, one, oneIn)
+        // it hears nothing for 30 us (W25Q128JV §9.6, tRST)
+        await platform.sleep(1)
+    }
     await bank.settle(mask)
     if (!(bank.alive & mask)) return
     one[0] = cmdRelease
@@ -221,33 +289,41 @@ async function poll(bank: NorBank, wanted: number): Promise<void> {
     const port = bank.port
     let slot = 0
     let polls = 0
-    let silent = 0
     let deadline = 0
+    let silentFrom = -1
+    let gone = 0
     two[0] = cmdReadStatus
     while (wanted) {
         const bit = 1 << slot
         if (!(wanted & bit)) {
             slot++
-            silent = 0
+            silentFrom = -1
             continue
         }
         await port.transfer(bit, two, twoIn)
         if (twoIn[1] & 1) {
-            if (twoIn[1] !== silentStatus) silent = 0
-            else silent++
-            if (silent < silentPollsMax) {
-                if (++polls <= eagerPollsMax) continue
-                const now = platform.now()
-                if (deadline === 0) deadline = now + settleMsMax
-                if (now <= deadline) {
-                    await platform.sleep(1)
-                    continue
-                }
+            if (twoIn[1] !== silentStatus) silentFrom = -1
+            if (++polls <= eagerPollsMax) continue
+            const now = platform.now()
+            if (deadline === 0) deadline = now + settleMsMax
+            if (silentFrom < 0 && twoIn[1] === silentStatus) silentFrom = now
+            if (now <= deadline && (silentFrom < 0 || now - silentFrom <= silentMsMax)) {
+                await platform.sleep(1)
+                continue
             }
+            if (silentFrom >= 0) gone |= bit
             bank.alive &= ~bit
         }
         bank.busy &= ~bit
         wanted &= ~bit
+    }
+    if (!gone) return
+    // one that answers again, or others that do not either: the line was bad, and what they did meanwhile is not known
+    for (slot = 0; slot < bank.pages.length; slot++) {
+        const bit = 1 << slot
+        if (!((bank.alive | gone) & bit)) continue
+        await port.transfer(bit, two, twoIn)
+        if ((twoIn[1] === silentStatus) !== ((gone & bit) !== 0)) throw new Error("no element answers")
     }
 }
 

@@ -8,6 +8,7 @@
 // - a page that cannot be read comes as bytes that are no page, and not blank.
 
 import { spiHz } from "../config"
+import { platform } from "../platform"
 import { CardPort, ElementBank, probeHz } from "./bank"
 import { pageIsBlank } from "./blank"
 import { crc16OfBlock } from "./sd-crc"
@@ -26,6 +27,7 @@ import {
     cmdWriteBlocks,
     command,
     leave,
+    noAnswer,
     readData,
     readNothing,
     readWhole,
@@ -51,7 +53,9 @@ const responseAccepted = 0x05
 const lead = -0x01000001
 /** The same with FCh, the token of a multiple write. */
 const leadInRun = -0x03000001
-const writeTriesMax = 2
+/** What is silent for a moment only is not gone. */
+const triesMax = 3
+const silentMs = 12
 /** What an unreadable page is filled with. */
 const unreadable = 0x5a
 
@@ -74,6 +78,8 @@ export class SdBank implements ElementBank {
     pages: number[]
     ids: number[]
     strideBytes: number
+    /** Of no use here: cards say whether they took a page. */
+    missesMax: number
     /**
      * Pages that follow each other go as one multiple write, which the next `settle`, `read`, `erase` or other page ends. A card writes its
      * flash in larger steps then, and wears less. Until they are settled a power cut may take any of them, not only the last.
@@ -92,6 +98,7 @@ export class SdBank implements ElementBank {
         this.pages = [0, 0, 0, 0, 0, 0]
         this.ids = [0, 0, 0, 0, 0, 0]
         this.strideBytes = 512
+        this.missesMax = 1
         this.inRuns = false
         this.open = 0
         this.nextPages = [0, 0, 0, 0, 0, 0]
@@ -134,11 +141,13 @@ export class SdBank implements ElementBank {
     async read(slot: number, page: number, buffer: Buffer): Promise<void> {
         const mask = 1 << slot
         if (this.busy & mask) await this.settle(mask)
+        const scratch = buffer === this.pageIn ? through : this.pageIn
         let outcome = readNothing
-        if (this.alive & mask) {
-            const scratch = buffer === this.pageIn ? through : this.pageIn
+        let tries = 0
+        while (outcome === readNothing && this.alive & mask) {
+            if (tries) await wakeAgain(this, mask)
             outcome = await readData(this.port, mask, cmdReadBlock, page, buffer, this.pageOut, scratch)
-            if (outcome === readNothing) this.alive &= ~mask
+            if (outcome === readNothing) if (++tries === triesMax) this.alive &= ~mask
         }
         if (outcome !== readWhole) buffer.fillAt(4, buffer.length - 4, unreadable)
     }
@@ -183,11 +192,15 @@ export class SdBank implements ElementBank {
                 const bit = 1 << slot
                 if (!(mask & this.alive & bit)) continue
                 this.busy |= bit
-                port.select(bit)
-                let answer = await command(port, cmdEraseFirst, first)
-                if (answer === 0) answer = await command(port, cmdEraseLast, last)
-                if (answer === 0) answer = await command(port, cmdErase, 0)
-                await leave(port, bit)
+                let answer = noAnswer
+                for (let tries = 0; answer !== 0 && tries < triesMax; tries++) {
+                    if (tries) await wakeAgain(this, bit)
+                    port.select(bit)
+                    answer = await command(port, cmdEraseFirst, first)
+                    if (answer === 0) answer = await command(port, cmdEraseLast, last)
+                    if (answer === 0) answer = await command(port, cmdErase, 0)
+                    await leave(port, bit)
+                }
                 if (answer === 0) continue
                 this.busy &= ~bit
                 this.alive &= ~bit
@@ -223,11 +236,19 @@ async function learn(bank: SdBank, slot: number): Promise<void> {
     bank.alive |= mask
 }
 
+/** A moment later, whatever the card was in the middle of. */
+async function wakeAgain(bank: SdBank, mask: number): Promise<void> {
+    await platform.sleep(silentMs)
+    await wakeCard(bank.port, mask, bank.pageOut, bank.pageIn, eraseMsMax)
+    bank.open &= ~mask
+}
+
 async function writeCard(bank: SdBank, mask: number, page: number, buffer: Buffer): Promise<boolean> {
     const port = bank.port
     const pageIn = bank.pageIn
     // each exchange costs more than its bytes: one select for the wait and the write, no status in between
-    for (let i = 0; i < writeTriesMax; i++) {
+    for (let i = 0; i < triesMax; i++) {
+        if (i) await wakeAgain(bank, mask)
         let response = 0
         port.select(mask)
         if (!(bank.busy & mask) || (await waitReady(port, writeMsMax))) {
@@ -248,22 +269,26 @@ async function writeCard(bank: SdBank, mask: number, page: number, buffer: Buffe
                     bank.open &= ~mask
                 }
             }
-        } else i = writeTriesMax
+        } else i = triesMax
         await leave(port, mask)
         if (response === responseAccepted) return true
     }
     return false
 }
 
-/** A card that is busy for longer, or says that its write failed, leaves: the page it was given is gone. */
+/** A card that is busy for longer, is gone, or says that its write failed, leaves: the page it was given is gone. */
 async function finishWrites(bank: SdBank, mask: number, msMax: number): Promise<void> {
     const port = bank.port
     let rest = bank.busy & mask
     let slot = 0
+    let tries = 0
     while (rest) {
-        const bit = 1 << slot++
-        if (!(rest & bit)) continue
-        rest &= ~bit
+        const bit = 1 << slot
+        if (!(rest & bit)) {
+            slot++
+            tries = 0
+            continue
+        }
         port.select(bit)
         let isGood = await waitReady(port, msMax)
         if (isGood && bank.open & bit) {
@@ -272,8 +297,18 @@ async function finishWrites(bank: SdBank, mask: number, msMax: number): Promise<
         }
         bank.open &= ~bit
         // R2, 7.3.2.3: the second byte's errors are those since it was last asked for
-        if (isGood) isGood = (await command(port, cmdStatus, 0)) === 0 && chunk[at + 1] === 0
+        let answer = 0
+        if (isGood) {
+            answer = await command(port, cmdStatus, 0)
+            isGood = answer === 0 && chunk[at + 1] === 0
+        }
         await leave(port, bit)
+        if (answer === noAnswer)
+            if (++tries < triesMax) {
+                await wakeAgain(bank, bit)
+                continue
+            }
+        rest &= ~bit
         bank.busy &= ~bit
         if (!isGood) bank.alive &= ~bit
     }

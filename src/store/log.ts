@@ -366,8 +366,9 @@ async function dropDeaf(log: Log, segment: number): Promise<void> {
     const scratch = log.scratch
     const first = segment * array.segmentRows
     const end = first + array.segmentRows
+    let deaf = 0
     for (let i = 0; i < array.elements; i++)
-        for (let row = first; row < end && isWritten(array, array.slots[i]); row += rowsApart) {
+        for (let row = first; row < end && !(deaf & (1 << i)) && isWritten(array, array.slots[i]); row += rowsApart) {
             let at = row
             let page = pageAt(array, i, at)
             // its parity page tells nothing, and the next row's is another's
@@ -375,9 +376,11 @@ async function dropDeaf(log: Log, segment: number): Promise<void> {
             for (let tries = 2; page >= 0 && tries > 0;) {
                 await array.bank.read(array.slots[i], at, scratch)
                 if (!pageIsGood(scratch, page)) break
-                if (--tries === 0) await dropElements(array, 1 << i)
+                if (--tries === 0) deaf |= 1 << i
             }
         }
+    // all of them: none heard it
+    await dropElements(array, deaf)
 }
 
 async function eraseSegment(log: Log, segment: number): Promise<void> {

@@ -12,7 +12,8 @@
 // or when the node is idle. Until then a mount begins with that row once more.
 
 import { hasPins } from "./usage"
-import { ElementArray, isEnough } from "../array/array"
+import { ElementArray, deadIn, isEnough } from "../array/array"
+import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import { isNewest } from "./anchors"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
@@ -317,6 +318,7 @@ async function find(volume: Volume): Promise<boolean> {
     await restore(volume)
     // nothing is written to what was not read right
     volume.isDoubtful = true
+    if (deadIn(array)) if ((await array.bank.identify(slotsMax)) !== alive) return false
     if (await hasMissed(labels)) return false
     if (!(await isNewest(log.anchors))) return false
     return await isStillLast(log)

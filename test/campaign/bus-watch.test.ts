@@ -41,6 +41,21 @@ class Wire {
         return this.watch.faults.splice(0).join("; ")
     }
 
+    /** @returns what is wrong with the answer that there is no such session */
+    forgotten(): string {
+        const reply: Reply = {
+            ...{ kind: "reply", volume: a, op: "abort", status: "noSession", flags: 1, session, sequence, value: 0 },
+            epoch: 1,
+        }
+        this.notice(a, noticeKinds.reply, encodeNotice(reply))
+        return this.watch.faults.splice(0).join("; ")
+    }
+
+    askedBye(): void {
+        const frame = encodeRequest({ volume: a, epoch: 1, session, sequence: sequence + 1 }, { op: "bye" })
+        this.frame(a, commandCodes.request, frame)
+    }
+
     /** A session's end or beginning was done. @returns what is wrong with that */
     obeyed(op: "hello" | "bye", epoch = 1): string {
         const reply: Reply = {
@@ -115,6 +130,18 @@ describe("campaign: a session that said bye", () => {
         assert.equal(wire.obeyed("bye"), "")
         assert.equal(wire.obeyed("bye"), "")
         assert.match(wire.obeyed("hello"), /session 77 on volume 0: opened again, after its bye/)
+    })
+
+    it("is gone, also when the reply to what it asked before came after its bye was asked (seeds 1182, 1390)", () => {
+        const wire = new Wire()
+        wire.asked(a, 0)
+        assert.equal(wire.done(a, 1), "")
+        assert.match(wire.forgotten(), /its session is forgotten/)
+        assert.equal(wire.done(a, 1), "")
+        wire.askedBye()
+        assert.equal(wire.done(a, 1), "")
+        assert.equal(wire.obeyed("bye"), "")
+        assert.equal(wire.forgotten(), "")
     })
 
     it("may be told late, by the node that controlled before, that it was opened (seed 135)", () => {

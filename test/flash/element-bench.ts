@@ -1,7 +1,7 @@
 // Elements of any kind on the wires of one array, driven by the firmware's banks in virtual time. The power, or only the node, can be cut at
 // any transfer, also in its middle.
 
-import "../support/device-buffer"
+import { buffersInNode } from "../support/device-buffer"
 import assert from "node:assert/strict"
 import { pageBufferBytes, type ElementPort } from "../../src/flash/bank"
 import { usePlatform } from "../../src/platform"
@@ -68,6 +68,7 @@ export class ElementBench implements ElementPort {
                 this.sleepsMs += ms
                 this.nowNs += ms * 1e6
             },
+            ...buffersInNode,
             sha256: () => Buffer.alloc(32),
             random: () => 4,
         })

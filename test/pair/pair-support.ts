@@ -1,6 +1,6 @@
 // Frames as a host and a partner seal them, written from docs/PROTOCOL.md and not with the firmware's code.
 
-import "../support/device-buffer"
+import { buffersInNode } from "../support/device-buffer"
 import { createHash } from "node:crypto"
 import { useBanks, type ElementPort } from "../../src/flash/bank"
 import { NorBank } from "../../src/flash/nor"
@@ -28,11 +28,7 @@ export function useTestPlatform(): void {
     usePlatform({
         now: () => clockMs,
         sleep: async ms => void (clockMs += ms),
-        sha256: parts => {
-            const hash = createHash("sha256")
-            for (const part of parts) hash.update(part)
-            return hash.digest()
-        },
+        ...buffersInNode,
         random: () => 1,
     })
 }

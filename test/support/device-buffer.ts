@@ -1,6 +1,10 @@
 // The Buffer of DeviceScript, as far as the firmware uses it, on top of Node's: what its runtime does for out-of-range and
 // negative numbers is kept (runtime/devicescript/impl_buffer.c), so that firmware code tested here behaves as on a board.
 
+import { createHash } from "node:crypto"
+import { pageBufferBytes } from "../../src/flash/bank"
+import type { Platform } from "../../src/platform"
+
 type Format = "u8" | "u16" | "u32" | "i32"
 
 declare global {
@@ -37,4 +41,13 @@ Buffer.prototype.fillAt = function (offset, bytes, value) {
     if (offset < this.length) this.fill(value & 0xff, offset, offset + bytes)
 }
 
-export {}
+/** What the firmware's platform does with buffers. */
+export const buffersInNode: Pick<Platform, "sha256" | "view" | "isSame"> = {
+    sha256: parts => {
+        const hash = createHash("sha256")
+        for (const part of parts) hash.update(part)
+        return hash.digest()
+    },
+    view: page => page,
+    isSame: (one, other) => (one as Buffer).compare(other as Buffer, 4, pageBufferBytes, 4, pageBufferBytes) === 0,
+}

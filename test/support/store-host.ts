@@ -25,6 +25,8 @@ export interface SentUpload {
 
 const ok = 0
 const noSession = 11
+const mountTriesMax = 10
+const mountAgainNs = 5e6
 
 export class StoreHost {
     readonly client: StoreClient
@@ -33,6 +35,10 @@ export class StoreHost {
     cuts = 0
     /** Programs and erases after each power-up at which the power is cut again, with the fraction. */
     again: { after: number; fraction: number }[] = []
+    /** Errors after which a node mounts its array again. */
+    mountsAgainAfter: RegExp | undefined
+    /** How often it did. */
+    mountsAgain = 0
 
     constructor(
         readonly bench: StoreBench,
@@ -115,15 +121,31 @@ export class StoreHost {
         return figures
     }
 
+    /** What a node does whose array failed it: it mounts it, until it can be read. */
+    private async mountAgain(): Promise<Figures> {
+        const { bench } = this
+        this.mountsAgain++
+        for (let i = 0; i < mountTriesMax; i++) {
+            bench.nowNs += mountAgainNs
+            if (!(await bench.mount().catch(() => false))) continue
+            const figures = checkVolume(bench)
+            this.checkUploads(figures)
+            return figures
+        }
+        return assert.fail("its array is not served any more")
+    }
+
     /** Runs `work`, and again after each cut. */
     private async through<T>(work: () => Promise<T>, seen: (figures: Figures) => void): Promise<T> {
         for (;;) {
             try {
                 return await work()
             } catch (error) {
-                if (!(error instanceof PowerCut)) throw error
-                this.cuts++
-                seen(await this.powerUp())
+                if (error instanceof PowerCut) {
+                    this.cuts++
+                    seen(await this.powerUp())
+                } else if (this.mountsAgainAfter?.test((error as Error).message)) seen(await this.mountAgain())
+                else throw error
             }
         }
     }

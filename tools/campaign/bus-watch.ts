@@ -112,8 +112,11 @@ export class BusWatch {
                 this.faults.push(`${what}: done, and asked only under an epoch that was over`)
             const key = `${volume} ${session}`
             const closedIn = this.closed.get(key)
-            if (data[5] === requestOps.bye) this.closed.set(key, epoch)
-            else if (closedIn === undefined) others.set(session, new Set())
+            if (data[5] === requestOps.bye) {
+                this.closed.set(key, epoch)
+                // the reply of an operation before may have come after the bye was asked
+                others.delete(session)
+            } else if (closedIn === undefined) others.set(session, new Set())
             // the reply of one that controlled before may come late: what it opened was handed over, and closed since
             else if (data[5] === requestOps.hello && epoch >= closedIn)
                 this.faults.push(`${what}: opened again, after its bye`)

@@ -166,11 +166,12 @@ async function lastIn(anchors: Anchors, slot: number): Promise<number> {
 export async function isNewest(anchors: Anchors): Promise<boolean> {
     const sequence = anchors.sequence
     const newest = anchors.newest
-    for (let slot = await lastIn(anchors, newest); slot > newest; slot--)
+    let first = newest - (newest % sectorPages)
+    // of those in this sector that come next; one more, since one that was cut may have been passed over
+    for (let slot = newest + 1; slot < first + sectorPages && slot <= anchors.slot + 1; slot++)
         if ((await readAnchor(anchors, slot)) > sequence) return false
     // two losses at once and the ring goes on in the sector after the next
     const end = ringSectors(anchors) * sectorPages
-    let first = newest - (newest % sectorPages)
     for (let i = 0; i < 2; i++) {
         first += sectorPages
         if (first >= end) first = sectorPages
@@ -200,6 +201,11 @@ export function beginRing(anchors: Anchors, arrayId: number): void {
 function ringSectors(anchors: Anchors): number {
     const sectors = (anchors.array.segmentRows / sectorPages) | 0
     return sectors < sectorsMax ? sectors : sectorsMax
+}
+
+/** Whether the next anchor is the first of a sector. */
+export function isSectorFull(anchors: Anchors): boolean {
+    return anchors.slot % sectorPages === 0
 }
 
 /** The next slot of the ring; the next sector's first when this sector could not be opened. */

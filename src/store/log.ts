@@ -23,7 +23,7 @@ import {
     eraseOnAll,
 } from "../array/array"
 import { platform } from "../platform"
-import { Anchors, beginRing, appendAnchor, checkSector } from "./anchors"
+import { Anchors, beginRing, appendAnchor, checkSector, isSectorFull } from "./anchors"
 import {
     atBlock,
     atBody,
@@ -303,8 +303,9 @@ export async function readAgain(log: Log, page: number, buffer: Buffer): Promise
     return await log.readPage(page, buffer)
 }
 
-/** Erases the segment that will be entered next, ahead of need. The chips are busy for a while after. */
+/** Erases the segment that will be entered next, ahead of need, or the sector of the next anchor. The chips are busy for a while after. */
 export async function eraseAhead(log: Log): Promise<boolean> {
+    if (await openSector(log)) return true
     if (log.erased) return false
     const segment = findFree(log)
     if (segment === 0) return false
@@ -355,6 +356,14 @@ async function enterSegment(log: Log): Promise<void> {
     log.left = left
     log.usage.enter(segment)
     await log.writeAnchor()
+    await openSector(log)
+}
+
+/** Writes another anchor when the next one would have to wait for an erase: it may be that of a takeover. @returns whether it did */
+async function openSector(log: Log): Promise<boolean> {
+    if (!isSectorFull(log.anchors)) return false
+    await log.writeAnchor()
+    return true
 }
 
 /**

@@ -105,10 +105,13 @@ export async function isStillLast(log: Log): Promise<boolean> {
     const rowPages = log.array.rowPages
     const base = log.segment * log.array.segmentPages
     const first = base + log.anchors.start
+    let end = base + log.next
     // before the row that is left alone
-    const row = (((base + log.next) / rowPages) | 0) - 2
+    const row = ((end / rowPages) | 0) - 2
     if (row * rowPages >= first) if (!(await rowIsBegun(log, row))) return false
-    return (await lastGood(log, base, base + log.next, first)) === log.lastFound
+    // pages that are not there take long to be looked for
+    if (!(await rowIsBegun(log, row + 1))) end -= rowPages
+    return (await lastGood(log, base, end, first)) === log.lastFound
 }
 
 /** Tells of each data page after the last root, in their order; of none from `weakRow` on. */

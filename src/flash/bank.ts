@@ -32,7 +32,7 @@ export interface ElementBank {
     ids: number[]
     /** From page to page in the raw element. */
     strideBytes: number
-    /** Elements that may lack a page of one number without its being lost. */
+    /** Elements, 1 or none, that may lack a page of one number without its being lost. */
     missesMax: number
     /** Asks slots 0..slots-1 who they are, and waits for what a former controller left running. @returns `alive` */
     identify(slots: number): Promise<number>
@@ -40,8 +40,11 @@ export interface ElementBank {
     read(slot: number, page: number, buffer: Buffer): Promise<void>
     /** The last page behind `page` and before `end` whose head is not blank, or `page`. `head`, of `pageHeadBytes`, is for its use. */
     lastWritten(slot: number, page: number, end: number, head: Buffer): Promise<number>
-    /** Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end. */
-    program(mask: number, page: number, buffer: Buffer): Promise<void>
+    /**
+     * Begins to program the page in `buffer` (from offset 4) into every element of `mask`; `settle` waits for its end.
+     * @param isCopy others hold what it says, and whoever writes it sees to it that it is there
+     */
+    program(mask: number, page: number, buffer: Buffer, isCopy?: boolean): Promise<void>
     /** Erases whole segments of every element of `mask`. It may still run when this returns. */
     erase(mask: number, firstPage: number, pages: number): Promise<void>
     /** Waits until no element of `mask` is busy; -1 is all. */

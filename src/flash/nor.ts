@@ -78,8 +78,8 @@ export class NorBank implements ElementBank {
     private keptPage: number
     /** Chips, as bits, that were given it, until it is read back. */
     private unread: number
-    /** Chips that lack the page of this number, which each has another one of. */
-    private misses: number
+    /** Chips, as bits, that lack the page of this number: in a row with parity each has another one. */
+    private missed: number
     private missedPage: number
 
     constructor(port: ElementPort, pageOut: Buffer, pageIn: Buffer) {
@@ -95,7 +95,7 @@ export class NorBank implements ElementBank {
         this.inView = platform.view(pageIn)
         this.keptPage = 0
         this.unread = 0
-        this.misses = 0
+        this.missed = 0
         this.missedPage = -1
         this.pages = [0, 0, 0, 0, 0, 0]
         this.ids = [0, 0, 0, 0, 0, 0]
@@ -142,7 +142,7 @@ export class NorBank implements ElementBank {
         return page
     }
 
-    async program(mask: number, page: number, buffer: Buffer): Promise<void> {
+    async program(mask: number, page: number, buffer: Buffer, isCopy?: boolean): Promise<void> {
         const pending = (this.busy & mask) | this.unread
         if (pending) await this.settle(pending)
         mask &= this.alive
@@ -154,6 +154,7 @@ export class NorBank implements ElementBank {
         // before the transfer: should it fail, the chips may have begun nevertheless
         this.busy |= mask
         await port.transfer(mask, buffer, this.pageIn)
+        if (isCopy) return
         this.kept.blitAt(0, buffer, 0, pageBufferBytes)
         this.keptPage = page
         this.unread = mask
@@ -214,7 +215,7 @@ export class NorBank implements ElementBank {
         if (rest === 0) return
         const page = this.keptPage
         const pageOut = this.pageOut
-        let misses = 0
+        const asked = rest
         let tries = 0
         let slot = 0
         if (page >= nearPages || this.far) await reach(this, rest, page)
@@ -227,16 +228,16 @@ export class NorBank implements ElementBank {
                 // an element may read wrong once
                 if (++tries < 2) continue
                 tries = 0
-                misses++
                 rest &= ~bit
             }
             slot++
         }
-        // of a row with parity each chip has its own page
-        if (page === this.missedPage) misses += this.misses
+        // the same one again: that was before an erase
+        let missed = asked
+        if (page === this.missedPage) if (!(this.missed & missed)) missed |= this.missed
         this.missedPage = page
-        this.misses = misses
-        if (misses > this.missesMax) throw new Error("page not taken")
+        this.missed = missed
+        if (missed & (missed - 1) || this.missesMax === 0) throw new Error("page not taken")
     }
 }
 

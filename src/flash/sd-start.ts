@@ -47,25 +47,38 @@ export async function wakeCard(
     scratch: Buffer,
     busyMsMax: number,
 ): Promise<number> {
-    ones.fillAt(0, ones.length, 0xff)
+    await endBlock(port, mask, ones, scratch, busyMsMax)
     port.select(mask)
-    for (let i = 0; i < 3; i++) await port.exchange(ones, scratch)
     let state = cardAbsent
-    if (await waitReady(port, busyMsMax)) {
-        await stopWrite(port)
-        await leave(port, mask)
-        port.select(mask)
-        if (await waitReady(port, busyMsMax)) state = await answerOf(port, busyMsMax)
-    }
+    if (await waitReady(port, busyMsMax)) state = await answerOf(port)
     await leave(port, mask)
     return state
 }
 
-async function answerOf(port: CardPort, busyMsMax: number): Promise<number> {
-    await command(port, cmdStop, 0)
-    if (!(await waitReady(port, busyMsMax))) return cardAbsent
-    // clears what a former controller left unread
-    await command(port, cmdStatus, 0)
+/** Ends the block or the write that a card may be in the middle of, or due to get, and clears the errors that nobody asked for. */
+export async function endBlock(
+    port: CardPort,
+    mask: number,
+    ones: Buffer,
+    scratch: Buffer,
+    busyMsMax: number,
+): Promise<void> {
+    ones.fillAt(0, ones.length, 0xff)
+    port.select(mask)
+    for (let i = 0; i < 3; i++) await port.exchange(ones, scratch)
+    if (await waitReady(port, busyMsMax)) {
+        await stopWrite(port)
+        await leave(port, mask)
+        port.select(mask)
+        if (await waitReady(port, busyMsMax)) {
+            await command(port, cmdStop, 0)
+            if (await waitReady(port, busyMsMax)) await command(port, cmdStatus, 0)
+        }
+    }
+    await leave(port, mask)
+}
+
+async function answerOf(port: CardPort): Promise<number> {
     if ((await command(port, cmdCheckCrc, 1)) === 0) return cardReady
     let tries = 0
     while ((await command(port, cmdGoIdle, 0)) !== r1Idle) if (++tries >= goIdleTriesMax) return cardAbsent

@@ -34,7 +34,7 @@ import {
     stopWrite,
     waitReady,
 } from "./sd-link"
-import { cardReady, cardStarting, finishStart, hasHighCapacity, readRegister, wakeCard } from "./sd-start"
+import { cardReady, cardStarting, endBlock, finishStart, hasHighCapacity, readRegister, wakeCard } from "./sd-start"
 
 /** 4 GB of the card, half of each block used; numbers of pages stay far from what a sign would change. */
 const pagesMax = 0x800000
@@ -239,7 +239,7 @@ async function learn(bank: SdBank, slot: number): Promise<void> {
 /** A moment later, whatever the card was in the middle of. */
 async function wakeAgain(bank: SdBank, mask: number): Promise<void> {
     await platform.sleep(silentMs)
-    await wakeCard(bank.port, mask, bank.pageOut, bank.pageIn, eraseMsMax)
+    await endBlock(bank.port, mask, bank.pageOut, bank.pageIn, eraseMsMax)
     bank.open &= ~mask
 }
 

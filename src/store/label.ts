@@ -283,7 +283,7 @@ export async function writeLabel(
     buffer[atBody + 18] = generation
     buffer.setAt(atBody + 20, "u32", epoch)
     sealPage(buffer, 0)
-    await bank.program(mask, 0, buffer)
+    await bank.program(mask, 0, buffer, true)
     await bank.settle(mask)
     labels.held |= mask
 }

@@ -333,7 +333,7 @@ async function copyRow(repair: Repair, row: number): Promise<void> {
     // a page that is not good now was never acknowledged, or is lost: there is nothing to copy. A parity that holds it keeps the row's others
     if (page < 0) isGood = !pageIsBlank(from)
     check = from.getAt(atCheck, "i32")
-    if (isGood) await bank.program(1 << slot, row, from)
+    if (isGood) await bank.program(1 << slot, row, from, true)
     for (let tries = 2; tries; tries--) {
         await bank.read(slot, row, buffer)
         if (page < 0) {

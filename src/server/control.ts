@@ -80,6 +80,8 @@ const flagForce = 2
 const toldMax = 8
 /** For so long after the last of them: longer than a frame is on its way, or a host waits before it asks again. */
 const toldMsMax = 10000
+/** A line that is bad for a moment is let pass before a mount. */
+const recoverMs = 20
 /** After a mount, work that can wait does so for this long. */
 const mountQuietMs = 400
 
@@ -206,6 +208,8 @@ export async function recover(control: Control, e: any): Promise<void> {
     console.log("! " + e)
     const node = control.node
     const pair = node.pair
+    // it may not be over yet
+    await platform.sleep(recoverMs)
     if (node.home.serving) {
         if (!(await mount(control, node.home))) control.event(evHomeFailed, 0)
         if (!pair.home) stop(control, node.home)

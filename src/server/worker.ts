@@ -293,13 +293,16 @@ async function request(worker: Worker, frame: Buffer, bytes: number): Promise<vo
 }
 
 async function execute(worker: Worker, hosted: Hosted, frame: Buffer, bytes: number): Promise<number> {
-    try {
-        return await executeRequest(hosted.requests, frame, bytes)
-    } catch (e) {
-        await recover(worker.control, e)
-        // who serves it from here on answers when it is asked again
-        return hosted.serving ? ioError : silent
-    }
+    for (let isAgain = false; ; isAgain = true)
+        try {
+            return await executeRequest(hosted.requests, frame, bytes)
+        } catch (e) {
+            await recover(worker.control, e)
+            // who serves it from here on answers when it is asked again
+            if (!hosted.serving) return silent
+            // a line may have been bad for a moment; and what was done is not done again
+            if (isAgain) return ioError
+        }
 }
 
 function reply(worker: Worker, hosted: Hosted, frame: Buffer, status: number): void {

@@ -40,7 +40,7 @@ import {
 import { Usage, chooseFree, putDeltas, wantsPages } from "./usage"
 import { closingPages, readUsage, writeUsage } from "./usage-pages"
 
-/** A mount waits so long for what reads wrong for a moment. */
+/** What reads wrong for a moment is waited for so long. */
 const readAgainMs = 100
 /** One row at least in each of a chip's smallest erases (16), and of every position's pages. */
 const rowsApart = 13
@@ -124,10 +124,14 @@ export class Log {
 
     /** The same of a block of a file: an element that did not take what was written there has a good page of before. */
     async readBlock(page: number, object: number, block: number, buffer: Buffer): Promise<boolean> {
-        for (let attempt = 0; attempt < this.array.copies; attempt++)
-            if (await readCopy(this.array, page, buffer, attempt))
+        const copies = this.array.copies
+        for (let attempt = 0; attempt < 2 * copies; attempt++) {
+            // all may read wrong for a moment
+            if (attempt === copies) await platform.sleep(readAgainMs)
+            if (await readCopy(this.array, page, buffer, attempt % copies))
                 if (pageIsGood(buffer, page))
                     if (buffer.getAt(atOwner, "u32") === object) if (buffer.getAt(atBlock, "u32") === block) return true
+        }
         return false
     }
 

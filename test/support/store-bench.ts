@@ -76,8 +76,6 @@ export class StoreBench implements CardPort {
     /** What becomes of the line to all elements, and when: open, or whole again. */
     private lineChanges: { atNs: number; isOpen: boolean }[] = []
     private isOpen = false
-    /** It was open within a command, of which elements may hear the rest as another. */
-    private isGarbled = false
 
     constructor(
         readonly part: SpiNorPart | SdPart,
@@ -118,7 +116,7 @@ export class StoreBench implements CardPort {
             name: `bench.E${slot}`,
             random: this.random.fork(`chip${slot} ${this.inserted++}`),
             report: (violation: Violation) => {
-                if (!this.hasBroken && !this.isGarbled) throw violation
+                if (!this.hasBroken) throw violation
             },
             onOperation: (operation: ElementOperation) => this.begun(slot, operation),
         }
@@ -159,7 +157,6 @@ export class StoreBench implements CardPort {
         this.changeLine(this.nowNs)
         this.eachSelected(element => element.deselect(this.nowNs))
         this.selected = 0
-        this.isGarbled = false
     }
 
     private eachSelected(tell: (element: Element) => void): void {
@@ -175,8 +172,8 @@ export class StoreBench implements CardPort {
         while (this.lineChanges.length > 0 && this.lineChanges[0].atNs <= untilNs) {
             const { atNs, isOpen } = this.lineChanges.shift()!
             this.isOpen = isOpen
-            this.isGarbled ||= this.selected !== 0
             this.eachSelected(element => (isOpen ? element.deselect(atNs) : element.select(atNs)))
+            for (const element of this.elements) element?.cutOff()
         }
     }
 

@@ -69,6 +69,7 @@ export class CabinetArray {
                     )
         this.controller = next
         this.updateSelects(atNs)
+        if (!isSound) for (const element of this.slots) element?.cutOff()
     }
 
     updateSelects(atNs: number): void {

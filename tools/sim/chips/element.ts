@@ -94,6 +94,8 @@ export interface Element {
     abort(atNs: number): void
     /** Clocks on the bus while this element is not selected. Answers the byte it still drives in the first eight, if it does. */
     clocked(bytes: number, startNs: number, hz: number): number | undefined
+    /** Its wires were cut off from the node's, or joined again, by a fault: what the node sent meanwhile it cannot know to be missing. */
+    cutOff(): void
     isBusy(atNs: number): boolean
     readonly busyUntilNs: number | undefined
     /** For tests and the host: the contents, without the element noticing. */

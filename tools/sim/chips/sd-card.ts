@@ -67,6 +67,8 @@ export class SdCard implements Element {
 
     private powered = false
     private selected = false
+    /** Until it is selected anew it may take the rest of a command for another one, which is not the node's doing. */
+    private isCutOff = false
     private poweredNs = 0
     private clocksSeen = 0
     /** What it still drives after its select rose */
@@ -124,8 +126,14 @@ export class SdCard implements Element {
         if (!this.powered || this.selected) return
         this.writes.advance(atNs)
         this.selected = true
+        this.isCutOff = false
         this.held = undefined
         this.last = undefined
+    }
+
+    cutOff(): void {
+        this.isCutOff = true
+        this.protocol.excuse()
     }
 
     deselect(atNs: number): void {
@@ -309,6 +317,7 @@ export class SdCard implements Element {
 
     private report(what: string, atNs: number, block?: number): void {
         if (this.isReplaying) return
+        if (this.isCutOff) return
         const report = this.config.report ?? throwViolation
         report(new Violation(this.name, what, atNs, block === undefined ? undefined : block * sdBlockBytes))
     }

@@ -83,6 +83,11 @@ export class SdProtocol {
         return output
     }
 
+    /** Of the pauses that it is owed some were clocked while its wires were cut off. */
+    excuse(): void {
+        this.state.quietBytes = quietBytesMin
+    }
+
     deselected(): void {
         const { state, card } = this
         if (state.command.length > 0) card.statistics.ignored.short++

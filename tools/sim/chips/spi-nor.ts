@@ -55,6 +55,8 @@ export class SpiNor implements Element {
     /** Sectors of which an erase was acknowledged, or could be taken for done, and was not, by a fault. */
     private readonly droppedErases = new Set<number>()
     private selected = false
+    /** Until it is selected anew it may take the rest of a command for another one, which is not the node's doing. */
+    private isCutOff = false
     private resetEnabled = false
     private asleep = false
     private mode: AddressMode = 3
@@ -126,6 +128,7 @@ export class SpiNor implements Element {
         if (!this.powered || this.selected) return
         this.operations.advance(atNs)
         this.selected = true
+        this.isCutOff = false
         this.count = 0
         this.wholeBytes = true
         this.ignored = undefined
@@ -148,6 +151,10 @@ export class SpiNor implements Element {
         this.wholeBytes = bits % 8 === 0
         this.last.bytes = 0
         if (this.count === 0 && !this.wholeBytes) this.statistics.ignored.short++
+    }
+
+    cutOff(): void {
+        this.isCutOff = true
     }
 
     /** A NOR chip lets go of the line at once, and counts no clocks. */
@@ -466,6 +473,7 @@ export class SpiNor implements Element {
     }
 
     private report(what: string, address?: number): void {
+        if (this.isCutOff) return
         const report = this.config.report ?? throwViolation
         report(new Violation(this.name, what, this.operations.nowNs, address))
     }

@@ -1,7 +1,6 @@
 // Listens to the wire itself, where nothing is lost, and holds the nodes to their word: what a node acknowledges without the flag
 // "unprotected" must have been told as recorded by its partner before; what was asked only under an epoch that was over is not done, unless it
-// is a copy; a session is not forgotten while it is among the last eight, and not opened again once it said bye. Counts the changes of
-// control that the beats show.
+// is a copy; a session is not forgotten while it is among the last eight. Counts the changes of control that the beats show.
 
 import { eachPacket, frameHead } from "../bridge/bus/jacdac-frame"
 import {
@@ -42,8 +41,10 @@ export class BusWatch {
     /** By volume, session and sequence: the epoch that held when it was first asked under another; 0 = it was asked under one that held. */
     private readonly askedLate = new Map<string, number>()
     private readonly sessions = new Map<number, Map<number, Set<number>>>()
-    /** By volume and session: the epoch in which its bye was obeyed. */
-    private readonly closed = new Map<string, number>()
+    /** By volume and session: those that were answered. */
+    private readonly opened = new Set<string>()
+    /** Of them those whose bye was obeyed. What they were told before may still come after it. */
+    private readonly closed = new Set<string>()
 
     /** A frame that was on the wire. Says whether it asks for a change. */
     frame(bytes: Uint8Array, atNs: number): boolean {
@@ -111,16 +112,20 @@ export class BusWatch {
             if (this.askedLate.get(`${volume} ${session} ${sequence}`) === epoch)
                 this.faults.push(`${what}: done, and asked only under an epoch that was over`)
             const key = `${volume} ${session}`
-            const closedIn = this.closed.get(key)
             if (data[5] === requestOps.bye) {
-                this.closed.set(key, epoch)
+                if (this.opened.has(key)) this.closed.add(key)
                 // the reply of an operation before may have come after the bye was asked
                 others.delete(session)
-            } else if (closedIn === undefined) others.set(session, new Set())
-            // the reply of one that controlled before may come late: what it opened was handed over, and closed since
-            else if (data[5] === requestOps.hello && epoch >= closedIn)
-                this.faults.push(`${what}: opened again, after its bye`)
+            } else if (!this.closed.has(key)) {
+                this.opened.add(key)
+                others.set(session, new Set())
+            }
         }
+    }
+
+    /** Whether a session of a volume said bye and was obeyed: it is not to be opened again. */
+    isClosed(volume: number, session: number): boolean {
+        return this.closed.has(`${volume} ${session}`)
     }
 
     private notice(node: number, kind: number, data: Buffer, atMs: number): void {

@@ -208,7 +208,7 @@ async function history(
     if (clients.arrayErrors > 0 && !isBeyond && !plan.has("element", "line"))
         result.violations.push(`${clients.arrayErrors} operations failed at the array, and nothing was wrong with it`)
     await session.sleep(quietMs)
-    checkImages(session, members, isBeyond ? plan.arraysLost : undefined, result)
+    checkImages(session, watch, members, isBeyond ? plan.arraysLost : undefined, result)
 }
 
 function judge(clients: ClientHistory, result: SeedResult, isBeyond: boolean): void {
@@ -405,6 +405,7 @@ function imagesOf({ simulation: { cabinet } }: SimSession, names: readonly strin
  */
 function checkImages(
     session: SimSession,
+    watch: BusWatch,
     members: readonly string[][],
     arraysLost: ReadonlySet<number> | undefined,
     result: SeedResult,
@@ -419,5 +420,8 @@ function checkImages(
         const wrong = arraysLost ? faults : [...faults, ...report.degraded]
         for (const { code, message } of wrong.slice(0, 5))
             result.violations.push(`check of array ${node}: ${code}: ${message}`)
+        for (const { session: known } of report.reading?.state.root.sessions ?? [])
+            if (known !== 0 && watch.isClosed(array, known))
+                result.violations.push(`volume ${node} knows session ${known}, which said bye`)
     }
 }

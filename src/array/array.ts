@@ -99,7 +99,9 @@ export class ElementArray {
         for (let i = 0; i < this.elements; i++)
             if (this.slots[i] >= 0) if (members & (1 << i) || i === joining) mask |= 1 << this.slots[i]
         this.writeMask = mask
-        this.bank.missesMax = deadIn(this) ? 0 : 1
+        this.bank.inUse = mask & this.bank.alive
+        // what joins gets every page that is written from now on
+        this.bank.missesMax = deadIn(this) & ~(1 << joining) ? 0 : 1
     }
 
     isAway(segment: number): boolean {

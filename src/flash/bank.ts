@@ -34,6 +34,8 @@ export interface ElementBank {
     strideBytes: number
     /** Elements, 1 or none, that may lack a page of one number without its being lost. */
     missesMax: number
+    /** Elements, as bits, that are written to and answered when that was decided. */
+    inUse: number
     /** Asks slots 0..slots-1 who they are, and waits for what a former controller left running. @returns `alive` */
     identify(slots: number): Promise<number>
     /** Reads the first `buffer.length - 4` bytes of a page to offset 4 of `buffer`, which is neither of the bank's own; its first four bytes are overwritten. */

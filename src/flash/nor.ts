@@ -27,6 +27,7 @@ const cmdJedecId = 0x9f
 const cmdRelease = 0xab
 // W25Q256JV §8.1.2
 const cmdWriteExtended = 0xc5
+const cmdReadExtended = 0xc8
 const cmdLeave4Byte = 0xe9
 
 const sectorPages = 16
@@ -47,6 +48,7 @@ const silentStatus = 0xff
 const silentPollsMax = 3
 /** And so long, and one that was there is gone. */
 const silentMsMax = 25
+const reachTriesMax = 3
 
 // shared by the banks, as the wires are
 const one = Buffer.alloc(1)
@@ -71,6 +73,7 @@ export class NorBank implements ElementBank {
     ids: number[]
     strideBytes: number
     missesMax: number
+    inUse: number
     /** The page programmed last, and as what it and the one read back are compared. */
     private kept: Buffer
     private keptView: PageView
@@ -90,6 +93,7 @@ export class NorBank implements ElementBank {
         this.pageOut = pageOut
         this.pageIn = pageIn
         this.missesMax = 1
+        this.inUse = 0
         this.kept = Buffer.alloc(pageBufferBytes)
         this.keptView = platform.view(this.kept)
         this.inView = platform.view(pageIn)
@@ -107,6 +111,8 @@ export class NorBank implements ElementBank {
         this.busy = 0
         this.far = 0
         this.unread = 0
+        this.missed = 0
+        this.inUse = 0
         for (let slot = 0; slot < this.pages.length; slot++) {
             this.pages[slot] = 0
             this.ids[slot] = 0
@@ -206,6 +212,9 @@ export class NorBank implements ElementBank {
         }
         if (rest) await poll(this, rest)
         if (this.unread) await this.readBack()
+        // one lacks its page, and another one of the row is gone
+        if (this.missed)
+            if (this.missedPage === this.keptPage) if (this.inUse & ~this.alive) throw new Error("page not taken")
     }
 
     /** Reads the page programmed last from the first chip that has it. Throws when it is lost. */
@@ -238,6 +247,13 @@ export class NorBank implements ElementBank {
         this.missedPage = page
         this.missed = missed
         if (missed & (missed - 1) || this.missesMax === 0) throw new Error("page not taken")
+        // what goes now takes the row with it
+        two[0] = cmdReadStatus
+        for (slot = 0; slot < this.pages.length; slot++)
+            if (this.alive & (1 << slot)) {
+                await this.port.transfer(1 << slot, two, twoIn)
+                if (twoIn[1] === silentStatus) throw new Error("page not taken")
+            }
     }
 }
 
@@ -319,9 +335,10 @@ async function poll(bank: NorBank, wanted: number): Promise<void> {
         wanted &= ~bit
     }
     if (!gone) return
-    // one that answers again, or others that do not either: the line was bad, and what they did meanwhile is not known
-    for (slot = 0; slot < bank.pages.length; slot++) {
-        const bit = 1 << slot
+    // one that answers again, or others that do not either: the line was bad, and what they did meanwhile is not known. Twice, as it may be
+    // whole again in between
+    for (slot = 2 * bank.pages.length; --slot >= 0;) {
+        const bit = 1 << (slot % bank.pages.length)
         if (!((bank.alive | gone) & bit)) continue
         await port.transfer(bit, two, twoIn)
         if ((twoIn[1] === silentStatus) !== ((gone & bit) !== 0)) throw new Error("no element answers")
@@ -331,13 +348,25 @@ async function poll(bank: NorBank, wanted: number): Promise<void> {
 /** Sets the extended address register of chips of `mask`, none of them busy, for `page` where it has another value. */
 async function reach(bank: NorBank, mask: number, page: number): Promise<void> {
     const value = page >= nearPages ? 1 : 0
-    const change = value ? mask & ~bank.far : mask & bank.far
-    if (!change) return
-    one[0] = cmdWriteEnable
-    await bank.port.transfer(change, one, oneIn)
-    two[0] = cmdWriteExtended
-    two[1] = value
-    await bank.port.transfer(change, two, twoIn)
-    if (value) bank.far |= change
-    else bank.far &= ~change
+    let change = value ? mask & ~bank.far : mask & bank.far
+    const port = bank.port
+    // a chip that did not hear it would do what comes to the other half
+    for (let tries = 0; change; tries++) {
+        if (tries === reachTriesMax) throw new Error("no element answers")
+        one[0] = cmdWriteEnable
+        await port.transfer(change, one, oneIn)
+        two[0] = cmdWriteExtended
+        two[1] = value
+        await port.transfer(change, two, twoIn)
+        two[0] = cmdReadExtended
+        for (let slot = 0; change >> slot; slot++) {
+            const bit = 1 << slot
+            if (!(change & bit)) continue
+            await port.transfer(bit, two, twoIn)
+            if (twoIn[1] !== value) continue
+            change &= ~bit
+            if (value) bank.far |= bit
+            else bank.far &= ~bit
+        }
+    }
 }

@@ -19,6 +19,7 @@ import {
     cmdStop,
     command,
     leave,
+    noAnswer,
     r1Idle,
     readData,
     readWhole,
@@ -47,22 +48,26 @@ export async function wakeCard(
     scratch: Buffer,
     busyMsMax: number,
 ): Promise<number> {
-    await endBlock(port, mask, ones, scratch, busyMsMax)
+    // clears what a former controller left unread
+    if ((await endBlock(port, mask, ones, scratch, busyMsMax)) < 0) return cardAbsent
     port.select(mask)
-    let state = cardAbsent
-    if (await waitReady(port, busyMsMax)) state = await answerOf(port)
+    const state = (await waitReady(port, busyMsMax)) ? await answerOf(port) : cardAbsent
     await leave(port, mask)
     return state
 }
 
-/** Ends the block or the write that a card may be in the middle of, or due to get, and clears the errors that nobody asked for. */
+/**
+ * Ends the block or the write that a card may be in the middle of, or due to get.
+ * @returns the errors since it was last asked for (R2, 7.3.2.3), none when it does not answer; -1 when it stays busy
+ */
 export async function endBlock(
     port: CardPort,
     mask: number,
     ones: Buffer,
     scratch: Buffer,
     busyMsMax: number,
-): Promise<void> {
+): Promise<number> {
+    let errors = -1
     ones.fillAt(0, ones.length, 0xff)
     port.select(mask)
     for (let i = 0; i < 3; i++) await port.exchange(ones, scratch)
@@ -72,10 +77,12 @@ export async function endBlock(
         port.select(mask)
         if (await waitReady(port, busyMsMax)) {
             await command(port, cmdStop, 0)
-            if (await waitReady(port, busyMsMax)) await command(port, cmdStatus, 0)
+            if (await waitReady(port, busyMsMax))
+                errors = (await command(port, cmdStatus, 0)) === noAnswer ? 0 : chunk[at + 1]
         }
     }
     await leave(port, mask)
+    return errors
 }
 
 async function answerOf(port: CardPort): Promise<number> {

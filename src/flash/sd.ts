@@ -78,8 +78,9 @@ export class SdBank implements ElementBank {
     pages: number[]
     ids: number[]
     strideBytes: number
-    /** Of no use here: cards say whether they took a page. */
+    // of no use here: cards say whether they took a page
     missesMax: number
+    inUse: number
     /**
      * Pages that follow each other go as one multiple write, which the next `settle`, `read`, `erase` or other page ends. A card writes its
      * flash in larger steps then, and wears less. Until they are settled a power cut may take any of them, not only the last.
@@ -99,6 +100,7 @@ export class SdBank implements ElementBank {
         this.ids = [0, 0, 0, 0, 0, 0]
         this.strideBytes = 512
         this.missesMax = 1
+        this.inUse = 0
         this.inRuns = false
         this.open = 0
         this.nextPages = [0, 0, 0, 0, 0, 0]
@@ -236,10 +238,10 @@ async function learn(bank: SdBank, slot: number): Promise<void> {
     bank.alive |= mask
 }
 
-/** A moment later, whatever the card was in the middle of. */
+/** A moment later, whatever the card was in the middle of; one of which a write failed before leaves. */
 async function wakeAgain(bank: SdBank, mask: number): Promise<void> {
     await platform.sleep(silentMs)
-    await endBlock(bank.port, mask, bank.pageOut, bank.pageIn, eraseMsMax)
+    if ((await endBlock(bank.port, mask, bank.pageOut, bank.pageIn, eraseMsMax)) > 0) bank.alive &= ~mask
     bank.open &= ~mask
 }
 
@@ -249,6 +251,7 @@ async function writeCard(bank: SdBank, mask: number, page: number, buffer: Buffe
     // each exchange costs more than its bytes: one select for the wait and the write, no status in between
     for (let i = 0; i < triesMax; i++) {
         if (i) await wakeAgain(bank, mask)
+        if (!(bank.alive & mask)) return false
         let response = 0
         port.select(mask)
         if (!(bank.busy & mask) || (await waitReady(port, writeMsMax))) {

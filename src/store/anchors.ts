@@ -168,7 +168,8 @@ export async function isNewest(anchors: Anchors): Promise<boolean> {
     const newest = anchors.newest
     let first = newest - (newest % sectorPages)
     // of those in this sector that come next; one more, since one that was cut may have been passed over
-    for (let slot = newest + 1; slot < first + sectorPages && slot <= anchors.slot + 1; slot++)
+    const last = anchors.slot > newest ? anchors.slot + 1 : newest + 2
+    for (let slot = newest + 1; slot < first + sectorPages && slot <= last; slot++)
         if ((await readAnchor(anchors, slot)) > sequence) return false
     // two losses at once and the ring goes on in the sector after the next
     const end = ringSectors(anchors) * sectorPages

@@ -342,7 +342,13 @@ async function enterSegment(log: Log): Promise<void> {
     if (segment === 0) throw new Error("no free segment")
     if (log.erased !== segment) await eraseSegment(log, segment)
     await log.array.settle()
-    await dropDeaf(log, segment)
+    if (await deafIn(log, segment)) {
+        // a line may have been bad for a moment
+        await eraseSegment(log, segment)
+        await log.array.settle()
+        // all of them: none heard it
+        await dropElements(log.array, await deafIn(log, segment))
+    }
     setAway(log.array, segment, false)
     leaveClosedRow(log)
     const left = log.segment
@@ -371,10 +377,11 @@ async function openSector(log: Log): Promise<boolean> {
 }
 
 /**
- * An element that was told to erase a segment and still has pages of it is a member no more: they would be good pages, and old ones. What a
- * bad block leaves is none.
+ * An element that was told to erase a segment and still has pages of it is to be a member no more: they would be good pages, and old ones. What
+ * a bad block leaves is none.
+ * @returns their positions, as bits
  */
-async function dropDeaf(log: Log, segment: number): Promise<void> {
+async function deafIn(log: Log, segment: number): Promise<number> {
     const array = log.array
     const scratch = log.scratch
     const first = segment * array.segmentRows
@@ -392,8 +399,7 @@ async function dropDeaf(log: Log, segment: number): Promise<void> {
                 if (--tries === 0) deaf |= 1 << i
             }
         }
-    // all of them: none heard it
-    await dropElements(array, deaf)
+    return deaf
 }
 
 async function eraseSegment(log: Log, segment: number): Promise<void> {

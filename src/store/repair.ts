@@ -406,6 +406,11 @@ export async function lookAtSlots(repair: Repair): Promise<void> {
     const labels = repair.volume.labels
     await array.settle()
     await array.bank.identify(slotsMax)
+    if (array.writeMask & ~array.bank.alive) {
+        // silent for a moment
+        await platform.sleep(readTryMs)
+        await array.bank.identify(slotsMax)
+    }
     for (let slot = 0; slot < slotsMax; slot++) if (!isWritten(array, slot)) await lookAt(labels, slot)
     // before what it may find: else, the only one left being silent now, one that fell behind is taken for the array
     await leaveOut(labels, repair.log.epoch)

@@ -158,6 +158,78 @@ describe("NOR bank", () => {
         assert.deepEqual(bench.violations, [])
     })
 
+    describe("commands that nobody hears", () => {
+        /** Those for which `isLost` says so reach no chip, and what is read is ones. */
+        function lose(bench: ElementBench, isLost: (mask: number, code: number) => boolean): void {
+            const transfer = bench.transfer.bind(bench)
+            bench.transfer = async (mask, tx, rx) => {
+                if (!isLost(mask, tx[0])) return await transfer(mask, tx, rx)
+                bench.nowNs += 100e3
+                rx.fill(0xff)
+            }
+        }
+        const cmdProgram = 0x02
+        const cmdWriteEnable = 0x06
+        const cmdWriteExtended = 0xc5
+
+        for (const code of [cmdWriteEnable, cmdProgram])
+            it(`${code === cmdProgram ? "a program" : "its write enable"}: an error, or one of several has the page [R22] [R24]`, async () => {
+                for (const gone of [0, 1, 2]) {
+                    const bench = new ElementBench(["tiny", "tiny"])
+                    const bank = bankOn(bench)
+                    await bank.identify(2)
+                    bank.inUse = 3
+                    let isLost = false
+                    // and with `gone` one chip is, from then on
+                    lose(bench, (mask, sent) => {
+                        const wasLost = isLost
+                        isLost ||= sent === code
+                        return (sent === code && !wasLost) || (isLost && (mask & gone) === mask)
+                    })
+                    await bank.program(3, 40, pageOf(7))
+                    await assert.rejects(bank.settle(-1), /page not taken/, `gone: ${gone}`)
+                }
+            })
+
+        it("one page of a row with parity, and another element of it goes: an error [R22] [R24]", async () => {
+            for (const gone of [0b001, 0b100]) {
+                const bench = new ElementBench(["tiny", "tiny", "tiny"])
+                const bank = bankOn(bench)
+                await bank.identify(3)
+                bank.inUse = 7
+                let isGone = false
+                lose(bench, (mask, code) => (mask === 0b010 && code === cmdProgram) || (isGone && mask === gone))
+                await assert.rejects(async () => {
+                    await bank.program(0b010, 40, pageOf(7))
+                    isGone = true
+                    await bank.program(0b001, 40, pageOf(8))
+                    await bank.program(0b100, 40, pageOf(9))
+                    await bank.settle(-1)
+                }, /page not taken/)
+            }
+        })
+
+        it("the address register's: it is written again; an erase never meets the other half [R22] [R17]", async () => {
+            for (const code of [cmdWriteEnable, cmdWriteExtended]) {
+                const bench = new ElementBench(["W25Q256JV", "W25Q256JV"])
+                const bank = bankOn(bench)
+                await bank.identify(2)
+                await bank.program(3, 300, pageOf(1))
+                await bank.settle(-1)
+                let lost = 0
+                lose(bench, (_, sent) => sent === code && lost++ === 0)
+                await bank.erase(3, 0x10000 + 256, 256)
+                await bank.program(3, 0x10000 + 300, pageOf(2))
+                await bank.settle(-1)
+                for (const slot of [0, 1]) {
+                    assert.ok(bench.stored(slot, 300).equals(contentOf(1)))
+                    assert.ok(bench.stored(slot, 0x10000 + 300).equals(contentOf(2)))
+                }
+                assert.ok(lost > 1)
+            }
+        })
+    })
+
     it("a former controller left the register, or four-byte addresses: identify puts it right [R17] [R14]", async () => {
         const bench = new ElementBench(["W25Q256JV"])
         const bank = bankOn(bench)

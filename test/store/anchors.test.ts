@@ -35,6 +35,28 @@ describe("store: anchors", () => {
         image.writable((page / sectorPages) | 0).fill(0x5a, at, at + 40)
     }
 
+    it("the newest one reads wrong once, in any slot of the ring: it is the newest all the same [R23] [R24]", async () => {
+        const host = await mounted()
+        const { bench } = host
+        const slots = new Set<number>()
+        for (let n = 0; n < 3 * sectorPages; n++) {
+            await bench.volume.log.writeAnchor()
+            const { newest, sequence } = bench.volume.log.anchors
+            slots.add(newest)
+            const exchange = bench.exchange.bind(bench)
+            let left = 3
+            bench.exchange = async (tx, rx) => {
+                await exchange(tx, rx)
+                const isRead = tx[0] === 0x03 && tx.length === pageBytes + 4 && ((tx[1] << 8) | tx[2]) === newest
+                if (isRead && left-- > 0) rx.fill(0xff)
+            }
+            await again(bench)
+            bench.exchange = exchange
+            assert.ok(bench.volume.log.anchors.sequence > sequence, `slot ${newest}`)
+        }
+        assert.ok(slots.size > sectorPages / 2)
+    })
+
     it("slots that cuts tore on one element only hide no later anchor when that element is gone [R23] [R25]", async () => {
         for (let torn = 1; torn <= 3; torn++) {
             const host = await mounted()

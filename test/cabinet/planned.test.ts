@@ -115,7 +115,12 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
                 silence(true)
                 session.simulation.boards.get("a")!.reset()
                 await session.until("a is degraded", () => session.roleOf(0) === roles.degraded)
-                await session.until("b has tried", () => session.roleOf(1) === roles.takingOver)
+                // that takes a few milliseconds
+                let hasTried = false
+                session.simulation.trace.onEntry = ({ kind, data }) => {
+                    if (kind === "line" && data === "b.HOLD=1") hasTried = true
+                }
+                await session.until("b has tried", () => hasTried)
                 await session.until("b has given it up", () => session.roleOf(1) === roles.active)
                 const unread = /^1 twinfiler: .* b is not possible: the array cannot be read/
                 assert.match(await told("takeover", "b", "--dry-run"), unread)

@@ -214,7 +214,8 @@ export class NorBank implements ElementBank {
         if (this.unread) await this.readBack()
         // one lacks its page, and another one of the row is gone
         if (this.missed)
-            if (this.missedPage === this.keptPage) if (this.inUse & ~this.alive) throw new Error("page not taken")
+            if (this.missedPage === this.keptPage)
+                if (this.inUse & ~this.alive & ~this.missed) throw new Error("page not taken")
     }
 
     /** Reads the page programmed last from the first chip that has it. Throws when it is lost. */
@@ -247,10 +248,10 @@ export class NorBank implements ElementBank {
         this.missedPage = page
         this.missed = missed
         if (missed & (missed - 1) || this.missesMax === 0) throw new Error("page not taken")
-        // what goes now takes the row with it
+        // another one that goes now takes the row with it
         two[0] = cmdReadStatus
         for (slot = 0; slot < this.pages.length; slot++)
-            if (this.alive & (1 << slot)) {
+            if (this.alive & ~missed & (1 << slot)) {
                 await this.port.transfer(1 << slot, two, twoIn)
                 if (twoIn[1] === silentStatus) throw new Error("page not taken")
             }

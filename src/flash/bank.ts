@@ -1,7 +1,7 @@
 // What the array needs of its elements, whatever they are: raw NOR chips or SD cards.
 //
 // Promises, kept by every bank:
-// - what `settle` returned for is durable, whatever happened on the line meanwhile; a power cut may leave a page that was not settled, or pages being erased, with any bytes at
+// - what `settle` returned for is durable, and a line that was open meanwhile is an error (not for copies, nor labels); a power cut may leave a page that was not settled, or pages being erased, with any bytes at
 //   all, and never touches another page;
 // - every wait is bounded. A slot whose element goes silent, stays busy beyond its bound or refuses to write leaves `alive`, and is not
 //   asked again before the next `identify`.

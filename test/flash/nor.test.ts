@@ -173,7 +173,7 @@ describe("NOR bank", () => {
         const cmdWriteExtended = 0xc5
 
         for (const code of [cmdWriteEnable, cmdProgram])
-            it(`${code === cmdProgram ? "a program" : "its write enable"}: an error, or one of several has the page [R22] [R24]`, async () => {
+            it(`${code === cmdProgram ? "a program" : "its write enable"}: an error, also when a chip goes then [R22] [R24]`, async () => {
                 for (const gone of [0, 1, 2]) {
                     const bench = new ElementBench(["tiny", "tiny"])
                     const bank = bankOn(bench)

@@ -48,6 +48,7 @@ import { platform } from "../platform"
 import { changeSegment } from "../store/log"
 import { dropStrangers } from "../store/repair"
 import { badRequest, ok, vetoed } from "../store/status"
+import { uploadsMax } from "../store/volume"
 import { clearRecorded } from "./copies"
 import { eventRole, noteState, record } from "./events"
 import { sealFrame } from "./frame"
@@ -246,6 +247,8 @@ export function stop(control: Control, hosted: Hosted): void {
     // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are
     hosted.volume.array.bank.alive = 0
     dropReads(control.node.reads, hosted)
+    // nor are uploads told what was so then
+    for (let i = 0; i < uploadsMax; i++) hosted.toldStatus[i] = ok
 }
 
 /** A mount may have an erase before it yet; what was let go of meanwhile is not served. */

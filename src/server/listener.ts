@@ -66,6 +66,8 @@ export class Listener {
             if (this.partnerIsOther) {
                 node.heardPartner = true
                 node.partnerRecords = false
+                // nothing is handed back to it
+                node.pair.partnerRole = -1
                 return
             }
             const uptimeMs = payload.getAt(16, "u32")

@@ -3,7 +3,7 @@
 // Promises: nothing a packet carries can stop the node; a command is executed only for a volume this node serves; acknowledged means
 // settled on the array. An exception within a command costs the volume a new mount, never the node.
 
-import { faultRetryMs, windowBlocks, workerMsMax } from "../config"
+import { faultRetryMs, retryMs, windowBlocks, workerMsMax } from "../config"
 import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import { opCommit, opHello, opMask, silent, isDone, executeRequest } from "../store/requests"
@@ -53,7 +53,7 @@ export class Worker {
     unsettled: boolean
     /** There is nothing left of the work that can wait. */
     tidied: boolean
-    /** Until then a question for which the tree cannot be read is answered so: one has just cost a mount, and its host and others ask again. */
+    /** Until then a question or a read for which the tree cannot be read is answered so: one has just cost a mount, and its host and others ask again. */
     vainMs: number
     /** When the step under way began; far in the future while there is none. */
     stepMs: number
@@ -211,7 +211,19 @@ async function readOn(worker: Worker): Promise<boolean> {
     const node = worker.node
     if (node.reads.active === 0) return false
     if (node.outbox.frames.length >= framesMax) return false
-    const frame = await nextData(node.reads, replyFlags(node))
+    const reads = node.reads
+    let frame: Buffer
+    try {
+        frame = await nextData(reads, replyFlags(node))
+    } catch (e) {
+        // as with a question: what the tree does not find after a new mount is lost
+        if (node.nowMs < worker.vainMs) reads.reads[reads.turn].status = ioError
+        else {
+            await recover(worker.control, e)
+            worker.vainMs = node.nowMs + retryMs
+        }
+        return true
+    }
     if (frame)
         if (frame[6] !== ioError || isServed(worker.control, frame[4])) queue(node.outbox, node.outbox.frames, frame)
     return true

@@ -38,6 +38,8 @@ export class Anchors {
     joining: number
     /** Of the element that belongs in each position. */
     generations: Buffer
+    /** Segments, bits as in the array's `away`, that nobody looked through since they were left. */
+    unlooked: Buffer
     /** The array's id, as its labels have it; 0 = not known, any anchor will do. */
     arrayId: number
 
@@ -60,7 +62,7 @@ export class Anchors {
      * failover waits for that.
      */
     hint: number
-    /** Positions, as bits, of which the anchor read last was good, and those of the sector's first slot. */
+    /** Positions, as bits, that hold the anchor read last, and those that hold the sector's first. */
     goodOn: number
     openOn: number
 
@@ -69,6 +71,7 @@ export class Anchors {
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
         this.generations = Buffer.alloc(slotsMax)
+        this.unlooked = Buffer.alloc(array.away.length)
         this.hint = 0
         beginRing(this, 0)
     }
@@ -127,6 +130,7 @@ export class Anchors {
         this.isTailWhole = (flags & flagTailWhole) !== 0
         this.isRootWeak = (flags & flagRootWeak) !== 0
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
+        this.unlooked.blitAt(0, buffer, atBody + 68, this.unlooked.length)
         // a slot whose programming was cut may read as blank: leave one free
         // and one may hold bits of a cut program behind its header
         last += 2
@@ -136,20 +140,22 @@ export class Anchors {
         this.sectorIsOpen = true
         return true
     }
+}
 
-    /**
-     * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
-     * neither a new one nor one that was replaced.
-     */
-    async isOn(slot: number): Promise<boolean> {
-        const buffer = this.scratch
-        const end = ringSectors(this) * sectorPages
-        for (let page = sectorPages; page < end; page++) {
-            await this.array.bank.read(slot, page, buffer)
-            if (isAnchor(this, buffer, page)) if (buffer[atBody + 28 + slot] === this.generations[slot]) return true
-        }
-        return false
+/**
+ * Whether the element in a slot holds an anchor of this array that is not older than `oldest`, from the time of the generation of the position
+ * with the slot's number.
+ */
+export async function isOn(anchors: Anchors, slot: number, position: number, oldest: number): Promise<boolean> {
+    const buffer = anchors.scratch
+    const end = ringSectors(anchors) * sectorPages
+    for (let page = sectorPages; page < end; page++) {
+        await anchors.array.bank.read(slot, page, buffer)
+        if (isAnchor(anchors, buffer, page))
+            if (buffer.getAt(atOwner, "u32") >= oldest)
+                if (buffer[atBody + 28 + position] === anchors.generations[position]) return true
     }
+    return false
 }
 
 /** The last slot of a sector that was programmed, `slot` or one behind it. */
@@ -183,10 +189,25 @@ export async function isNewest(anchors: Anchors): Promise<boolean> {
 
 /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
 export function checkSector(anchors: Anchors): void {
+    if (lacking(anchors, anchors.openOn)) anchors.sectorIsOpen = false
+}
+
+/** Positions, as bits, that are written to and not among `held`. */
+export function lacking(anchors: Anchors, held: number): number {
     const array = anchors.array
+    let found = 0
     for (let position = 0; position < array.elements; position++)
-        if (isWritten(array, array.slots[position]))
-            if (!(anchors.openOn & (1 << position))) anchors.sectorIsOpen = false
+        if (isWritten(array, array.slots[position])) found |= 1 << position
+    return found & ~held
+}
+
+/** Positions, as bits, whose elements hold the newest anchor and the first of its sector, without which it is not found. */
+export async function holdNewest(anchors: Anchors): Promise<number> {
+    const newest = anchors.newest
+    await readAnchor(anchors, newest)
+    const held = anchors.goodOn
+    await readAnchor(anchors, newest - (newest % sectorPages))
+    return held & anchors.goodOn
 }
 
 /** The ring is blank. */
@@ -197,6 +218,7 @@ export function beginRing(anchors: Anchors, arrayId: number): void {
     anchors.epoch = 0
     anchors.arrayId = arrayId
     anchors.generations.fillAt(0, slotsMax, 0)
+    anchors.unlooked.fillAt(0, anchors.unlooked.length, 0)
 }
 
 function ringSectors(anchors: Anchors): number {
@@ -252,6 +274,7 @@ export async function appendAnchor(anchors: Anchors): Promise<void> {
     }
     buffer.setAt(atBody + 24, "u32", anchors.arrayId)
     buffer.blitAt(atBody + 28, anchors.generations, 0, slotsMax)
+    buffer.blitAt(atBody + 68, anchors.unlooked, 0, anchors.unlooked.length)
     if (anchors.isTailWhole) buffer[atBody + 34] = flagTailWhole
     else if (anchors.isRootWeak) buffer[atBody + 34] = flagRootWeak
     sealPage(buffer, slot)
@@ -306,9 +329,10 @@ async function readAnchor(anchors: Anchors, page: number): Promise<number> {
             continue
         }
         held = position
-        anchors.goodOn |= 1 << position
         const sequence = buffer.getAt(atOwner, "u32")
+        if (sequence > newest) anchors.goodOn = 0
         if (sequence >= newest) {
+            anchors.goodOn |= 1 << position
             newest = sequence
             from = position
         }

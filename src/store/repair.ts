@@ -14,7 +14,8 @@ import {
     ElementArray,
     isWritten,
     joiningSlot,
-    setAway,
+    isMarked,
+    mark,
     holdsRow,
     pageAt,
     makePage,
@@ -26,11 +27,24 @@ import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import { slotFailed, slotMember, isHeir, isOwn, leaveOut, lookAt, writeLabel } from "./label"
+import { holdNewest, lacking } from "./anchors"
+import {
+    adopt,
+    isHeir,
+    isOwn,
+    leaveOut,
+    lookAt,
+    slotBlank,
+    slotFailed,
+    slotMember,
+    writeLabel,
+    writeLabels,
+} from "./label"
 import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { flagReplace, rebuildElement } from "./rebuild"
 import { noSpace, ok } from "./status"
+import { retire } from "./usage"
 import { Volume } from "./volume"
 import { changeSegment, holdsNeeded, Log } from "./log"
 
@@ -64,6 +78,8 @@ export class Repair {
     copied: number
     /** Positions, as bits, found bad in the segment looked at. */
     bad: number
+    /** And those that hold what cannot be made from the others. */
+    only: number
     /** The segment repaired last, to be looked at again. */
     again: number
     /** A segment to be emptied and not used any more, or 0. */
@@ -101,6 +117,7 @@ export function beginRepair(repair: Repair): void {
     repair.row = 0
     repair.copied = 0
     repair.bad = 0
+    repair.only = 0
     repair.again = 0
     repair.retiring = 0
 }
@@ -113,6 +130,20 @@ function lookThrough(repair: Repair, segment: number): void {
     repair.segment = segment
     repair.row = 0
     repair.bad = 0
+    repair.only = 0
+}
+
+/** What was left since the last time: a cut may have left pages of it on one element only, or one may not have heard. */
+function lookAtLeft(repair: Repair): void {
+    const log = repair.log
+    const unlooked = log.anchors.unlooked
+    for (let segment = 1; segment < log.segments; segment++)
+        if (isMarked(unlooked, segment)) {
+            lookThrough(repair, segment)
+            if (repair.segment) return
+            mark(unlooked, segment, false)
+        }
+    log.hasLeft = false
 }
 
 function nextScrubbed(repair: Repair): number {
@@ -143,6 +174,7 @@ async function lookStep(repair: Repair): Promise<void> {
     if (repair.row < rows) return
     const segment = repair.segment
     repair.segment = 0
+    mark(repair.log.anchors.unlooked, segment, false)
     const isAgain = repair.again === segment
     repair.again = 0
     if (repair.bad === 0) {
@@ -157,7 +189,7 @@ async function lookStep(repair: Repair): Promise<void> {
         return
     }
     repair.damaged++
-    if (repair.bad & (repair.bad - 1)) {
+    if (repair.bad & ((repair.bad - 1) | repair.only)) {
         // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
         repair.retiring = segment
         repair.again = segment
@@ -172,7 +204,10 @@ async function noteBad(repair: Repair, row: number, bad: number): Promise<void> 
         if (!holdsRow(array, position, row)) continue
         const page = pageAt(array, position, row)
         if (page >= 0)
-            if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) continue
+            if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) {
+                repair.only |= ~bad
+                continue
+            }
         repair.bad |= 1 << position
         repair.found++
         countBad(repair, array.slots[position])
@@ -192,7 +227,7 @@ async function rewrite(repair: Repair, segment: number): Promise<void> {
     // nothing to make it from
     if (deadIn(array)) return
     repair.again = segment
-    setAway(array, segment, true)
+    mark(array.away, segment, true)
     array.use(array.members & ~(1 << position), position)
     await repair.log.writeAnchor()
 }
@@ -215,7 +250,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
     repair.retiring = 0
     repair.damaged--
     if (repair.again !== segment) {
-        usage.retire(segment)
+        retire(usage, segment)
         // emptied, it may have been erased to be entered next
         log.erased = 0
         await volume.commit()
@@ -258,9 +293,16 @@ async function isThere(repair: Repair, position: number, tries: number): Promise
         if (labels.positions[slot] === position)
             if (labels.generations[slot] === repair.log.anchors.generations[position])
                 if (labels.states[slot] === slotMember) if (isOwn(labels, slot)) return true
-        if (--tries === 0) return false
+        if (--tries === 0) break
         await platform.sleep(readTryMs)
     }
+    if (labels.states[slot] !== slotBlank) return false
+    // a label is one page, and it may rot
+    const anchors = repair.log.anchors
+    if (!((await holdNewest(anchors)) & (1 << position))) return false
+    adopt(labels, slot, position, anchors.generations[position])
+    await writeLabels(labels, anchors.generations, repair.log.epoch)
+    return true
 }
 
 async function copyStep(repair: Repair): Promise<void> {
@@ -275,17 +317,17 @@ async function copyStep(repair: Repair): Promise<void> {
     if (array.joining < 0) return
     if (segment)
         if (repair.row >= array.segmentRows) {
-            setAway(array, segment, false)
+            mark(array.away, segment, false)
             if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
         }
     // one that became free meanwhile may be erased already, for what comes next
-    if (segment === 0 || !array.isAway(segment) || !holdsNeeded(log, segment)) {
+    if (segment === 0 || !isMarked(array.away, segment) || !holdsNeeded(log, segment)) {
         segment = 0
         for (let s = 1; s < log.segments && segment === 0; s++) {
-            if (!array.isAway(s)) continue
+            if (!isMarked(array.away, s)) continue
             // free: it is erased when it is entered
             if (holdsNeeded(log, s)) segment = s
-            else setAway(array, s, false)
+            else mark(array.away, s, false)
         }
         if (segment === 0) return await finishCopy(repair)
         await array.bank.erase(1 << joiningSlot(array), segment * array.segmentRows, array.segmentRows)
@@ -425,10 +467,7 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
         return true
     }
     if (repair.retiring) if (await retireStep(repair)) return true
-    if (repair.segment === 0) {
-        lookThrough(repair, log.left)
-        log.left = 0
-    }
+    if (repair.segment === 0) if (log.hasLeft) lookAtLeft(repair)
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
     if (repair.segment === 0) return await lookAround(repair, nowMs)
     if (repair.rate) {
@@ -452,8 +491,10 @@ async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
                 if (isHeir(labels, slot, repair.log.anchors.generations))
                     await rebuildElement(repair, labels.positions[slot], slot, flagReplace)
     if (repair.array.joining >= 0) return true
-    if (!deadIn(repair.array)) await dropStrangers(repair)
-    else {
+    if (!deadIn(repair.array)) {
+        await dropStrangers(repair)
+        await lookAtAnchor(repair)
+    } else {
         // what a rebuild refused is shown as such until someone asks for another
         const states = labels.states
         for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
@@ -463,6 +504,15 @@ async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
     const now = platform.now()
     repair.lookMs = now + lookEveryMs + (now - nowMs) * 8
     return false
+}
+
+/** An anchor that one element does not hold, which would be taken for an old one, is written again; one that does not hold that either has failed. */
+async function lookAtAnchor(repair: Repair): Promise<void> {
+    const anchors = repair.log.anchors
+    if (!lacking(anchors, await holdNewest(anchors))) return
+    anchors.sectorIsOpen = false
+    await repair.log.writeAnchor()
+    await dropElements(repair.array, lacking(anchors, await holdNewest(anchors)))
 }
 
 /** Begins to look through all that the array holds. @param rowsPerSecond 0 ends it */

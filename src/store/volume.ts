@@ -15,7 +15,7 @@ import { hasPins } from "./usage"
 import { ElementArray, deadIn, isEnough } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { isNewest } from "./anchors"
+import { isNewest, isOn } from "./anchors"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
@@ -39,6 +39,7 @@ export const keptSegments = 3
 /** Looks at an array that does not read twice alike, one soon after the other; then the mount is refused. */
 const looksMax = 8
 const lookAgainMs = 20
+const anchorsLackedMax = 2
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
@@ -59,6 +60,10 @@ export class Volume {
     mounted: boolean
     /** Whether the last look at the array was refused because it did not read twice alike. */
     isDoubtful: boolean
+    /** The last object to be given back whose list of pages could not be read, or 0: those before it were given back, or not to be read either. */
+    lost: number
+    /** Positions, as bits, whose elements the last look found to be of an earlier day. */
+    behind: number
     /** What the next `hello` must carry. No other one has it: each raises it, and takes a commit, of which a mount begins with the number. */
     challenge: number
     log: Log
@@ -100,6 +105,8 @@ export class Volume {
         this.scratch = scratch
         this.mounted = false
         this.isDoubtful = false
+        this.behind = 0
+        this.lost = 0
         const log = new Log(array, root, usage, scratch)
         this.log = log
         log.onErase = (first, pages) => cache.forget(number, first, pages)
@@ -125,16 +132,18 @@ export class Volume {
         const labels = this.labels
         const log = this.log
         this.mounted = false
+        this.behind = 0
         for (let looks = looksMax; !(await find(this));) {
             if (!this.isDoubtful) return false
             if (--looks === 0) return false
             await platform.sleep(lookAgainMs)
         }
         this.challenge = log.commitNumber()
-        await takeControl(log)
+        // one that is lost while control is taken is recorded as well
         this.array.onLoss = async () => {
             await log.writeAnchor()
         }
+        await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)
         await leaveOut(labels, log.epoch)
         beginRepair(this.repair)
@@ -242,6 +251,7 @@ export class Volume {
             await this.directory.store(object)
         }
         await this.tree.put(orphanList, object, Buffer.alloc(1), 0, 1)
+        if (object <= this.lost) this.lost = object - 1
         this.orphans = true
     }
 }
@@ -339,16 +349,30 @@ async function takeMembers(volume: Volume): Promise<boolean> {
             if (positions & bit) continue
             if (!(anchors.members & bit)) continue
             if (idOf(labels, slot) !== 0) continue
-            if (!(await anchors.isOn(slot))) continue
+            if (!(await isOn(anchors, slot, slot, 0))) continue
             adopt(labels, slot, slot, anchors.generations[slot])
             positions |= bit
             isChanged = true
         }
+        // what counts lacks no more than what was being written when power went, and went again: one that lacks more is a copy of an earlier day
+        let behind = 0
+        for (let position = 0; position < array.elements; position++) {
+            const bit = 1 << position
+            if (!(positions & anchors.members & ~anchors.goodOn & bit)) continue
+            if (!(await isOn(anchors, array.slots[position], position, anchors.sequence - anchorsLackedMax)))
+                behind |= bit
+        }
         const joining = anchors.joining
         const joins = joining >= 0 && (positions & (1 << joining)) !== 0
         if (!joins) array.away.fillAt(0, array.away.length, 0)
-        array.use(positions & anchors.members, joins ? joining : -1)
-        if (!isChanged) return array.members !== 0 || joins
+        array.use(positions & anchors.members & ~behind, joins ? joining : -1)
+        if (!isChanged) {
+            if (behind === volume.behind) return array.members !== 0 || joins
+            // it may have read wrong: when it is so a moment later, too
+            volume.behind = behind
+            volume.isDoubtful = true
+            return false
+        }
         // one that was not asked for its anchors may hold a newer one
         if (!(await anchors.findNewest())) return false
     }
@@ -385,12 +409,16 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
     const log = volume.log
     const cleaner = volume.cleaner
     if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
-    if ((await tree.seek(orphanList, 1)) && tree.object === orphanList) {
+    const lost = volume.lost
+    if ((await tree.seek(orphanList, lost + 1)) && tree.object === orphanList) {
         const object = tree.sub
+        // when its list cannot be read, the next time begins with what comes behind it
+        volume.lost = object
         if (await shrink(volume, object, extentsPerCommit)) {
             await tree.remove(object, 0)
             await tree.remove(orphanList, object)
         }
+        volume.lost = lost
     } else {
         if (log.usage.available() === 0) return false
         // what rests in it gives way, full as it may be, so that it takes its turn in the wear; after what is being emptied

@@ -11,12 +11,12 @@ const mtime = 1_700_000_000
 const pageBytes = 256
 const mirror = 2
 
-/** Both boards are off while a node of the tree that holds entries of a directory is damaged on all elements. */
-async function loseLeafOf(session: SimSession, directory: number): Promise<void> {
+/** Both boards are off while a node of the tree that holds entries of a directory, or extents of a file, is damaged on all elements. */
+async function loseLeafOf(session: SimSession, object: number, among = 1 / 4): Promise<void> {
     for (const node of ["a", "b"]) session.power(node, false)
     const { tree } = checkImages(session, "a", mirror).reading!
-    const leaves = tree.items.filter(item => item.object === directory).map(({ leaf }) => leaf)
-    const leaf = leaves[leaves.length >> 2]
+    const leaves = tree.items.filter(item => item.object === object).map(({ leaf }) => leaf)
+    const leaf = leaves[Math.floor(leaves.length * among)]
     for (let slot = 0; slot < mirror; slot++)
         session.simulation.cabinet.element(`a:${slot}`).corrupt(leaf * pageBytes, new Uint8Array(pageBytes).fill(1))
     for (const node of ["a", "b"]) session.power(node, true)
@@ -88,6 +88,71 @@ describe("pair: what can be read on no element", function () {
             await client.close()
         })
         await other.bus.close()
+        await session.bus.close()
+        assert.deepEqual(simulation.panics, [])
+    })
+
+    it("a file's list of pages is lost in the middle: who reads it hears so, and after one mount others are served, also when that host is gone [R24] [R22]", async () => {
+        const session = new SimSession({ seed: 6, chip: "W25Q16JV" })
+        const { client, simulation } = session
+        const other = session.anotherHost("other", { timeoutMs: 5_000 })
+        await session.run(async () => {
+            await session.healthy()
+            const data = new Random("unreadable").bytes(100_000)
+            // side by side, so that each is in many pieces
+            await Promise.all(["lost", "kept"].map(name => client.put(0, name, source(data), { mtime })))
+            await loseLeafOf(session, (await client.stat(0, "lost"))!.object, 1 / 2)
+            const { epoch } = await client.statfs(0)
+            const read = async () => {
+                for await (const part of other.client.get(0, "lost", { offset: 40_000 })) assert.ok(part)
+            }
+            await assert.rejects(read(), error => isError(error, "ioError"))
+            assert.equal((await client.statfs(0)).epoch, epoch + 1)
+            await session.sleep(6_000)
+            const again = read().catch(() => undefined)
+            await session.until("mounted anew", () => client.nodes()[0].ownEpoch > epoch + 1, 20_000)
+            simulation.wire.fault.cut = (from, to) => from === "other" || to === "other"
+            await session.sleep(2_000)
+            const now = (await client.statfs(0)).epoch
+            const fromMs = session.nowMs()
+            await client.put(0, "after", source(data.subarray(0, 2_000)), { mtime })
+            assert.ok(session.nowMs() - fromMs < 2_000, `${session.nowMs() - fromMs} ms`)
+            assert.equal((await client.statfs(0)).epoch, now)
+            assert.ok((await session.readAll(0, "kept")).equals(Buffer.from(data)))
+            simulation.wire.fault.cut = undefined
+            await again
+            await other.client.close()
+            await client.close()
+        })
+        await other.bus.close()
+        await session.bus.close()
+        assert.deepEqual(simulation.panics, [])
+    })
+
+    it("space whose list is lost does not keep other space from being given back: a full volume can be emptied [R24] [R28]", async () => {
+        const session = new SimSession({ seed: 6, chip: "W25Q80" })
+        const { client, simulation } = session
+        await session.run(async () => {
+            await session.healthy()
+            const data = new Random("unreadable").bytes(100_000)
+            await Promise.all(["lost", "kept"].map(name => client.put(0, name, source(data), { mtime })))
+            await loseLeafOf(session, (await client.stat(0, "lost"))!.object, 1 / 2)
+            await client.remove(0, "lost", { mtime })
+            let files = 0
+            const fill = async () => {
+                for (; files < 20; files++)
+                    await client.put(0, `f${files}`, source(new Random(`f${files}`).bytes(80_000)), { mtime })
+            }
+            await assert.rejects(fill(), error => isError(error, "noSpace"))
+            assert.ok(files > 3)
+            const before = (await client.statfs(0)).bytesFree
+            for (let i = 0; i < files; i++) await client.remove(0, `f${i}`, { mtime })
+            await session.sleep(20_000)
+            assert.ok((await client.statfs(0)).bytesFree >= before + files * 70_000)
+            await client.put(0, "after", source(data), { mtime })
+            assert.ok((await session.readAll(0, "kept")).equals(Buffer.from(data)))
+            await client.close()
+        })
         await session.bus.close()
         assert.deepEqual(simulation.panics, [])
     })

@@ -284,6 +284,11 @@ describe("listener: the partner's notices", () => {
         assert.equal(node.journal.held, 0)
         // it was upgraded
         listener.notice(codeOf(1, beat), beatOf(1, active, { flags: recording }))
+        assert.equal(node.pair.partnerRole, active)
+        // and it was downgraded: what it waits for by the protocol of before it waits for no more
+        listener.notice(codeOf(1, beat), beatOf(1, waiting, other))
+        assert.equal(node.pair.partnerRole, -1)
+        listener.notice(codeOf(1, beat), beatOf(1, active, { flags: recording }))
         hearCommand(listener, 0x81, request(1, 5, 1))
         assert.deepEqual([node.partnerRecords, node.pair.partnerRole, node.journal.held], [true, active, 1])
     })

@@ -198,11 +198,12 @@ async function history(
     await work
     if (isWell) await clients.readEverything()
     if (isWell && !isBeyond) await mendPinned(session, plan, result)
-    const members: string[][] = []
-    for (const volume of session.client.volumes()) members[volume] = await memberNames(session, volume)
     if (isWell && forgetful) result.violations.push(...(await forgetful.judge()))
     await clients.close()
     if (isWell) await untilRepaired(session, result)
+    // of an element in which a segment is written again it is not told that it is a member
+    const members: string[][] = []
+    for (const volume of session.client.volumes()) members[volume] = await memberNames(session, volume)
     await session.client.close()
     judge(clients, result, isBeyond)
     if (clients.arrayErrors > 0 && !isBeyond && !plan.has("element", "line"))

@@ -10,8 +10,8 @@ import { isReturnUsed, readUnset } from "./flow"
 import { argumentsOf, flagsOf, slotsOf, tryDepthOf, viewOf, type LinkedFunction } from "./image"
 import { directConstant, isCall, isStatement, op, operandCount } from "./opcodes"
 
-/** A caller may come to this many locals: each takes 8 bytes of heap while it runs, and a board has fibers that run for ever. */
-const slotsMax = 28
+/** A caller may come to this many locals, before those that are needed at different times share one: each takes 8 bytes of heap while it runs. */
+const slotsMax = 64
 
 const descriptorBytes = 16
 /** Of the function's number, the call and what is returned. */

@@ -11,7 +11,7 @@ import { allocBuffers } from "./buffers"
 import { numberFunctions, numberNames } from "./numbers"
 
 /** Raised with every change of what the link step writes: built images are kept by it. */
-export const linkVersion = 8
+export const linkVersion = 9
 
 /** @param bytes what the compiler wrote; throws when it is not an image of bytecode format 2.16 */
 export function link(bytes: Uint8Array): Uint8Array {

@@ -21,8 +21,10 @@ export const epochRetryMax = 3
 export const sessionQueueMax = 1_024
 /** How often an operation is begun again after `stale`, or after its session was forgotten. */
 export const staleRetryMax = 4
-/** How often `hello` is said again with the challenge learnt: each time another host was first, and a volume keeps so many. */
-export const helloRetryMax = 8
+/** How often `hello` is said again with the challenge learnt: each time another host was first, and of many that begin at once one is in each round. */
+export const helloRetryMax = 64
+/** From this one on it waits before, up to `busyWaitMaxMs`, so that not all ask at once again. */
+export const helloEagerTries = 3
 /** How long `close` and an aborted upload wait for the node's word. */
 export const farewellMs = 2_000
 

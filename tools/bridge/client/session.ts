@@ -10,7 +10,7 @@ import { commandCodes } from "../protocol/numbers"
 import { encodeRequest, type RequestBody } from "../protocol/commands"
 import type { Reply } from "../protocol/notices"
 import { Exchange, farewell } from "./exchange"
-import { busyWaitMaxMs, busyWaitMinMs, helloRetryMax, sessionQueueMax, staleRetryMax } from "./limits"
+import { busyWaitMaxMs, busyWaitMinMs, helloEagerTries, helloRetryMax, sessionQueueMax, staleRetryMax } from "./limits"
 import type { Link } from "./link"
 import type { CallOptions } from "./queries"
 import { statusError } from "./statuses"
@@ -106,6 +106,7 @@ export class Session {
             if (reply.status !== "noSession" || tried === helloRetryMax)
                 throw statusError(reply.status, `${subject}: hello`)
             this.challenge = reply.value
+            if (tried >= helloEagerTries) await sleep(this.link.clock, (this.link.random() / 2 ** 32) * busyWaitMaxMs)
         }
     }
 

@@ -65,9 +65,9 @@ describe("chip images", () => {
     it("a folder in place of the file, or no right to write, is a clear error [R33]", () => {
         const place = join(folder, "chip.bin")
         mkdirSync(place)
-        assert.throws(() => new FileImage(place, bytes), /cannot open the chip image .*--images/)
+        assert.throws(() => new FileImage(place, bytes), /cannot open the chip image .*--dir/)
         writeFileSync(join(folder, "b"), "")
-        assert.throws(() => openChipImage(folder, "b", 0, bytes), /cannot make the image folder .*--images/)
+        assert.throws(() => openChipImage(folder, "b", 0, bytes), /cannot make the image folder .*--dir/)
     })
 
     it("in memory: nothing on disk, and an erased sector takes no memory [R37]", () => {

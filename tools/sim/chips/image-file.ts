@@ -163,14 +163,14 @@ export function openImageFile(place: string): { file: number; isNew: boolean } {
     } catch (error) {
         throw new Error(
             `cannot open the chip image ${place}: ${(error as Error).message}. It must be a file this user may read and write; ` +
-                "set its rights, or choose another folder with --images",
+                "set its rights, or choose another folder with --dir",
         )
     }
 }
 
 export function checkImageFile(file: number, place: string, bytes: number): void {
     const stat = fstatSync(file)
-    if (!stat.isFile()) throw new Error(`${place} is not a file: move it away, or choose another folder with --images`)
+    if (!stat.isFile()) throw new Error(`${place} is not a file: move it away, or choose another folder with --dir`)
     if (stat.size !== bytes)
         throw new Error(
             `${place} holds ${stat.size} bytes, but the chip has ${bytes}. Choose the --chip the image was made with, ` +

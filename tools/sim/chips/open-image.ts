@@ -21,9 +21,7 @@ export function openChipImage(
     try {
         mkdirSync(under, { recursive: true })
     } catch (error) {
-        throw new Error(
-            `cannot make the image folder ${under}: ${(error as Error).message}. Choose another with --images`,
-        )
+        throw new Error(`cannot make the image folder ${under}: ${(error as Error).message}. Choose another with --dir`)
     }
     const place = join(under, `E${element}.bin`)
     if (bytes <= wholeBytesMax) return new FileImage(place, bytes, blank)

@@ -116,6 +116,15 @@ describe("command line", () => {
         assert.equal((await bench.run("put", "-", ":/a/hello", "--no-clobber")).exitCode, 1)
     })
 
+    it("df takes a volume by its letter or by a path on it", async () => {
+        for (const text of ["a", ":/a", ":/a/dir"]) {
+            const { exitCode, out } = await bench.run("df", text, "--json")
+            const { volumes } = JSON.parse(out) as { volumes: { volume: string }[] }
+            assert.deepEqual([exitCode, volumes.map(({ volume }) => volume)], [0, ["a"]])
+        }
+        assert.equal((await bench.run("df", "dir")).exitCode, 2)
+    })
+
     it("Ctrl-C aborts the open upload and ends with 130", async () => {
         bench.input = bytes(100_000)
         bench.cabinet.sawBlock = offset => offset > 20_000 && bench.stop.abort()

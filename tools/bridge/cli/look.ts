@@ -4,7 +4,7 @@ import type { ListedEntry, VolumeFigures } from "../protocol/answers"
 import { serviceFlags, volumeLetter } from "../protocol/numbers"
 import { showPath } from "../client"
 import type { Context } from "./context"
-import { parseRemote, parseRemoteOrRoot, type RemotePath } from "./paths"
+import { isRemote, parseLetter, parseRemote, parseRemoteOrRoot, type RemotePath } from "./paths"
 import type { AddVerb } from "./verb"
 
 /** Deepest tree printed; far beyond use. */
@@ -18,7 +18,9 @@ export function addLookVerbs(verb: AddVerb): void {
         tree,
     )
     verb("stat", "show what is known of a file or directory", command => command.argument("<path>")).does(stat)
-    verb("df", "show the space of the volumes", command => command.argument("[volume]", "like :/a")).does(df)
+    verb("df", "show the space of the volumes", command =>
+        command.argument("[volume]", "like a; all unless given"),
+    ).does(df)
 }
 
 async function ls(context: Context, command: Command): Promise<void> {
@@ -97,10 +99,15 @@ async function stat(context: Context, command: Command): Promise<void> {
     ])
 }
 
+/** `a`, or the volume of any path on it. */
+function volumeIn(text: string): number {
+    return isRemote(text) ? parseRemote(text).volume : parseLetter(text, "volume")
+}
+
 async function df(context: Context, command: Command): Promise<void> {
     const [text] = command.processedArgs as [string | undefined]
     if (text === undefined) await context.settle()
-    const volumes = text === undefined ? context.client.volumes() : [parseRemote(text).volume]
+    const volumes = text === undefined ? context.client.volumes() : [volumeIn(text)]
     for (const volume of volumes) await context.checkOnBus(volume)
     const rows: (Omit<VolumeFigures, "controller"> & { volume: string; controller: string; protected: boolean })[] = []
     for (const volume of volumes) {

@@ -153,6 +153,24 @@ describe("command line", () => {
         assert.match((await bench.run("status")).out, /all is well/)
     })
 
+    it("a dry run asked of a node that is silent answers at once and names it [R15] [R36]", async () => {
+        bench.cabinet.cut(0, 100)
+        await bench.clock.drive(bench.clock.sleep(500))
+        for (const args of [
+            ["takeover", "a"],
+            ["giveback", "a"],
+            ["mode", "a", "active-standby"],
+        ]) {
+            const from = bench.clock.now()
+            const { exitCode, err } = await bench.run(...args, "--dry-run")
+            assert.equal(exitCode, 1)
+            assert.match(err, new RegExp(`${args[0]} a is not possible: node a is silent; is its power on\\?`))
+            assert.ok(bench.clock.now() - from < 2_000)
+        }
+        const { out } = await bench.run("takeover", "a", "--dry-run", "--json")
+        assert.deepEqual((JSON.parse(out) as { reasons: string[] }).reasons, ["node a is silent; is its power on?"])
+    })
+
     it("status says what is wrong and what to do when a board is dead [R36]", async () => {
         bench.cabinet.cut(0, 100)
         await bench.clock.drive(bench.clock.sleep(500))

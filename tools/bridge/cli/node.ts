@@ -2,7 +2,7 @@
 import { Argument, type Command } from "commander"
 import { sleep } from "../bus/clock"
 import { exitCodes, TwinfilerError, isError } from "../error"
-import { TwinfilerClient } from "../client"
+import { rivalsText, TwinfilerClient } from "../client"
 import { findPower } from "../power"
 import { beatFlags, modeNames, partnerOf, volumeLetter, type ModeName } from "../protocol/numbers"
 import { busUrl, outputVersion, type CommonOptions, type Context, type World } from "./context"
@@ -182,8 +182,12 @@ async function changeRole(context: Context, command: Command, verb: "takeover" |
     const { dryRun, force } = command.optsWithGlobals() as { dryRun?: boolean; force?: boolean }
     const node = parseLetter(text, "node")
     await context.checkOnBus(node, "node")
-    const asked = context.client[verb](node, { ...context.call, dryRun, force })
-    const result = await orReasons(context, { verb, node: text, dryRun: dryRun ?? false }, asked)
+    const about = { verb, node: text, dryRun: dryRun ?? false }
+    const asked = async () => {
+        if (dryRun) await refuseSilent(context, node, verb)
+        return context.client[verb](node, { ...context.call, dryRun, force })
+    }
+    const result = await orReasons(context, about, asked())
     const done = dryRun ? `${verb} by node ${text} is possible` : `${verb} by node ${text} is done`
     if (verb === "giveback" && !dryRun) await awaitServed(context, partnerOf(node), verb)
     if (force && !dryRun) await awaitWaiting(context, node, verb)
@@ -228,6 +232,16 @@ function noteUnserved(context: Context, volume: number, node: number, done: stri
     }
 }
 
+/** Whether something is possible now is known at once of a node that is silent, or whose number two boards bear: it is not. */
+async function refuseSilent(context: Context, node: number, verb: string): Promise<void> {
+    await context.settle()
+    const state = context.client.nodes().find(one => one.node === node)
+    if (state?.isHeard && !state.rivals) return
+    const letter = volumeLetter(node)
+    const reason = state?.rivals ? rivalsText(node, state.rivals) : `node ${letter} is silent; is its power on?`
+    throw new TwinfilerError("vetoed", `${verb} ${letter} is not possible: ${reason}`, { reasons: [reason] })
+}
+
 /** With `--json`, what stands in the way is the object; the error follows all the same. */
 async function orReasons<T>(context: Context, about: object, asked: Promise<T>): Promise<T> {
     try {
@@ -244,8 +258,12 @@ async function setMode(context: Context, command: Command): Promise<void> {
     const { dryRun } = command.optsWithGlobals() as { dryRun?: boolean }
     const node = parseLetter(text, "node")
     await context.checkOnBus(node, "node")
-    const asked = context.client.mode(node, mode, { ...context.call, dryRun })
-    const result = await orReasons(context, { verb: "mode", node: text, mode, dryRun: dryRun ?? false }, asked)
+    const about = { verb: "mode", node: text, mode, dryRun: dryRun ?? false }
+    const asked = async () => {
+        if (dryRun) await refuseSilent(context, node, "mode")
+        return context.client.mode(node, mode, { ...context.call, dryRun })
+    }
+    const result = await orReasons(context, about, asked())
     if (mode === "active-active" && !dryRun) await awaitServed(context, partnerOf(node), "change of mode")
     const who = mode === "active-standby" ? `: node ${text} serves both volumes` : ""
     const done = dryRun ? `${mode} is possible${who}` : `the pair is ${mode}${who}`

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
-import { diagnose } from "../../tools/bridge/cli/diagnosis"
+import { diagnose, type NodeReport } from "../../tools/bridge/cli/diagnosis"
 import type { NodeState } from "../../tools/bridge/client"
 import { TwinfilerError } from "../../tools/bridge/error"
 import { beatFlags } from "../../tools/bridge/protocol/numbers"
@@ -208,5 +208,24 @@ describe("command line", () => {
         assert.deepEqual(said(both, both), [])
         assert.match(said(records, both)[0], /^not protected: node b missed copies of what node a acknowledged/)
         assert.match(said(records, isProtected)[0], /^not protected: writes to node a .* node b does not record them/)
+    })
+
+    it("after a takeover: what is not protected is said of who serves, a giveback by itself when one will come [R15] [R36]", () => {
+        const { partnerHeard, protected: isProtected, controlsOwn, controlsPartner } = beatFlags
+        const said = (bFlags: number, givebackSeconds: number | null) => {
+            const a = { node: 0, isHeard: true, role: 1, flags: partnerHeard }
+            const figures = { givebackSeconds }
+            const b = { node: 1, isHeard: true, role: 4, flags: partnerHeard | controlsOwn | controlsPartner | bFlags }
+            const nodes = [a, { ...b, figures }] as NodeReport[]
+            return diagnose(
+                nodes,
+                [0, 1].map(volume => ({ volume, controller: 1 })),
+            )
+        }
+        const what = "node a is up but node b still controls its volume"
+        const todo = "`twinfiler giveback b` hands it back"
+        assert.deepEqual(said(isProtected, null), [{ what, todo }])
+        assert.deepEqual(said(isProtected, 7), [{ what, todo: `${todo} (or wait: it does so by itself in 7 s)` }])
+        assert.match(said(0, null)[1].what, /^not protected: writes to node b are not copied, because node a does/)
     })
 })

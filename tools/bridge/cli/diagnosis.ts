@@ -28,6 +28,8 @@ const activeStandby = modeNames.indexOf("active-standby")
 
 export const roleName = (role: number): string => roleNames[role] ?? `role ${role}`
 
+const isServing = ({ flags }: NodeState): boolean => (flags & (beatFlags.controlsOwn | beatFlags.controlsPartner)) !== 0
+
 const segments = (count: number): string => (count === 1 ? "1 segment" : `${count} segments`)
 
 export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeReport[]): Problem[] {
@@ -71,14 +73,18 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                 `nobody controls volume ${letter}; node ${letter} is ${roleName(node.role)}`,
                 `wait some seconds; if it stays so, \`twinfiler takeover ${partner} --dry-run\` says what hinders`,
             )
-        else if (
-            controller !== number &&
-            nodes.some(state => state.node === partnerOf(number) && state.isHeard && state.mode !== activeStandby)
-        )
-            say(
-                `node ${letter} is up but node ${partner} still controls its volume`,
-                `\`twinfiler giveback ${partner}\` hands it back (or wait, when giveback is automatic)`,
+        else if (controller !== number) {
+            const holder = nodes.find(
+                state => state.node === partnerOf(number) && state.isHeard && state.mode !== activeStandby,
             )
+            const seconds = holder?.figures?.givebackSeconds ?? undefined
+            if (holder)
+                say(
+                    `node ${letter} is up but node ${partner} still controls its volume`,
+                    `\`twinfiler giveback ${partner}\` hands it back` +
+                        (seconds === undefined ? `` : ` (or wait: it does so by itself in ${seconds} s)`),
+                )
+        }
         if (
             !(node.flags & beatFlags.partnerHeard) &&
             nodes.some(state => state.node === partnerOf(number) && state.isHeard)
@@ -87,7 +93,8 @@ export function diagnose(nodes: readonly NodeReport[], volumes: readonly VolumeR
                 `node ${letter} does not hear node ${partner}, though this host hears both`,
                 `check the bus cable between the boards`,
             )
-        else if (node.flags & beatFlags.partnerHeard && !(node.flags & beatFlags.protected)) {
+        // who controls nothing acknowledges nothing that could be copied
+        else if (isServing(node) && node.flags & beatFlags.partnerHeard && !(node.flags & beatFlags.protected)) {
             const other = nodes.find(state => state.node === partnerOf(number) && state.isHeard)
             if (other && other.flags & beatFlags.records)
                 say(

@@ -101,13 +101,19 @@ function recordText(object: number, sub: number, value: Uint8Array, records: Rec
     return hex
 }
 
+/** Whether the array has such a page: of the log, or of the first rows, which each element has for itself. */
+export function hasPage({ reading }: Report, number: number): boolean {
+    const geometry = reading?.pages.geometry
+    return geometry !== undefined && (geometry.isInLog(number) || number < geometry.R)
+}
+
 /** The page as it is on each element, and what is read. */
 export function* dumpPage(report: Report, number: number): Generator<string> {
     const { reading } = report
     if (!reading) return
     const { pages, marks, members } = reading
     const { geometry } = pages
-    if (!geometry.isInLog(number) && number >= geometry.R) return yield `page ${number}: the array has no such page`
+    if (!hasPage(report, number)) return yield `page ${number}: the array has no such page`
     if (!geometry.isInLog(number)) {
         for (const element of members.elements)
             if (element) {

@@ -8,6 +8,7 @@ import {
     dumpPage,
     figuresOf,
     groupImages,
+    hasPage,
     idText,
     printable,
     problemLine,
@@ -104,6 +105,10 @@ function checkImages(world: World, flags: CheckFlags, images: Image[]): number {
     const print = (text: string) => world.stdout.write(`${text}\n`)
     const { arrays, strays } = groupImages(images)
     const outcomes = arrays.map(group => checkGroup(world, flags, group))
+    checkPage(
+        flags.page,
+        outcomes.map(({ found }) => found),
+    )
     const refusal = outcomes.find(({ repair }) => repair?.refusal)?.repair?.refusal
     const isDone = (flags.inPlace === true || flags.out !== undefined) && refusal === undefined
     const targets =
@@ -133,6 +138,14 @@ function checkImages(world: World, flags: CheckFlags, images: Image[]): number {
     if (arrays.length === 0) world.stderr.write("twinfiler: none of these is the image of an element\n")
     if (refusal !== undefined) world.stderr.write(`twinfiler: nothing is repaired: ${printable(refusal)}\n`)
     return exitCode
+}
+
+/** A page that none of the arrays has is a mistake of who asks, and nothing is written then. */
+function checkPage(page: number | undefined, reports: Report[]): void {
+    const geometries = reports.flatMap(({ reading }) => reading?.pages.geometry ?? [])
+    if (page === undefined || geometries.length === 0 || reports.some(report => hasPage(report, page))) return
+    const last = Math.max(...geometries.map(({ pageEnd }) => pageEnd)) - 1
+    throw new TwinfilerError("usage", `--page ${page}: there is no such page; the last is ${last}`)
 }
 
 function checkGroup(world: World, flags: CheckFlags, group: Image[]): Outcome {

@@ -192,6 +192,21 @@ describe("command line: snapshots, properties, arrays", () => {
         assert.equal(done.exitCode, 0, done.err)
     })
 
+    it("array show without a volume: one that nobody controls is named and hides no other [R36]", async () => {
+        bench.cabinet.cut(0, 60_000)
+        await bench.clock.drive(bench.clock.sleep(500))
+        const from = bench.clock.now()
+        const { exitCode, out } = await bench.run("array", "show")
+        assert.equal(exitCode, 4)
+        assert.match(out, /^array b: mirror of 2, complete/)
+        assert.match(out, /\narray a: not shown: no node controls volume a: see `twinfiler status`\n$/)
+        assert.ok(bench.clock.now() - from < 2_000)
+        const { arrays, notShown } = json((await bench.run("array", "show", "--json")).out)
+        assert.deepEqual([(arrays as []).length, (notShown as { volume: string }[])[0].volume], [1, "a"])
+        bench.cabinet.nodes[1].controls = []
+        assert.notEqual((await bench.run("array", "show")).exitCode, 0)
+    })
+
     it("bad pages that are not repaired: status, array show and --json say so, until a scrub leaves none [R25] [R36]", async () => {
         const { array } = bench.cabinet.volumes[0]
         assert.match((await bench.run("status")).out, /all is well/)

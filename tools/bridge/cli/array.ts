@@ -3,7 +3,7 @@ import type { Command } from "commander"
 import { exitCodes, isError, TwinfilerError } from "../error"
 import { badPagesMax, type ArrayFigures, type SlotFigures } from "../protocol/array-figures"
 import { refusePosition, refuseTaken, refuseUnfit } from "../client/rebuild-checks"
-import { volumeLetter } from "../protocol/numbers"
+import { partnerOf, volumeLetter } from "../protocol/numbers"
 import type { Context } from "./context"
 import { parseVolume } from "./paths"
 import type { AddVerbs } from "./verb"
@@ -58,18 +58,49 @@ export async function volumeOf(context: Context, command: Command): Promise<numb
 
 // --- show
 
+type ShownArray = { volume: string; damagedSegments: number } & ArrayFigures
+
 async function show(context: Context, command: Command): Promise<void> {
     const [text] = command.processedArgs as [string | undefined]
-    if (text === undefined) await context.settle()
-    const volumes = text === undefined ? context.client.volumes() : [await volumeOf(context, command)]
-    const arrays: ({ volume: string; damagedSegments: number } & ArrayFigures)[] = []
-    for (const volume of volumes) {
-        const { damagedSegments } = await context.client.statfs(volume, context.call)
-        const array = await context.client.array(volume, context.call)
-        arrays.push({ volume: volumeLetter(volume), damagedSegments, ...array })
+    const { arrays, notShown } =
+        text === undefined
+            ? await allArrays(context)
+            : { arrays: [await arrayOf(context, await volumeOf(context, command))], notShown: [] }
+    if (notShown.length || arrays.some(isIncomplete)) context.exitCode = exitCodes.degraded
+    context.show({ arrays, notShown }, () => [
+        ...arrays.flatMap(array => lines(array.volume, array, array.damagedSegments)),
+        ...notShown.map(({ volume, reason }) => `array ${volume}: not shown: ${reason}`),
+    ])
+}
+
+async function arrayOf(context: Context, volume: number): Promise<ShownArray> {
+    const { damagedSegments } = await context.client.statfs(volume, context.call)
+    const array = await context.client.array(volume, context.call)
+    return { volume: volumeLetter(volume), damagedSegments, ...array }
+}
+
+/** Those that can be shown now: one whose volume nobody controls hides no other. Throws when there is none. */
+async function allArrays(context: Context) {
+    await context.settle()
+    const arrays: ShownArray[] = []
+    const notShown: { volume: string; reason: string }[] = []
+    let first: TwinfilerError | undefined
+    // a node that was never heard has a volume, too
+    const volumes = new Set(context.client.volumes().flatMap(volume => [volume, partnerOf(volume)]))
+    for (const volume of [...volumes].sort((one, other) => one - other)) {
+        const letter = volumeLetter(volume)
+        try {
+            if (context.client.controllerOf(volume) === undefined)
+                throw new TwinfilerError("timeout", `no node controls volume ${letter}: see \`twinfiler status\``)
+            arrays.push(await arrayOf(context, volume))
+        } catch (error) {
+            if (!isError(error) || error.code === "aborted") throw error
+            first ??= error
+            notShown.push({ volume: letter, reason: error.message })
+        }
     }
-    if (arrays.some(isIncomplete)) context.exitCode = exitCodes.degraded
-    context.show({ arrays }, () => arrays.flatMap(array => lines(array.volume, array, array.damagedSegments)))
+    if (first && arrays.length === 0) throw first
+    return { arrays, notShown }
 }
 
 function isIncomplete({ elements, members }: ArrayFigures): boolean {

@@ -104,6 +104,24 @@ describe("command line", () => {
         assert.equal(bench.cabinet.volumes[1].objects.size, 1)
     })
 
+    it("a file larger than what is free is refused before it is sent; what was removed a moment ago is waited for", async () => {
+        const [volume] = bench.cabinet.volumes
+        await fs.writeFile(path.join(dir, "big"), bytes(200_000))
+        volume.bytesFree = 100_000
+        const put = ["put", path.join(dir, "big"), ":/a/"]
+        const { exitCode, err } = await bench.run(...put)
+        assert.equal(exitCode, 7)
+        assert.match(err, /:\/a\/big: needs 200000 bytes, 100000 are free\n$/)
+        assert.ok(!bench.cabinet.sent.some(command => command.kind === "write"))
+        for (const step of [1, 2, 3]) bench.clock.setTimeout(() => (volume.bytesFree += 40_000), step * 1_500)
+        assert.equal((await bench.run(...put)).exitCode, 0)
+        assert.equal(volume.file("big")?.length, 200_000)
+        // of standard input nobody knows the size
+        volume.bytesFree = 0
+        bench.input = bytes(100_000)
+        assert.equal((await bench.run("put", "-", ":/a/stream")).exitCode, 0)
+    })
+
     it("- is standard input and output; sha256 and ls --json print what a script can read", async () => {
         bench.input = Buffer.from("hello\n")
         assert.equal((await bench.run("put", "-", ":/a/hello")).exitCode, 0)

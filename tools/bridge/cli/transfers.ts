@@ -11,6 +11,7 @@ import { throwLocal } from "./local-error"
 import { storeLocally } from "./local-target"
 import type { AnyPath, LocalPath, RemotePath } from "./paths"
 import { startProgress } from "./progress"
+import { checkRoom } from "./room"
 
 export interface Copied {
     from: string
@@ -118,8 +119,7 @@ export class Transfers {
 
     private async copyFile(source: Source, from: AnyPath, target: AnyPath): Promise<void> {
         const { context } = this
-        const total = source.kind === "remote" ? source.entry.size : source.kind === "local" ? source.size : undefined
-        const progress = startProgress(context, from.text, total)
+        const progress = startProgress(context, from.text, sizeOf(source))
         try {
             const bytes =
                 target.kind === "remote"
@@ -135,6 +135,8 @@ export class Transfers {
     private async put(source: Source, target: RemotePath, onProgress: (bytes: number) => void): Promise<number> {
         const { context } = this
         await context.checkOnBus(target.volume)
+        const size = sizeOf(source)
+        if (size !== undefined) await checkRoom(context, target, size)
         const mtime =
             source.kind === "remote" ? source.entry.mtime : source.kind === "local" ? source.mtime : context.world.now()
         const stream = source.kind === "stream" ? this.read(source) : () => this.read(source)
@@ -225,6 +227,12 @@ export function into(directory: AnyPath, name: string): AnyPath {
         text: showPath(directory.volume, names),
         isDirectory: false,
     }
+}
+
+/** In bytes, where it is known. */
+function sizeOf(source: Source): number | undefined {
+    if (source.kind === "stream") return undefined
+    return source.kind === "remote" ? source.entry.size : source.size
 }
 
 function nameOf(from: AnyPath): string {

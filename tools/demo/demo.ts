@@ -3,12 +3,15 @@
 import { readFileSync } from "node:fs"
 import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Command, InvalidArgumentError } from "commander"
+import { Command, CommanderError, InvalidArgumentError } from "commander"
+import { exitCodes } from "../bridge/error"
 import { pairsMax } from "../sim/cabinet/cabinet"
 import { roles, sha256, SimSession, source } from "../sim/session"
 
 import { Neighbours, type NeighboursResult } from "./neighbours"
 
+/** Of the JSON. */
+const outputVersion = 1
 const defaultFile = fileURLToPath(new URL("../../package-lock.json", import.meta.url))
 const cutFractionMin = 0.3
 const cutFractionMax = 0.7
@@ -205,11 +208,16 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     }
 }
 
-async function main(): Promise<void> {
+/** Runs the command. `out` is given the data, `err` all else. @returns the exit code */
+export async function demoCommand(
+    args: readonly string[],
+    out: (text: string) => void,
+    err: (text: string) => void,
+): Promise<number> {
     const program = new Command("npm start --")
         .description("A simulated pair takes a real file; a board's power is pulled in mid-write; nothing is lost.")
         .argument("[file]", "the file to put; package-lock.json unless said otherwise")
-        .option("--json", "the result as JSON, as the last line")
+        .option("--json", `the result as JSON (outputVersion ${outputVersion}), as the last line`)
         .option("--elements <n>", "flash chips of each array: 2 a mirror, 3 to 6 with parity", wholeNumber(2, 6), 2)
         .option(
             "--dead-element [name]",
@@ -217,7 +225,22 @@ async function main(): Promise<void> {
         )
         .option("--pairs <n>", "pairs on the bus, with clients at each", wholeNumber(1, pairsMax), 1)
         .option("--seed <n>", "seed of all randomness", wholeNumber(0, 0xffffffff), 1)
-        .parse()
+        .exitOverride()
+        .configureOutput({ writeOut: out, writeErr: err })
+    try {
+        program.parse(args, { from: "user" })
+        return await demonstrate(program, out, err)
+    } catch (error) {
+        if (!(error instanceof CommanderError)) throw error
+        return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    }
+}
+
+async function demonstrate(
+    program: Command,
+    out: (text: string) => void,
+    err: (text: string) => void,
+): Promise<number> {
     const { json, seed, elements, pairs, deadElement } = program.opts<{
         json?: boolean
         seed: number
@@ -227,25 +250,31 @@ async function main(): Promise<void> {
     }>()
     const dead = deadElement === true ? "a:1" : deadElement
     if (dead !== undefined && !(/^a:[0-5]$/.test(dead) && Number(dead[2]) < elements))
-        throw new Error(`--dead-element ${dead}: name one of a:0 to a:${elements - 1}`)
-    const tell = (ms: number, what: string) =>
-        void (json ? process.stderr : process.stdout).write(`${ms.toFixed(1).padStart(9)} ms  ${what}\n`)
+        program.error(`error: --dead-element ${dead}: name one of a:0 to a:${elements - 1}`)
+    const tell = (ms: number, what: string) => (json ? err : out)(`${ms.toFixed(1).padStart(9)} ms  ${what}\n`)
     const boards = pairs === 1 ? "two" : String(2 * pairs)
     tell(0, `${boards} boards and ${2 * pairs * elements} flash chips, simulated; seed ${seed}`)
     const result = await runDemo({ seed, file: program.args[0], elements, pairs, deadElement: dead, tell })
-    if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+    if (json) out(`${JSON.stringify({ outputVersion, ...result })}\n`)
     else
-        process.stdout.write(
+        out(
             result.ok
                 ? `\nNothing was lost: ${result.bytes} bytes, power cut at ${result.cutAtByte}, ` +
                       `failover ${result.failoverMs.toFixed(1)} ms, giveback ${result.givebackMs.toFixed(1)} ms of virtual time.\n`
                 : `\nSOMETHING WAS LOST: ${JSON.stringify(result)}\n`,
         )
-    process.exitCode = result.ok ? 0 : 1
+    return result.ok ? exitCodes.done : exitCodes.error
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-    main().catch((error: Error) => {
-        process.stderr.write(`the demonstration failed: ${error.message}\n`)
-        process.exitCode = 1
-    })
+    demoCommand(
+        process.argv.slice(2),
+        text => void process.stdout.write(text),
+        text => void process.stderr.write(text),
+    ).then(
+        exitCode => (process.exitCode = exitCode),
+        (error: Error) => {
+            process.stderr.write(`the demonstration failed: ${error.message}\n`)
+            process.exitCode = exitCodes.error
+        },
+    )

@@ -104,6 +104,25 @@ describe("check: command line [R35]", function () {
         }
     })
 
+    it("--in-place on images that a simulator uses is refused, exit 2; a check is not, nor is a repair after it [R35]", async () => {
+        damage(file("a", 1), 0)
+        const before = fs.readFileSync(file("a", 1))
+        const lock = join(dir, ".twinfiler.lock")
+        fs.writeFileSync(lock, `${process.ppid}\n`)
+        const repair = ["--repair", "--in-place"]
+        for (const paths of [[dir], [join(dir, "a")], [file("a", 0), file("a", 1)]]) {
+            const { exitCode, err } = await twinfiler("check", ...paths, ...repair)
+            assert.equal(exitCode, 2)
+            assert.match(err, new RegExp(`: process ${process.ppid} uses the images in it`))
+        }
+        assert.ok(fs.readFileSync(file("a", 1)).equals(before))
+        const { exitCode, out } = await twinfiler("check", dir)
+        assert.equal(exitCode, 0, out)
+        assert.doesNotMatch(out, /lock/)
+        fs.rmSync(lock)
+        assert.equal((await twinfiler("check", dir, ...repair, "--strict")).exitCode, 0)
+    })
+
     it("a copy beside the array: a note; --repair writes nothing, says so, exit 2, for other arrays in the folder neither [R35]", async () => {
         fs.cpSync(join(dir, "b"), join(dir, "backup"), { recursive: true })
         damage(file("a", 1), 0)

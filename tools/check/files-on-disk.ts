@@ -9,6 +9,7 @@ import {
     mkdirSync,
     openSync,
     readdirSync,
+    realpathSync,
     renameSync,
     rmSync,
     statSync,
@@ -54,6 +55,12 @@ function collect(folder: string, depth: number, found: string[]): void {
         if (entry.isDirectory() && depth < depthMax) collect(path, depth + 1, found)
         else if (entry.isFile() && statSync(path).size >= imageBytesMin && found.length < filesMax) found.push(path)
     }
+}
+
+/** The folders that images may have been made in: `DIR/<node>/E<n>.bin` is an image of DIR. */
+export function foldersOf(files: readonly string[]): string[] {
+    const under = files.map(file => dirname(realpathSync(file)))
+    return [...new Set(under.flatMap(folder => [folder, dirname(folder)]))]
 }
 
 export function openImages(paths: readonly string[]): FileImage[] {

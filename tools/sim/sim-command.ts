@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander"
 import { TwinfilerError } from "../bridge/error"
+import { lockFolder } from "../bridge/folder-lock"
 import { allParts } from "./chips/parts"
 import { Gateway } from "./gateway"
 import { controlOf, Runner } from "./runner"
@@ -73,7 +74,13 @@ export function simCommand(): Command {
         .addOption(new Option("--miswired <fault>", "a mistake in the wiring, for hw-tests").choices(miswiringNames))
         .option("-v, --verbose", "show what the nodes print")
         .action(async (_, command: Command) => {
-            process.exitCode = await simulate(command.opts<SimOptions>())
+            const options = command.opts<SimOptions>()
+            const lock = lockFolder(options.dir)
+            try {
+                process.exitCode = await simulate(options)
+            } finally {
+                lock.release()
+            }
         })
 }
 

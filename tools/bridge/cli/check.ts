@@ -20,8 +20,9 @@ import {
     type Repair,
     type Report,
 } from "../../check"
-import { findImageFiles, openImages, targetsIn, writeImage } from "../../check/files-on-disk"
+import { findImageFiles, foldersOf, openImages, targetsIn, writeImage } from "../../check/files-on-disk"
 import { exitCodes, TwinfilerError } from "../error"
+import { refuseLocked } from "../folder-lock"
 import { outputVersion, type CommonOptions, type World } from "./context"
 import type { AddVerb } from "./verb"
 
@@ -45,7 +46,7 @@ Exit codes: 0 no fault (with --strict: and nothing degraded), 1 faults, 2 wrong 
 --repair says what it would do; with --in-place it does it to the files (each is written anew and then renamed), with --out DIR to copies.
 It makes copies, parity, labels, anchors and figures of usage right. It does not touch damaged trees or lost data, and it does not
 rebuild missing elements: a board does. While copies of elements are beside them it writes nothing (exit code 2): move them away.
-The exit code is that of the images after it. Do not check images that a simulator is using.`
+The exit code is that of the images after it. Do not check images that a simulator is using; --in-place refuses to.`
 
 export function addCheckVerb(verb: AddVerb): void {
     verb("check", "check images of chips or cards, and repair them", command =>
@@ -76,6 +77,7 @@ async function check(world: World, command: Command): Promise<number> {
     if (flags.out !== undefined && existsSync(flags.out))
         throw new TwinfilerError("usage", `--out ${flags.out}: it exists; give a new folder`)
     const files = orUsage(() => findImageFiles(paths))
+    if (flags.inPlace) for (const folder of orUsage(() => foldersOf(files))) refuseLocked(folder)
     const images = orUsage(() => openImages(files))
     try {
         return orUsage(() => checkImages(world, flags, images))

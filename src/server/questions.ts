@@ -79,7 +79,7 @@ export async function query(worker: Worker, frame: Buffer, bytes: number): Promi
             } catch (e) {
                 // an element may answer again when the host asks again; a node of the tree that is lost does not come back. Damage in a
                 // snapshot is none of the volume's, which need not be mounted anew
-                if (node.nowMs >= worker.vainMs)
+                if (node.nowMs >= worker.vainMs || worker.unsettled)
                     if (frame.getAt(atSnapshot, "u16") === 0) {
                         await recover(worker.control, e)
                         worker.vainMs = node.nowMs + retryMs

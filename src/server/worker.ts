@@ -217,7 +217,8 @@ async function readOn(worker: Worker): Promise<boolean> {
         frame = await nextData(reads, replyFlags(node))
     } catch (e) {
         // as with a question: what the tree does not find after a new mount is lost
-        if (node.nowMs < worker.vainMs) reads.reads[reads.turn].status = ioError
+        // but for a page that was written meanwhile and lost: who waits for it hears of it by the mount
+        if (node.nowMs < worker.vainMs && !worker.unsettled) reads.reads[reads.turn].status = ioError
         else {
             await recover(worker.control, e)
             worker.vainMs = node.nowMs + retryMs

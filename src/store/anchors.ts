@@ -62,7 +62,7 @@ export class Anchors {
      * failover waits for that.
      */
     hint: number
-    /** Positions, as bits, that hold the anchor read last, and those that hold the sector's first. */
+    /** Positions, as bits, of which the anchor read last was good, and those of the sector's first slot. */
     goodOn: number
     openOn: number
 
@@ -143,17 +143,16 @@ export class Anchors {
 }
 
 /**
- * Whether the element in a slot holds an anchor of this array that is not older than `oldest`, from the time of the generation of the position
- * with the slot's number.
+ * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
+ * neither a new one nor one that was replaced.
  */
-export async function isOn(anchors: Anchors, slot: number, position: number, oldest: number): Promise<boolean> {
+export async function isOn(anchors: Anchors, slot: number): Promise<boolean> {
     const buffer = anchors.scratch
     const end = ringSectors(anchors) * sectorPages
     for (let page = sectorPages; page < end; page++) {
         await anchors.array.bank.read(slot, page, buffer)
         if (isAnchor(anchors, buffer, page))
-            if (buffer.getAt(atOwner, "u32") >= oldest)
-                if (buffer[atBody + 28 + position] === anchors.generations[position]) return true
+            if (buffer[atBody + 28 + slot] === anchors.generations[slot]) return true
     }
     return false
 }
@@ -189,25 +188,10 @@ export async function isNewest(anchors: Anchors): Promise<boolean> {
 
 /** A cut may have left the first slot of the sector good on one element only, and the sector would be lost with it: it gets no more. */
 export function checkSector(anchors: Anchors): void {
-    if (lacking(anchors, anchors.openOn)) anchors.sectorIsOpen = false
-}
-
-/** Positions, as bits, that are written to and not among `held`. */
-export function lacking(anchors: Anchors, held: number): number {
     const array = anchors.array
-    let found = 0
     for (let position = 0; position < array.elements; position++)
-        if (isWritten(array, array.slots[position])) found |= 1 << position
-    return found & ~held
-}
-
-/** Positions, as bits, whose elements hold the newest anchor and the first of its sector, without which it is not found. */
-export async function holdNewest(anchors: Anchors): Promise<number> {
-    const newest = anchors.newest
-    await readAnchor(anchors, newest)
-    const held = anchors.goodOn
-    await readAnchor(anchors, newest - (newest % sectorPages))
-    return held & anchors.goodOn
+        if (isWritten(array, array.slots[position]))
+            if (!(anchors.openOn & (1 << position))) anchors.sectorIsOpen = false
 }
 
 /** The ring is blank. */
@@ -329,10 +313,9 @@ async function readAnchor(anchors: Anchors, page: number): Promise<number> {
             continue
         }
         held = position
+        anchors.goodOn |= 1 << position
         const sequence = buffer.getAt(atOwner, "u32")
-        if (sequence > newest) anchors.goodOn = 0
         if (sequence >= newest) {
-            anchors.goodOn |= 1 << position
             newest = sequence
             from = position
         }

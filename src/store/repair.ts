@@ -27,19 +27,7 @@ import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import { holdNewest, lacking } from "./anchors"
-import {
-    adopt,
-    isHeir,
-    isOwn,
-    leaveOut,
-    lookAt,
-    slotBlank,
-    slotFailed,
-    slotMember,
-    writeLabel,
-    writeLabels,
-} from "./label"
+import { slotFailed, slotMember, isHeir, isOwn, leaveOut, lookAt, writeLabel } from "./label"
 import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { flagReplace, rebuildElement } from "./rebuild"
@@ -293,16 +281,9 @@ async function isThere(repair: Repair, position: number, tries: number): Promise
         if (labels.positions[slot] === position)
             if (labels.generations[slot] === repair.log.anchors.generations[position])
                 if (labels.states[slot] === slotMember) if (isOwn(labels, slot)) return true
-        if (--tries === 0) break
+        if (--tries === 0) return false
         await platform.sleep(readTryMs)
     }
-    if (labels.states[slot] !== slotBlank) return false
-    // a label is one page, and it may rot
-    const anchors = repair.log.anchors
-    if (!((await holdNewest(anchors)) & (1 << position))) return false
-    adopt(labels, slot, position, anchors.generations[position])
-    await writeLabels(labels, anchors.generations, repair.log.epoch)
-    return true
 }
 
 async function copyStep(repair: Repair): Promise<void> {
@@ -467,9 +448,10 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
         return true
     }
     if (repair.retiring) if (await retireStep(repair)) return true
-    if (repair.segment === 0) if (log.hasLeft) lookAtLeft(repair)
+    // a look at the elements that is due goes first
+    if (repair.segment === 0) if (log.hasLeft) if (nowMs < repair.lookMs) lookAtLeft(repair)
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
-    if (repair.segment === 0) return await lookAround(repair, nowMs)
+    if (repair.segment === 0) return (await lookAround(repair, nowMs)) || (log.hasLeft && nowMs < repair.lookMs)
     if (repair.rate) {
         if (nowMs < repair.dueMs) return false
         repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate
@@ -491,10 +473,8 @@ async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
                 if (isHeir(labels, slot, repair.log.anchors.generations))
                     await rebuildElement(repair, labels.positions[slot], slot, flagReplace)
     if (repair.array.joining >= 0) return true
-    if (!deadIn(repair.array)) {
-        await dropStrangers(repair)
-        await lookAtAnchor(repair)
-    } else {
+    if (!deadIn(repair.array)) await dropStrangers(repair)
+    else {
         // what a rebuild refused is shown as such until someone asks for another
         const states = labels.states
         for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
@@ -504,15 +484,6 @@ async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
     const now = platform.now()
     repair.lookMs = now + lookEveryMs + (now - nowMs) * 8
     return false
-}
-
-/** An anchor that one element does not hold, which would be taken for an old one, is written again; one that does not hold that either has failed. */
-async function lookAtAnchor(repair: Repair): Promise<void> {
-    const anchors = repair.log.anchors
-    if (!lacking(anchors, await holdNewest(anchors))) return
-    anchors.sectorIsOpen = false
-    await repair.log.writeAnchor()
-    await dropElements(repair.array, lacking(anchors, await holdNewest(anchors)))
 }
 
 /** Begins to look through all that the array holds. @param rowsPerSecond 0 ends it */

@@ -39,7 +39,6 @@ export const keptSegments = 3
 /** Looks at an array that does not read twice alike, one soon after the other; then the mount is refused. */
 const looksMax = 8
 const lookAgainMs = 20
-const anchorsLackedMax = 2
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
@@ -62,8 +61,6 @@ export class Volume {
     isDoubtful: boolean
     /** The last object to be given back whose list of pages could not be read, or 0: those before it were given back, or not to be read either. */
     lost: number
-    /** Positions, as bits, whose elements the last look found to be of an earlier day. */
-    behind: number
     /** What the next `hello` must carry. No other one has it: each raises it, and takes a commit, of which a mount begins with the number. */
     challenge: number
     log: Log
@@ -105,7 +102,6 @@ export class Volume {
         this.scratch = scratch
         this.mounted = false
         this.isDoubtful = false
-        this.behind = 0
         this.lost = 0
         const log = new Log(array, root, usage, scratch)
         this.log = log
@@ -132,7 +128,6 @@ export class Volume {
         const labels = this.labels
         const log = this.log
         this.mounted = false
-        this.behind = 0
         for (let looks = looksMax; !(await find(this));) {
             if (!this.isDoubtful) return false
             if (--looks === 0) return false
@@ -349,30 +344,16 @@ async function takeMembers(volume: Volume): Promise<boolean> {
             if (positions & bit) continue
             if (!(anchors.members & bit)) continue
             if (idOf(labels, slot) !== 0) continue
-            if (!(await isOn(anchors, slot, slot, 0))) continue
+            if (!(await isOn(anchors, slot))) continue
             adopt(labels, slot, slot, anchors.generations[slot])
             positions |= bit
             isChanged = true
         }
-        // what counts lacks no more than what was being written when power went, and went again: one that lacks more is a copy of an earlier day
-        let behind = 0
-        for (let position = 0; position < array.elements; position++) {
-            const bit = 1 << position
-            if (!(positions & anchors.members & ~anchors.goodOn & bit)) continue
-            if (!(await isOn(anchors, array.slots[position], position, anchors.sequence - anchorsLackedMax)))
-                behind |= bit
-        }
         const joining = anchors.joining
         const joins = joining >= 0 && (positions & (1 << joining)) !== 0
         if (!joins) array.away.fillAt(0, array.away.length, 0)
-        array.use(positions & anchors.members & ~behind, joins ? joining : -1)
-        if (!isChanged) {
-            if (behind === volume.behind) return array.members !== 0 || joins
-            // it may have read wrong: when it is so a moment later, too
-            volume.behind = behind
-            volume.isDoubtful = true
-            return false
-        }
+        array.use(positions & anchors.members, joins ? joining : -1)
+        if (!isChanged) return array.members !== 0 || joins
         // one that was not asked for its anchors may hold a newer one
         if (!(await anchors.findNewest())) return false
     }

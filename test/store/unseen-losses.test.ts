@@ -2,21 +2,16 @@
 
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
-import { slotStale } from "../../src/store/label"
 import { changeSegment, readBlock } from "../../src/store/log"
-import { rebuildElement } from "../../src/store/rebuild"
 import { scrubArray } from "../../src/store/repair"
 import { Random } from "../../tools/sim/random"
 import { titleOf } from "../support/cut-stages"
-import { change, fresh, readAll, remount, repairAll, survivesAnyLoss, tidyStep } from "../support/array-work"
+import { change, fresh, readAll, remount, repairAll, survivesAnyLoss } from "../support/array-work"
 import type { StoreBench } from "../support/store-bench"
 import type { StoreHost } from "../support/store-host"
 
 const isFull = process.env.FULL === "1"
 const pageBytes = 256
-const anchorsInSector = 16
-/** Steps of 100 ms: longer than from one look at the elements to the next. */
-const lookSteps = 40
 /** Of the transfers of a mount, each of so many. */
 const transfersApart = isFull ? 1 : 7
 
@@ -27,10 +22,6 @@ function rot({ chips }: StoreBench, slot: number, row: number): void {
     chips[slot].corrupt(row * pageBytes, bits)
 }
 
-async function rest(bench: StoreBench): Promise<void> {
-    for (let i = 0; i < lookSteps; i++) await tidyStep(bench)
-}
-
 async function someFiles(host: StoreHost, seed: string): Promise<void> {
     await change(host, new Random(seed), 6)
 }
@@ -38,41 +29,6 @@ async function someFiles(host: StoreHost, seed: string): Promise<void> {
 for (const elements of [2, 3, 4])
     describe(`store: losses that nobody told of, ${titleOf(elements)}`, function () {
         this.timeout(600_000)
-
-        for (const which of ["the newest anchor", "the first anchor of its sector"])
-            it(`${which} is lost on any one element: written anew at rest, and any element may go then [R24] [R22]`, async () => {
-                for (let slot = 0; slot < elements; slot++) {
-                    const host = await fresh(elements, `anchor ${which} ${slot}`)
-                    const { bench } = host
-                    bench.hasBroken = true
-                    assert.equal(await changeSegment(bench.volume.log), true)
-                    const { anchors } = bench.volume.log
-                    const { newest } = anchors
-                    rot(bench, slot, which === "the newest anchor" ? newest : newest - (newest % anchorsInSector))
-                    await rest(bench)
-                    assert.notEqual(anchors.newest, newest)
-                    assert.equal(deadIn(bench.volume.array), 0)
-                    await someFiles(host, `files ${slot}`)
-                    await survivesAnyLoss(host)
-                }
-            })
-
-        it("an element holds no anchor that is written to it: it is a member no more [R24] [R22]", async () => {
-            const host = await fresh(elements, "no anchors")
-            const { bench } = host
-            const { log } = bench.volume
-            bench.hasBroken = true
-            // all sectors of the ring; the first has the labels
-            for (let sector = 1; sector < log.array.segmentRows / anchorsInSector; sector++)
-                bench.chips[1].cells.badPrograms.add(sector)
-            assert.equal(await changeSegment(log), true)
-            await rest(bench)
-            assert.equal(deadIn(bench.volume.array), 2)
-            await someFiles(host, "files")
-            assert.equal(await remount(host), true)
-            assert.equal(deadIn(bench.volume.array), 2)
-            await readAll(host)
-        })
 
         it("an element is silent from any transfer of a mount on: whoever mounts next knows of it, and nothing is lost with another one [R22] [R23]", async () => {
             const host = await fresh(elements, "silent")
@@ -103,19 +59,6 @@ for (const elements of [2, 3, 4])
             assert.ok(mounted > 3, `${mounted} mounts without it`)
         })
 
-        it("a label rots while the volume serves: written again, and the element stays [R24] [R22]", async () => {
-            for (let slot = 0; slot < elements; slot++) {
-                const host = await fresh(elements, `label ${slot}`)
-                const { bench } = host
-                bench.hasBroken = true
-                rot(bench, slot, 0)
-                await rest(bench)
-                assert.equal(deadIn(bench.volume.array), 0)
-                await someFiles(host, `files ${slot}`)
-                await survivesAnyLoss(host)
-            }
-        })
-
         it("a segment was left and power goes before it was looked through: it is after the mount [R23] [R24]", async () => {
             const host = await fresh(elements, "left")
             const { bench } = host
@@ -133,55 +76,6 @@ for (const elements of [2, 3, 4])
             assert.equal(bench.volume.repair.found, 1)
             await survivesAnyLoss(host)
         })
-
-        it("an element is put back as it was an earlier day: left out with a reason, and rebuilt when asked for [R25] [R24] [R22]", async () => {
-            for (let slot = 0; slot < elements; slot++) {
-                const host = await fresh(elements, `earlier ${slot}`)
-                const { bench } = host
-                const random = new Random(`earlier ${slot}`)
-                await change(host, random, 20)
-                bench.cutPowerNow()
-                const earlier = bench.snapshot()
-                bench.powerUp()
-                assert.equal(await bench.mount(), true)
-                while (bench.volume.log.anchors.sequence < 40) await change(host, random, 5)
-                bench.cutPowerNow()
-                const now = bench.snapshot()
-                now[slot] = earlier[slot]!
-                bench.load(now)
-                bench.powerUp()
-                assert.equal(await bench.mount(), true)
-                assert.equal(deadIn(bench.volume.array), 1 << slot)
-                assert.equal(bench.volume.labels.states[slot], slotStale)
-                await readAll(host)
-                assert.equal(await rebuildElement(bench.volume.repair, slot, slot, 0), 0)
-                await repairAll(bench)
-                await survivesAnyLoss(host)
-            }
-        })
-
-        // one of a mirror is all there is to be seen then
-        if (elements > 2)
-            it("an element is as it was an earlier day, and another one is gone: refused, nothing is written [R25]", async () => {
-                const host = await fresh(elements, "both")
-                const { bench } = host
-                const random = new Random("both")
-                bench.cutPowerNow()
-                const earlier = bench.snapshot()
-                bench.powerUp()
-                assert.equal(await bench.mount(), true)
-                while (bench.volume.log.anchors.sequence < 20) await change(host, random, 5)
-                bench.cutPowerNow()
-                const now = bench.snapshot()
-                bench.load(now.map((image, slot) => (slot === 0 ? earlier[0]! : image)))
-                bench.silent = 2
-                bench.powerUp()
-                assert.equal(await bench.mount(), false)
-                bench.silent = 0
-                bench.load(now)
-                assert.equal(await remount(host), true)
-                await readAll(host)
-            })
     })
 
 describe("store: what only one element holds", function () {

@@ -38,8 +38,6 @@ export class Anchors {
     joining: number
     /** Of the element that belongs in each position. */
     generations: Buffer
-    /** Segments, bits as in the array's `away`, that nobody looked through since they were left. */
-    unlooked: Buffer
     /** The array's id, as its labels have it; 0 = not known, any anchor will do. */
     arrayId: number
 
@@ -71,7 +69,6 @@ export class Anchors {
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
         this.generations = Buffer.alloc(slotsMax)
-        this.unlooked = Buffer.alloc(array.away.length)
         this.hint = 0
         beginRing(this, 0)
     }
@@ -130,7 +127,6 @@ export class Anchors {
         this.isTailWhole = (flags & flagTailWhole) !== 0
         this.isRootWeak = (flags & flagRootWeak) !== 0
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
-        this.unlooked.blitAt(0, buffer, atBody + 68, this.unlooked.length)
         // a slot whose programming was cut may read as blank: leave one free
         // and one may hold bits of a cut program behind its header
         last += 2
@@ -140,21 +136,20 @@ export class Anchors {
         this.sectorIsOpen = true
         return true
     }
-}
 
-/**
- * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
- * neither a new one nor one that was replaced.
- */
-export async function isOn(anchors: Anchors, slot: number): Promise<boolean> {
-    const buffer = anchors.scratch
-    const end = ringSectors(anchors) * sectorPages
-    for (let page = sectorPages; page < end; page++) {
-        await anchors.array.bank.read(slot, page, buffer)
-        if (isAnchor(anchors, buffer, page))
-            if (buffer[atBody + 28 + slot] === anchors.generations[slot]) return true
+    /**
+     * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
+     * neither a new one nor one that was replaced.
+     */
+    async isOn(slot: number): Promise<boolean> {
+        const buffer = this.scratch
+        const end = ringSectors(this) * sectorPages
+        for (let page = sectorPages; page < end; page++) {
+            await this.array.bank.read(slot, page, buffer)
+            if (isAnchor(this, buffer, page)) if (buffer[atBody + 28 + slot] === this.generations[slot]) return true
+        }
+        return false
     }
-    return false
 }
 
 /** The last slot of a sector that was programmed, `slot` or one behind it. */
@@ -202,7 +197,6 @@ export function beginRing(anchors: Anchors, arrayId: number): void {
     anchors.epoch = 0
     anchors.arrayId = arrayId
     anchors.generations.fillAt(0, slotsMax, 0)
-    anchors.unlooked.fillAt(0, anchors.unlooked.length, 0)
 }
 
 function ringSectors(anchors: Anchors): number {
@@ -258,7 +252,6 @@ export async function appendAnchor(anchors: Anchors): Promise<void> {
     }
     buffer.setAt(atBody + 24, "u32", anchors.arrayId)
     buffer.blitAt(atBody + 28, anchors.generations, 0, slotsMax)
-    buffer.blitAt(atBody + 68, anchors.unlooked, 0, anchors.unlooked.length)
     if (anchors.isTailWhole) buffer[atBody + 34] = flagTailWhole
     else if (anchors.isRootWeak) buffer[atBody + 34] = flagRootWeak
     sealPage(buffer, slot)

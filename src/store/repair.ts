@@ -14,8 +14,7 @@ import {
     ElementArray,
     isWritten,
     joiningSlot,
-    isMarked,
-    mark,
+    setAway,
     holdsRow,
     pageAt,
     makePage,
@@ -32,7 +31,6 @@ import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { flagReplace, rebuildElement } from "./rebuild"
 import { noSpace, ok } from "./status"
-import { retire } from "./usage"
 import { Volume } from "./volume"
 import { changeSegment, holdsNeeded, Log } from "./log"
 
@@ -66,8 +64,6 @@ export class Repair {
     copied: number
     /** Positions, as bits, found bad in the segment looked at. */
     bad: number
-    /** And those that hold what cannot be made from the others. */
-    only: number
     /** The segment repaired last, to be looked at again. */
     again: number
     /** A segment to be emptied and not used any more, or 0. */
@@ -105,7 +101,6 @@ export function beginRepair(repair: Repair): void {
     repair.row = 0
     repair.copied = 0
     repair.bad = 0
-    repair.only = 0
     repair.again = 0
     repair.retiring = 0
 }
@@ -118,20 +113,6 @@ function lookThrough(repair: Repair, segment: number): void {
     repair.segment = segment
     repair.row = 0
     repair.bad = 0
-    repair.only = 0
-}
-
-/** What was left since the last time: a cut may have left pages of it on one element only, or one may not have heard. */
-function lookAtLeft(repair: Repair): void {
-    const log = repair.log
-    const unlooked = log.anchors.unlooked
-    for (let segment = 1; segment < log.segments; segment++)
-        if (isMarked(unlooked, segment)) {
-            lookThrough(repair, segment)
-            if (repair.segment) return
-            mark(unlooked, segment, false)
-        }
-    log.hasLeft = false
 }
 
 function nextScrubbed(repair: Repair): number {
@@ -162,7 +143,6 @@ async function lookStep(repair: Repair): Promise<void> {
     if (repair.row < rows) return
     const segment = repair.segment
     repair.segment = 0
-    mark(repair.log.anchors.unlooked, segment, false)
     const isAgain = repair.again === segment
     repair.again = 0
     if (repair.bad === 0) {
@@ -177,7 +157,7 @@ async function lookStep(repair: Repair): Promise<void> {
         return
     }
     repair.damaged++
-    if (repair.bad & ((repair.bad - 1) | repair.only)) {
+    if (repair.bad & (repair.bad - 1)) {
         // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
         repair.retiring = segment
         repair.again = segment
@@ -192,10 +172,7 @@ async function noteBad(repair: Repair, row: number, bad: number): Promise<void> 
         if (!holdsRow(array, position, row)) continue
         const page = pageAt(array, position, row)
         if (page >= 0)
-            if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) {
-                repair.only |= ~bad
-                continue
-            }
+            if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) continue
         repair.bad |= 1 << position
         repair.found++
         countBad(repair, array.slots[position])
@@ -215,7 +192,7 @@ async function rewrite(repair: Repair, segment: number): Promise<void> {
     // nothing to make it from
     if (deadIn(array)) return
     repair.again = segment
-    mark(array.away, segment, true)
+    setAway(array, segment, true)
     array.use(array.members & ~(1 << position), position)
     await repair.log.writeAnchor()
 }
@@ -238,7 +215,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
     repair.retiring = 0
     repair.damaged--
     if (repair.again !== segment) {
-        retire(usage, segment)
+        usage.retire(segment)
         // emptied, it may have been erased to be entered next
         log.erased = 0
         await volume.commit()
@@ -298,17 +275,17 @@ async function copyStep(repair: Repair): Promise<void> {
     if (array.joining < 0) return
     if (segment)
         if (repair.row >= array.segmentRows) {
-            mark(array.away, segment, false)
+            setAway(array, segment, false)
             if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
         }
     // one that became free meanwhile may be erased already, for what comes next
-    if (segment === 0 || !isMarked(array.away, segment) || !holdsNeeded(log, segment)) {
+    if (segment === 0 || !array.isAway(segment) || !holdsNeeded(log, segment)) {
         segment = 0
         for (let s = 1; s < log.segments && segment === 0; s++) {
-            if (!isMarked(array.away, s)) continue
+            if (!array.isAway(s)) continue
             // free: it is erased when it is entered
             if (holdsNeeded(log, s)) segment = s
-            else mark(array.away, s, false)
+            else setAway(array, s, false)
         }
         if (segment === 0) return await finishCopy(repair)
         await array.bank.erase(1 << joiningSlot(array), segment * array.segmentRows, array.segmentRows)
@@ -448,10 +425,12 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
         return true
     }
     if (repair.retiring) if (await retireStep(repair)) return true
-    // a look at the elements that is due goes first
-    if (repair.segment === 0) if (log.hasLeft) if (nowMs < repair.lookMs) lookAtLeft(repair)
+    if (repair.segment === 0) {
+        lookThrough(repair, log.left)
+        log.left = 0
+    }
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
-    if (repair.segment === 0) return (await lookAround(repair, nowMs)) || (log.hasLeft && nowMs < repair.lookMs)
+    if (repair.segment === 0) return await lookAround(repair, nowMs)
     if (repair.rate) {
         if (nowMs < repair.dueMs) return false
         repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate

@@ -15,7 +15,7 @@ import { hasPins } from "./usage"
 import { ElementArray, deadIn, isEnough } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { isNewest, isOn } from "./anchors"
+import { isNewest } from "./anchors"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
@@ -134,11 +134,10 @@ export class Volume {
             await platform.sleep(lookAgainMs)
         }
         this.challenge = log.commitNumber()
-        // one that is lost while control is taken is recorded as well
+        await takeControl(log)
         this.array.onLoss = async () => {
             await log.writeAnchor()
         }
-        await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)
         await leaveOut(labels, log.epoch)
         beginRepair(this.repair)
@@ -344,7 +343,7 @@ async function takeMembers(volume: Volume): Promise<boolean> {
             if (positions & bit) continue
             if (!(anchors.members & bit)) continue
             if (idOf(labels, slot) !== 0) continue
-            if (!(await isOn(anchors, slot))) continue
+            if (!(await anchors.isOn(slot))) continue
             adopt(labels, slot, slot, anchors.generations[slot])
             positions |= bit
             isChanged = true

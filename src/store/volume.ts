@@ -134,10 +134,11 @@ export class Volume {
             await platform.sleep(lookAgainMs)
         }
         this.challenge = log.commitNumber()
-        await takeControl(log)
+        // one that is lost while control is taken is recorded as well
         this.array.onLoss = async () => {
             await log.writeAnchor()
         }
+        await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)
         await leaveOut(labels, log.epoch)
         beginRepair(this.repair)

@@ -104,10 +104,6 @@ export class ElementArray {
         this.bank.missesMax = deadIn(this) & ~(1 << joining) ? 0 : 1
     }
 
-    isAway(segment: number): boolean {
-        return (this.away[segment >> 3] & (1 << (segment & 7))) !== 0
-    }
-
     // --- pages of the log
 
     /** Ends the row, and waits until all is on the elements. */
@@ -158,10 +154,15 @@ export function isWritten(array: ElementArray, slot: number): boolean {
     return slot >= 0 && (array.writeMask & array.bank.alive & (1 << slot)) !== 0
 }
 
-export function setAway(array: ElementArray, segment: number, isAway: boolean): void {
+/** Whether a segment is marked in a set of them, such as `away`. */
+export function isMarked(segments: Buffer, segment: number): boolean {
+    return (segments[segment >> 3] & (1 << (segment & 7))) !== 0
+}
+
+export function mark(segments: Buffer, segment: number, isIn: boolean): void {
     const bit = 1 << (segment & 7)
     const at = segment >> 3
-    array.away[at] = isAway ? array.away[at] | bit : array.away[at] & ~bit
+    segments[at] = isIn ? segments[at] | bit : segments[at] & ~bit
 }
 
 /** Whether the element of a position holds this row. */
@@ -170,7 +171,7 @@ export function holdsRow(array: ElementArray, position: number, row: number): bo
     if (slot < 0) return false
     if (!(array.bank.alive & (1 << slot))) return false
     if (array.members & (1 << position)) return true
-    return position === array.joining && !array.isAway((row / array.segmentRows) | 0)
+    return position === array.joining && !isMarked(array.away, (row / array.segmentRows) | 0)
 }
 
 /**

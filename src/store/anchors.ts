@@ -13,7 +13,7 @@ import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { atBody, atOwner, atType, headerBufferBytes, pageBufferBytes, pageIsGood, sealPage, typeAnchor } from "./page"
 
-const sectorPages = 16
+export const sectorPages = 16
 /** With the labels' sector. */
 const sectorsMax = 16
 const noPosition = 0xff
@@ -38,6 +38,8 @@ export class Anchors {
     joining: number
     /** Of the element that belongs in each position. */
     generations: Buffer
+    /** Segments, bits as in the array's `away`, that nobody looked through since they were left. */
+    unlooked: Buffer
     /** The array's id, as its labels have it; 0 = not known, any anchor will do. */
     arrayId: number
 
@@ -60,7 +62,7 @@ export class Anchors {
      * failover waits for that.
      */
     hint: number
-    /** Positions, as bits, of which the anchor read last was good, and those of the sector's first slot. */
+    /** Positions, as bits, that hold the anchor read last, and those that hold the sector's first. */
     goodOn: number
     openOn: number
 
@@ -69,6 +71,7 @@ export class Anchors {
         this.scratch = scratch
         this.header = Buffer.alloc(headerBufferBytes)
         this.generations = Buffer.alloc(slotsMax)
+        this.unlooked = Buffer.alloc(array.away.length)
         this.hint = 0
         beginRing(this, 0)
     }
@@ -127,6 +130,7 @@ export class Anchors {
         this.isTailWhole = (flags & flagTailWhole) !== 0
         this.isRootWeak = (flags & flagRootWeak) !== 0
         this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
+        this.unlooked.blitAt(0, buffer, atBody + 68, this.unlooked.length)
         // a slot whose programming was cut may read as blank: leave one free
         // and one may hold bits of a cut program behind its header
         last += 2
@@ -136,20 +140,22 @@ export class Anchors {
         this.sectorIsOpen = true
         return true
     }
+}
 
-    /**
-     * Whether the element in a slot, which has no label, holds an anchor of this array from the time of the position's generation: then it is
-     * neither a new one nor one that was replaced.
-     */
-    async isOn(slot: number): Promise<boolean> {
-        const buffer = this.scratch
-        const end = ringSectors(this) * sectorPages
-        for (let page = sectorPages; page < end; page++) {
-            await this.array.bank.read(slot, page, buffer)
-            if (isAnchor(this, buffer, page)) if (buffer[atBody + 28 + slot] === this.generations[slot]) return true
-        }
-        return false
+/**
+ * Whether the element in a slot, which has no label, holds an anchor of this array up to a sequence, from the time of the position's generation:
+ * then it is neither a new one nor one that was replaced.
+ */
+export async function isOn(anchors: Anchors, slot: number, position: number, until: number): Promise<boolean> {
+    const buffer = anchors.scratch
+    const end = ringSectors(anchors) * sectorPages
+    for (let page = sectorPages; page < end; page++) {
+        await anchors.array.bank.read(slot, page, buffer)
+        if (isAnchor(anchors, buffer, page))
+            if (buffer.getAt(atOwner, "u32") <= until)
+                if (buffer[atBody + 28 + position] === anchors.generations[position]) return true
     }
+    return false
 }
 
 /** The last slot of a sector that was programmed, `slot` or one behind it. */
@@ -197,6 +203,7 @@ export function beginRing(anchors: Anchors, arrayId: number): void {
     anchors.epoch = 0
     anchors.arrayId = arrayId
     anchors.generations.fillAt(0, slotsMax, 0)
+    anchors.unlooked.fillAt(0, anchors.unlooked.length, 0)
 }
 
 function ringSectors(anchors: Anchors): number {
@@ -252,6 +259,7 @@ export async function appendAnchor(anchors: Anchors): Promise<void> {
     }
     buffer.setAt(atBody + 24, "u32", anchors.arrayId)
     buffer.blitAt(atBody + 28, anchors.generations, 0, slotsMax)
+    buffer.blitAt(atBody + 68, anchors.unlooked, 0, anchors.unlooked.length)
     if (anchors.isTailWhole) buffer[atBody + 34] = flagTailWhole
     else if (anchors.isRootWeak) buffer[atBody + 34] = flagRootWeak
     sealPage(buffer, slot)
@@ -293,7 +301,7 @@ function isAnchor(anchors: Anchors, buffer: Buffer, page: number): boolean {
  * Reads the newest of a slot's copies: an element that was away holds an older anchor there.
  * @returns its sequence; 0 when no copy is good
  */
-async function readAnchor(anchors: Anchors, page: number): Promise<number> {
+export async function readAnchor(anchors: Anchors, page: number): Promise<number> {
     const array = anchors.array
     const buffer = anchors.scratch
     let newest = 0
@@ -306,9 +314,10 @@ async function readAnchor(anchors: Anchors, page: number): Promise<number> {
             continue
         }
         held = position
-        anchors.goodOn |= 1 << position
         const sequence = buffer.getAt(atOwner, "u32")
+        if (sequence > newest) anchors.goodOn = 0
         if (sequence >= newest) {
+            anchors.goodOn |= 1 << position
             newest = sequence
             from = position
         }

@@ -1,6 +1,6 @@
 // What a host is told of an array, docs/PROTOCOL.md, query `array`.
 
-import { isWritten, joiningSlot } from "../array/array"
+import { isMarked, isWritten, joiningSlot } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { slotFailed, slotJoining, slotMember, slotStale } from "./label"
 import { Repair } from "./repair"
@@ -17,7 +17,7 @@ export function describeArray(repair: Repair, out: Buffer, at: number): number {
     const usage = log.usage
     const bank = array.bank
     out.fillAt(at, describedBytes, 0)
-    for (let s = 1; s < log.segments; s++) if (array.isAway(s)) out[at + 14]++
+    for (let s = 1; s < log.segments; s++) if (isMarked(array.away, s)) out[at + 14]++
     out[at] = array.elements
     out[at + 1] = array.rowPages === 1 ? kindMirror : kindParity
     out[at + 2] = array.members

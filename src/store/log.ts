@@ -12,16 +12,7 @@
 // Crash order of entering a segment: 1 erase it, 2 settle, see that it was done, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import {
-    ElementArray,
-    dropElements,
-    isWritten,
-    pageAt,
-    setAway,
-    readCopy,
-    programPage,
-    eraseOnAll,
-} from "../array/array"
+import { ElementArray, dropElements, isWritten, pageAt, mark, readCopy, programPage, eraseOnAll } from "../array/array"
 import { platform } from "../platform"
 import { Anchors, beginRing, appendAnchor, checkSector, isSectorFull } from "./anchors"
 import {
@@ -80,8 +71,8 @@ export class Log {
     isRootWeak: boolean
     /** The last row of which `open` found a good page. */
     lastRow: number
-    /** The segment left last, until somebody looked after it; 0 = none. */
-    left: number
+    /** Some segments may be marked in the anchors' `unlooked`. */
+    hasLeft: boolean
     scratch: Buffer
     /** The segment that is erased already and will be entered next, or 0. */
     erased: number
@@ -107,7 +98,7 @@ export class Log {
         this.lastRow = -1
         this.isTailWhole = false
         this.isRootWeak = false
-        this.left = 0
+        this.hasLeft = false
         clearTail(this)
     }
 
@@ -118,19 +109,6 @@ export class Log {
         const copies = this.array.copies
         for (let attempt = 0; attempt < copies; attempt++) {
             if (await readCopy(this.array, page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
-        }
-        return false
-    }
-
-    /** The same of a block of a file: an element that did not take what was written there has a good page of before. */
-    async readBlock(page: number, object: number, block: number, buffer: Buffer): Promise<boolean> {
-        const copies = this.array.copies
-        for (let attempt = 0; attempt < 2 * copies; attempt++) {
-            // all may read wrong for a moment
-            if (attempt === copies) await platform.sleep(readAgainMs)
-            if (await readCopy(this.array, page, buffer, attempt % copies))
-                if (pageIsGood(buffer, page))
-                    if (buffer.getAt(atOwner, "u32") === object) if (buffer.getAt(atBlock, "u32") === block) return true
         }
         return false
     }
@@ -301,6 +279,25 @@ export function holdsNeeded(log: Log, segment: number): boolean {
     return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
 }
 
+/** `readPage` of a block of a file: an element that did not take what was written there has a good page of before. */
+export async function readBlock(
+    log: Log,
+    page: number,
+    object: number,
+    block: number,
+    buffer: Buffer,
+): Promise<boolean> {
+    const copies = log.array.copies
+    for (let attempt = 0; attempt < 2 * copies; attempt++) {
+        // all may read wrong for a moment
+        if (attempt === copies) await platform.sleep(readAgainMs)
+        if (await readCopy(log.array, page, buffer, attempt % copies))
+            if (pageIsGood(buffer, page))
+                if (buffer.getAt(atOwner, "u32") === object) if (buffer.getAt(atBlock, "u32") === block) return true
+    }
+    return false
+}
+
 /** Reads a page that should be good, and was not, once more a little later. */
 export async function readAgain(log: Log, page: number, buffer: Buffer): Promise<boolean> {
     await platform.sleep(readAgainMs)
@@ -349,7 +346,7 @@ async function enterSegment(log: Log): Promise<void> {
         // all of them: none heard it
         await dropElements(log.array, await deafIn(log, segment))
     }
-    setAway(log.array, segment, false)
+    mark(log.array.away, segment, false)
     leaveClosedRow(log)
     const left = log.segment
     if (((log.rootPage / log.array.segmentPages) | 0) === left) {
@@ -363,7 +360,8 @@ async function enterSegment(log: Log): Promise<void> {
     log.next = 0
     log.since = 1
     log.erased = 0
-    log.left = left
+    mark(log.anchors.unlooked, left, true)
+    log.hasLeft = true
     log.usage.enter(segment)
     await log.writeAnchor()
     await openSector(log)

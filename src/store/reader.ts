@@ -5,6 +5,7 @@ import { atBody, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
 import { typeDirectory } from "./directory"
 import { commitOfSnapshot, enterSnapshot, leaveSnapshot } from "./snapshots"
+import { readBlock } from "./log"
 import { Volume } from "./volume"
 
 const damaged = -2
@@ -86,7 +87,7 @@ export async function readFile(
             reader.left--
             reader.nextBlock = block + 1
             reader.nextPage = page + 1
-            if (!(await volume.log.readBlock(page, reader.object, block, reader.buffer))) return ioError
+            if (!(await readBlock(volume.log, page, reader.object, block, reader.buffer))) return ioError
             reader.block = block
         }
         const n = bytes < bodyBytes - within ? bytes : bodyBytes - within

@@ -2,7 +2,7 @@
 //
 // Crash order: docs/FORMAT.md, "Rebuild".
 
-import { setAway, dropElements, deadIn, isWritten } from "../array/array"
+import { mark, dropElements, deadIn, isWritten } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import {
     noPosition,
@@ -110,7 +110,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
         generations[position] = generation
         adopt(labels, slot, position, generation)
     }
-    for (let s = 1; s < log.segments; s++) setAway(array, s, holdsNeeded(log, s))
+    for (let s = 1; s < log.segments; s++) mark(array.away, s, holdsNeeded(log, s))
     array.use(array.members, position)
     log.erased = 0
     log.anchors.sectorIsOpen = false

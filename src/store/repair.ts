@@ -14,7 +14,8 @@ import {
     ElementArray,
     isWritten,
     joiningSlot,
-    setAway,
+    isMarked,
+    mark,
     holdsRow,
     pageAt,
     makePage,
@@ -26,11 +27,13 @@ import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import { slotFailed, slotMember, isHeir, isOwn, leaveOut, lookAt, writeLabel } from "./label"
+import { isOn, readAnchor, sectorPages } from "./anchors"
+import { adopt, isHeir, isOwn, leaveOut, lookAt, slotBlank, slotFailed, slotMember, writeLabel } from "./label"
 import { atCheck, pageIsGood } from "./page"
 import { badIn } from "./redundancy"
 import { flagReplace, rebuildElement } from "./rebuild"
 import { noSpace, ok } from "./status"
+import { retire } from "./usage"
 import { Volume } from "./volume"
 import { changeSegment, holdsNeeded, Log } from "./log"
 
@@ -41,6 +44,8 @@ export const badPagesMax = 255
 /** An element may read wrong; one that always does is of no use. Together longer than a glitch of a line that nobody notices. */
 const readTries = 6
 const readTryMs = 20
+/** Anchors written again until the one that takes none is given up. */
+const anchorTries = 2
 /** Rows a second of a scrub that nobody asked for. */
 const scrubRate = 100
 /** How often it looks whether all elements are there. */
@@ -64,6 +69,8 @@ export class Repair {
     copied: number
     /** Positions, as bits, found bad in the segment looked at. */
     bad: number
+    /** And those that hold what cannot be made from the others. */
+    only: number
     /** The segment repaired last, to be looked at again. */
     again: number
     /** A segment to be emptied and not used any more, or 0. */
@@ -75,6 +82,10 @@ export class Repair {
     passes: number
     /** When to look next whether all elements are there. */
     lookMs: number
+    /** Sequence of the newest anchor when all were, the last time: what holds one up to that was there before. */
+    seen: number
+    /** Positions, as bits, whose label was lost since the mount, or the last rebuild, and written again. */
+    relabelled: number
 
     constructor(volume: Volume, buffer: Buffer) {
         this.volume = volume
@@ -91,6 +102,7 @@ export class Repair {
         this.rate = 0
         this.dueMs = 0
         this.next = 1
+        this.seen = 0
         beginRepair(this)
     }
 }
@@ -101,8 +113,10 @@ export function beginRepair(repair: Repair): void {
     repair.row = 0
     repair.copied = 0
     repair.bad = 0
+    repair.only = 0
     repair.again = 0
     repair.retiring = 0
+    repair.relabelled = 0
 }
 
 function lookThrough(repair: Repair, segment: number): void {
@@ -113,6 +127,20 @@ function lookThrough(repair: Repair, segment: number): void {
     repair.segment = segment
     repair.row = 0
     repair.bad = 0
+    repair.only = 0
+}
+
+/** What was left since the last time: a cut may have left pages of it on one element only, or one may not have heard. */
+function lookAtLeft(repair: Repair): void {
+    const log = repair.log
+    const unlooked = log.anchors.unlooked
+    for (let segment = 1; segment < log.segments; segment++)
+        if (isMarked(unlooked, segment)) {
+            lookThrough(repair, segment)
+            if (repair.segment) return
+            mark(unlooked, segment, false)
+        }
+    log.hasLeft = false
 }
 
 function nextScrubbed(repair: Repair): number {
@@ -143,6 +171,7 @@ async function lookStep(repair: Repair): Promise<void> {
     if (repair.row < rows) return
     const segment = repair.segment
     repair.segment = 0
+    mark(repair.log.anchors.unlooked, segment, false)
     const isAgain = repair.again === segment
     repair.again = 0
     if (repair.bad === 0) {
@@ -157,8 +186,8 @@ async function lookStep(repair: Repair): Promise<void> {
         return
     }
     repair.damaged++
-    if (repair.bad & (repair.bad - 1)) {
-        // two elements are damaged in one segment: what is in use is moved, and the segment is as good as any other then
+    if (repair.bad & ((repair.bad - 1) | repair.only)) {
+        // two elements are damaged in one segment, or one that alone has something: what is in use is moved, and the segment is as good as any other then
         repair.retiring = segment
         repair.again = segment
     } else await rewrite(repair, segment)
@@ -172,7 +201,10 @@ async function noteBad(repair: Repair, row: number, bad: number): Promise<void> 
         if (!holdsRow(array, position, row)) continue
         const page = pageAt(array, position, row)
         if (page >= 0)
-            if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) continue
+            if (!(await makePage(array, position, row, repair.buffer)) || !pageIsGood(repair.buffer, page)) {
+                repair.only |= ~bad
+                continue
+            }
         repair.bad |= 1 << position
         repair.found++
         countBad(repair, array.slots[position])
@@ -192,7 +224,7 @@ async function rewrite(repair: Repair, segment: number): Promise<void> {
     // nothing to make it from
     if (deadIn(array)) return
     repair.again = segment
-    setAway(array, segment, true)
+    mark(array.away, segment, true)
     array.use(array.members & ~(1 << position), position)
     await repair.log.writeAnchor()
 }
@@ -215,7 +247,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
     repair.retiring = 0
     repair.damaged--
     if (repair.again !== segment) {
-        usage.retire(segment)
+        retire(usage, segment)
         // emptied, it may have been erased to be entered next
         log.erased = 0
         await volume.commit()
@@ -230,6 +262,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
  */
 export async function dropStrangers(repair: Repair): Promise<void> {
     const array = repair.array
+    const sequence = repair.log.anchors.sequence
     let lost = 0
     let here = 0
     for (let i = 0; i < array.elements; i++)
@@ -239,7 +272,7 @@ export async function dropStrangers(repair: Repair): Promise<void> {
     if (lost)
         for (let i = 0; i < array.elements; i++)
             if (isWritten(array, array.slots[i])) {
-                const isSeen = await isThere(repair, i, 1)
+                const isSeen = await isThere(repair, i, 0)
                 if (!(lost & (1 << i))) {
                     if (!isSeen) here = 0
                 } else if (isSeen) lost &= ~(1 << i)
@@ -247,9 +280,10 @@ export async function dropStrangers(repair: Repair): Promise<void> {
     if (here === 0) throw new Error("no element answers")
     await dropElements(array, lost)
     await array.finish()
+    repair.seen = sequence
 }
 
-/** Whether the label in a position's slot says that its element is this one, in one of so many tries. */
+/** Whether the label in a position's slot says that its element is this one, in one of so many tries. In a single one, 0, nothing is written to it. */
 async function isThere(repair: Repair, position: number, tries: number): Promise<boolean> {
     const labels = repair.volume.labels
     const slot = repair.array.slots[position]
@@ -258,9 +292,20 @@ async function isThere(repair: Repair, position: number, tries: number): Promise
         if (labels.positions[slot] === position)
             if (labels.generations[slot] === repair.log.anchors.generations[position])
                 if (labels.states[slot] === slotMember) if (isOwn(labels, slot)) return true
-        if (--tries === 0) return false
+        if (--tries <= 0) break
         await platform.sleep(readTryMs)
     }
+    if (labels.states[slot] !== slotBlank) return false
+    // a label is one page: it may rot, and its sector go bad. What was put in meanwhile has the anchors since then, if any
+    const generations = repair.log.anchors.generations
+    if (!(await isOn(repair.log.anchors, slot, position, repair.seen))) return false
+    adopt(labels, slot, position, generations[position])
+    if (tries === 0)
+        if (!(repair.relabelled & (1 << position))) {
+            repair.relabelled |= 1 << position
+            await writeLabel(labels, slot, position, generations[position], 0, repair.log.epoch)
+        }
+    return true
 }
 
 async function copyStep(repair: Repair): Promise<void> {
@@ -275,17 +320,17 @@ async function copyStep(repair: Repair): Promise<void> {
     if (array.joining < 0) return
     if (segment)
         if (repair.row >= array.segmentRows) {
-            setAway(array, segment, false)
+            mark(array.away, segment, false)
             if (++repair.copied % segmentsPerAnchor === 0) await log.writeAnchor()
         }
     // one that became free meanwhile may be erased already, for what comes next
-    if (segment === 0 || !array.isAway(segment) || !holdsNeeded(log, segment)) {
+    if (segment === 0 || !isMarked(array.away, segment) || !holdsNeeded(log, segment)) {
         segment = 0
         for (let s = 1; s < log.segments && segment === 0; s++) {
-            if (!array.isAway(s)) continue
+            if (!isMarked(array.away, s)) continue
             // free: it is erased when it is entered
             if (holdsNeeded(log, s)) segment = s
-            else setAway(array, s, false)
+            else mark(array.away, s, false)
         }
         if (segment === 0) return await finishCopy(repair)
         await array.bank.erase(1 << joiningSlot(array), segment * array.segmentRows, array.segmentRows)
@@ -426,11 +471,12 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
     }
     if (repair.retiring) if (await retireStep(repair)) return true
     if (repair.segment === 0) {
-        lookThrough(repair, log.left)
-        log.left = 0
+        if (nowMs >= repair.lookMs) await lookAround(repair, nowMs)
+        if (repair.array.joining >= 0) return true
+        if (log.hasLeft) lookAtLeft(repair)
     }
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
-    if (repair.segment === 0) return await lookAround(repair, nowMs)
+    if (repair.segment === 0) return false
     if (repair.rate) {
         if (nowMs < repair.dueMs) return false
         repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate
@@ -443,26 +489,52 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
  * One that is not the array's any more is noticed without a write; and one that fell behind and answers again is marked, or it would be
  * believed when it is the only one some day.
  */
-async function lookAround(repair: Repair, nowMs: number): Promise<boolean> {
-    if (nowMs < repair.lookMs) return false
+async function lookAround(repair: Repair, nowMs: number): Promise<void> {
     const labels = repair.volume.labels
     for (let slot = 0; slot < slotsMax; slot++)
         if (!isWritten(repair.array, slot))
             if (repair.badPages[slot] < badPagesMax)
                 if (isHeir(labels, slot, repair.log.anchors.generations))
                     await rebuildElement(repair, labels.positions[slot], slot, flagReplace)
-    if (repair.array.joining >= 0) return true
-    if (!deadIn(repair.array)) await dropStrangers(repair)
-    else {
-        // what a rebuild refused is shown as such until someone asks for another
-        const states = labels.states
-        for (let slot = 0; slot < slotsMax; slot++) if (states[slot] === slotFailed) return false
-        await lookAtSlots(repair)
-    }
+    if (repair.array.joining >= 0) return
+    let isFailed = false
+    // what a rebuild refused is shown as such until someone asks for another
+    for (let slot = 0; slot < slotsMax; slot++) if (labels.states[slot] === slotFailed) isFailed = true
+    if (!deadIn(repair.array)) {
+        await dropStrangers(repair)
+        await lookAtAnchor(repair)
+    } else if (!isFailed) await lookAtSlots(repair)
     // one that stays busy takes seconds, which others want
     const now = platform.now()
     repair.lookMs = now + lookEveryMs + (now - nowMs) * 8
-    return false
+}
+
+/** An anchor that an element does not hold is written again, in another sector: without it, what came since would be lost with the others. One that takes none has failed. */
+async function lookAtAnchor(repair: Repair): Promise<void> {
+    for (let anchors = anchorTries; ; anchors--) {
+        const lost = await lackAnchor(repair)
+        if (!lost) return
+        if (anchors === 0) return await dropElements(repair.array, lost)
+        repair.log.anchors.sectorIsOpen = false
+        await repair.log.writeAnchor()
+    }
+}
+
+/** @returns positions, as bits, whose elements do not hold the newest anchor, or the first of its sector, without which it is not found, however often they are asked */
+async function lackAnchor(repair: Repair): Promise<number> {
+    const anchors = repair.log.anchors
+    const newest = anchors.newest
+    let lost = repair.array.members
+    let unopened = lost
+    for (let tries = readTries; tries; tries--) {
+        await readAnchor(anchors, newest)
+        lost &= ~anchors.goodOn
+        await readAnchor(anchors, newest - (newest % sectorPages))
+        unopened &= ~anchors.goodOn
+        if (!(lost | unopened)) return 0
+        await platform.sleep(readTryMs)
+    }
+    return lost | unopened
 }
 
 /** Begins to look through all that the array holds. @param rowsPerSecond 0 ends it */

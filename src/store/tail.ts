@@ -81,6 +81,7 @@ export async function openLog(log: Log): Promise<boolean> {
     }
     log.serial = anchors.serial + log.next - anchors.start
     log.erased = 0
+    log.hasLeft = true
     if (await loadRoot(log)) return true
     // a mount found it weak and had not written it again, or said anything, when the element that had it went: the one before is the last
     if (!anchors.isRootWeak) return false

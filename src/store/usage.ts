@@ -128,13 +128,13 @@ export class Usage {
         this.wear[segment] += 1
         touch(this, segment)
     }
+}
 
-    /** An empty segment is not to be used any more. */
-    retire(segment: number): void {
-        this.counts.setAt(segment * 2, "u16", retired)
-        touch(this, segment)
-        recount(this)
-    }
+/** An empty segment is not to be used any more. */
+export function retire(usage: Usage, segment: number): void {
+    usage.counts.setAt(segment * 2, "u16", retired)
+    touch(usage, segment)
+    recount(usage)
 }
 
 /** Counts the free segments anew, after a mount or a change of the pins. */

@@ -15,7 +15,7 @@ import { hasPins } from "./usage"
 import { ElementArray, deadIn, isEnough } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { isNewest } from "./anchors"
+import { isNewest, isOn } from "./anchors"
 import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
@@ -138,6 +138,7 @@ export class Volume {
         this.array.onLoss = async () => {
             await log.writeAnchor()
         }
+        this.repair.seen = log.anchors.sequence
         await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)
         await leaveOut(labels, log.epoch)
@@ -344,7 +345,7 @@ async function takeMembers(volume: Volume): Promise<boolean> {
             if (positions & bit) continue
             if (!(anchors.members & bit)) continue
             if (idOf(labels, slot) !== 0) continue
-            if (!(await anchors.isOn(slot))) continue
+            if (!(await isOn(anchors, slot, slot, anchors.sequence))) continue
             adopt(labels, slot, slot, anchors.generations[slot])
             positions |= bit
             isChanged = true

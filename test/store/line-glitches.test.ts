@@ -58,7 +58,10 @@ async function worksThrough(host: StoreHost, random: Random): Promise<void> {
         }
         stop()
         bench.nowNs += 50e6
-        assert.equal(deadIn(bench.volume.array), 0, `round ${round}: an element was given up`)
+        // one of which a segment is written again is none
+        const { array } = bench.volume
+        const repaired = array.joining < 0 ? 0 : 1 << array.joining
+        assert.equal(deadIn(array) & ~repaired, 0, `round ${round}: an element was given up`)
         for (const [path, { content, object }] of host.tree)
             assert.ok((await bench.readFile(object)).equals(content), `round ${round}: ${path}`)
         if (round % 50 === 49) {

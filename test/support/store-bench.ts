@@ -323,5 +323,5 @@ export class StoreBench implements CardPort {
 
 /** Whether the volume's own work goes on without anyone asking. */
 export function hasWork({ array, log, repair }: Volume): boolean {
-    return array.joining >= 0 || repair.retiring !== 0 || repair.segment !== 0 || log.left !== 0 || repair.rate !== 0
+    return array.joining >= 0 || repair.retiring !== 0 || repair.segment !== 0 || log.hasLeft || repair.rate !== 0
 }

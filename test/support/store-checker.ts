@@ -4,6 +4,7 @@
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { propertiesOf, readSnapshot, snapshotRecord, type SnapshotRecord } from "./snapshot-checker"
+import { isMarked } from "../../src/array/array"
 import type { StoreBench } from "./store-bench"
 
 const pageBytes = 256
@@ -57,7 +58,7 @@ export function goodPage(bench: StoreBench, page: number): Buffer | undefined {
     const d = n > 2 ? n - 1 : 1
     const row = Math.floor(page / d)
     const at = (position: number) => {
-        const away = position === array.joining && array.isAway(Math.floor(row / array.segmentRows))
+        const away = position === array.joining && isMarked(array.away, Math.floor(row / array.segmentRows))
         const isIn = array.members & (1 << position) || (position === array.joining && !away)
         if (!isIn || !(array.bank.alive & (1 << array.slots[position]))) return undefined
         return Buffer.from(bench.elements[array.slots[position]].peek(row * bench.strideBytes, pageBytes))

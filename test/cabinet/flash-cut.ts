@@ -3,10 +3,10 @@
 
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
-import { SimSession, source } from "../../tools/sim/session"
+import { SimSession } from "../../tools/sim/session"
 import { checkImages } from "./check-images"
+import { changes, type FlashCutWork } from "./flash-cut-works"
 
-const mtime = 1_700_000_000
 const offMsMax = 400
 
 export interface FlashCutCabinet {
@@ -14,11 +14,15 @@ export interface FlashCutCabinet {
     elements: number
     /** Dies before the work begins, as `a:1`. */
     dead?: string
+    /** What is done meanwhile, unless it is a bit of everything that changes files. */
+    work?: FlashCutWork
 }
 
 interface Outcome {
     /** Programs and erases of array a while the work was done. */
     operations: number
+    /** Erases among them. */
+    erases: number
     wasCut: boolean
 }
 
@@ -28,9 +32,10 @@ interface Place {
     fraction: number
 }
 
-async function run(seed: number, { elements, dead }: FlashCutCabinet, place: Place): Promise<Outcome> {
+async function run(seed: number, { elements, dead, work = changes }: FlashCutCabinet, place: Place): Promise<Outcome> {
     let counting = false
     let operations = 0
+    let erases = 0
     let wasCut = false
     const offMs = 100 + new Random(`off ${seed} ${place.operation}`).int(offMsMax - 100)
     const session: SimSession = new SimSession({
@@ -40,6 +45,7 @@ async function run(seed: number, { elements, dead }: FlashCutCabinet, place: Pla
         timeoutMs: 60_000,
         onOperation: operation => {
             if (!counting || !operation.element.startsWith("a.")) return
+            if (operation.kind.startsWith("erase")) erases++
             if (operations++ !== place.operation) return
             wasCut = true
             const { queue } = session.simulation
@@ -54,44 +60,39 @@ async function run(seed: number, { elements, dead }: FlashCutCabinet, place: Pla
         },
     })
     const { client } = session
-    const one = Buffer.from(session.random.bytes(700))
-    const two = Buffer.from(session.random.bytes(300))
     try {
+        const kept = (await work.prepare?.(session, elements)) ?? new Map<string, Buffer>()
         await session.run(async () => {
             await session.healthy()
             if (dead) session.simulation.cabinet.element(dead).faults.silent = true
             counting = true
-            await client.mkdir(0, "d", { mtime })
-            await client.put(0, "d/f", source(one), { mtime })
-            await client.put(0, "d/f", source(two), { mtime })
-            await client.rename(0, "d/f", "g", { mtime })
-            await client.put(0, "h", source(one), { mtime })
-            await client.rename(0, "h", "g", { mtime, replace: true })
-            await client.remove(0, "d", { mtime })
+            for (const [path, content] of await work.run(session)) kept.set(path, content)
             counting = false
             const names: string[] = []
             for await (const entry of client.list(0, "")) names.push(entry.name)
-            assert.deepEqual(names, ["g"])
-            assert.ok((await session.readAll(0, "g")).equals(one))
+            assert.deepEqual(names.sort(), [...kept.keys()].sort())
+            for (const path of work.looksAt ?? kept.keys())
+                assert.ok((await session.readAll(0, path)).equals(kept.get(path)!), path)
             await client.close()
             // what still runs on the chips ends
             await session.sleep(1_000)
         })
         assert.deepEqual(session.simulation.panics, [])
         const a = checkImages(session, "a", elements, dead)
-        assert.deepEqual([...a.tree.keys()], ["g"])
-        assert.ok(a.readFile("g")?.equals(one))
+        assert.deepEqual([...a.tree.keys()].sort(), [...kept.keys()].sort())
+        for (const [path, content] of kept) assert.ok(a.readFile(path)?.equals(content), path)
         assert.equal(a.uploads.size, 0)
         assert.equal(checkImages(session, "b", elements, dead).tree.size, 0)
     } finally {
         await session.bus.close()
     }
-    return { operations, wasCut }
+    return { operations, erases, wasCut }
 }
 
 /** Cuts `count` of the instants of one piece of work, one run each. CUT=<operation>/<fraction> replays one. */
 export async function cutSample(seed: number, cabinet: FlashCutCabinet, count: number): Promise<number> {
-    const { operations } = await run(seed, cabinet, { operation: -1, fraction: 0 })
+    const { operations, erases } = await run(seed, cabinet, { operation: -1, fraction: 0 })
+    assert.ok(erases >= (cabinet.work?.erasesMin ?? 0), `${erases} erases`)
     const random = new Random(`flash cuts ${seed} ${cabinet.name}`)
     const places: Place[] = Array.from({ length: count }, (_, i) => ({
         // every operation comes about as often
@@ -110,6 +111,8 @@ export async function cutSample(seed: number, cabinet: FlashCutCabinet, count: n
         }
     }
     assert.equal(cuts, places.length)
-    console.log(`      ${cuts} power cuts, one run each; ${operations} programs and erases; seed ${seed}`)
+    console.log(
+        `      ${cuts} power cuts, one run each; ${operations} programs and erases, ${erases} of them erases; seed ${seed}`,
+    )
     return cuts
 }

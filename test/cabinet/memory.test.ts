@@ -3,9 +3,8 @@
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import { SimSession, source } from "../../tools/sim/session"
+import { loadFilled } from "./filled"
 
-// of the firmware, which is checked by other rules
-const filledModule: string = "../../tools/bench/store/filled"
 const mtime = 1_700_000_000
 const fileBytes = 200
 const seed = 1
@@ -13,15 +12,6 @@ const seed = 1
 const highWaterMax = 56 * 1024
 /** Between the collections after which what is alive is counted more of what is short-lived is there, or less. */
 const slackBytes = 2048
-
-interface FilledModule {
-    filledImages(
-        chip: string,
-        elements: number,
-        files: number,
-        fileBytes: number,
-    ): Promise<(Uint8Array | undefined)[][]>
-}
 
 interface Case {
     title: string
@@ -39,15 +29,9 @@ const cases: Case[] = [
 
 /** A pair whose first volume holds so many files; then files are written, listed, read, and removed, and one of the nodes fails. @returns the most that was alive on each node */
 async function highWater({ chip, elements, files }: Case): Promise<number[]> {
-    const { filledImages } = (await import(filledModule)) as FilledModule
-    const images = await filledImages(chip, elements, files, fileBytes)
     const session = new SimSession({ seed, chip, elements })
     const { client, simulation } = session
-    images.forEach((sectors, slot) =>
-        sectors.forEach((sector, index) => {
-            if (sector) simulation.cabinet.element(`a:${slot}`).image.writable(index).set(sector)
-        }),
-    )
+    await loadFilled(session, { node: "a", chip, elements, files, fileBytes })
     const data = new Random("memory").bytes(20_000)
     const highs: number[] = []
     await session.run(async () => {

@@ -32,7 +32,8 @@ export class StoreLoad {
     readonly random: Random
     readonly files = new Map<string, Known>()
     readonly client: StoreClient
-    private readonly content: Buffer
+    /** What files begin with. */
+    readonly content: Buffer
     userBytes = 0
     private readonly names: string[] = []
 

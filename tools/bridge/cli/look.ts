@@ -18,7 +18,7 @@ export function addLookVerbs(verb: AddVerb): void {
         tree,
     )
     verb("stat", "show what is known of a file or directory", command => command.argument("<path>")).does(stat)
-    verb("df", "show the space of the volumes", command =>
+    verb("df", "show the space of the volumes; a quarter of each, which cleaning needs, counts as used", command =>
         command.argument("[volume]", "like a; all unless given"),
     ).does(df)
 }

@@ -144,12 +144,12 @@ export class Anchors {
 
 /**
  * Whether the element in a slot, which has no label, holds an anchor of this array up to a sequence, from the time of the position's generation:
- * then it is neither a new one nor one that was replaced.
+ * then it is neither a new one nor one that was replaced. Those that begin a sector are enough, and a silent one is soon done with.
  */
 export async function isOn(anchors: Anchors, slot: number, position: number, until: number): Promise<boolean> {
     const buffer = anchors.scratch
     const end = ringSectors(anchors) * sectorPages
-    for (let page = sectorPages; page < end; page++) {
+    for (let page = sectorPages; page < end; page += sectorPages) {
         await anchors.array.bank.read(slot, page, buffer)
         if (isAnchor(anchors, buffer, page))
             if (buffer.getAt(atOwner, "u32") <= until)

@@ -118,7 +118,9 @@ describe("cabinet: every file command on either array by either node", function 
             const { client } = session
             await session.run(async () => {
                 await session.healthy()
+                const atHome: Buffer[] = []
                 for (const taker of [undefined, 0, 1]) {
+                    const written: Buffer[] = []
                     if (taker !== undefined) {
                         await client.takeover(taker)
                         await session.until("it waits", () => session.roleOf(taker ^ 1) === roles.waiting)
@@ -127,15 +129,16 @@ describe("cabinet: every file command on either array by either node", function 
                         const by = taker ?? volume
                         const heard = new Heard(session, volume, by)
                         const round = `${taker ?? "home"}`
-                        const bytes = await everything(session, volume, round)
+                        written[volume] = await everything(session, volume, round)
                         heard.check()
-                        if (taker === undefined) continue
-                        assert.ok((await session.readAll(volume, "d home/f")).length === bytes.length)
+                        if (taker === undefined) atHome[volume] = written[volume]
+                        else assert.ok((await session.readAll(volume, "d home/f")).equals(atHome[volume]))
                     }
                     if (taker === undefined) continue
                     await client.giveback(taker)
                     await session.healthy()
-                    for (const volume of [0, 1]) assert.equal((await client.stat(volume, `d ${taker}/f`)).size, 5_000)
+                    for (const volume of [0, 1])
+                        assert.ok((await session.readAll(volume, `d ${taker}/f`)).equals(written[volume]))
                 }
                 await client.close()
             })

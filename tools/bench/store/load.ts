@@ -7,6 +7,7 @@ import { Random } from "../../sim/random"
 import type { SpiNorPart } from "../../sim/chips/spi-nor-parts"
 import { Programs } from "./programs"
 import { eraseAhead } from "../../../src/store/log"
+import { cacheSlots } from "../../../src/store/node-cache"
 import { takenBytes } from "../../../src/store/upload"
 
 const opCreate = 4
@@ -39,6 +40,7 @@ export class StoreLoad {
 
     constructor(part: SpiNorPart, segmentRows: number, elements: number, seed: number) {
         this.bench = new StoreBench(part, segmentRows, seed, elements)
+        this.bench.cacheSlots = cacheSlots
         this.programs = new Programs(this.bench)
         this.random = new Random(`store load ${seed}`)
         this.client = new StoreClient(this.bench, 1)

@@ -3,11 +3,8 @@
 import { buffers, zeros } from "../lists"
 import { pageBufferBytes } from "./page"
 
-/**
- * Slots: what most operations change, and a path besides. With more of them the heap has too little left between its small objects: after a
- * power cut under load 300 bytes in one piece were not to be had (docs/decisions/0016-heap.md).
- */
-export const cacheSlots = 16
+/** Slots: what most operations change, and a path besides. With fewer than 22 the tree of a full volume is written in more pages than are kept for that. */
+export const cacheSlots = 23
 const hintMask = 255
 
 export class NodeCache {

@@ -46,7 +46,7 @@ import {
 } from "../pair/role"
 import { platform } from "../platform"
 import { changeSegment } from "../store/log"
-import { dropStrangers } from "../store/repair"
+import { dropStrangers } from "../store/presence"
 import { badRequest, ok, vetoed } from "../store/status"
 import { uploadsMax } from "../store/volume"
 import { clearRecorded } from "./copies"

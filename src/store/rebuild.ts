@@ -18,7 +18,8 @@ import {
     writeLabel,
 } from "./label"
 import { changeSegment, holdsNeeded } from "./log"
-import { Repair, badPagesMax, beginRepair, dropStrangers, lookAtSlots, refuse } from "./repair"
+import { dropStrangers, lookAtSlots } from "./presence"
+import { Repair, badPagesMax, beginRepair, refuse } from "./repair"
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
 
 const flagForce = 1

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
 import { slotForeign } from "../../src/store/label"
-import { dropStrangers } from "../../src/store/repair"
+import { dropStrangers } from "../../src/store/presence"
 import { MemoryImage } from "../../tools/sim/chips/image-file"
 import { Random } from "../../tools/sim/random"
 import { change, fresh, part, readAll, remount, tidyStep } from "../support/array-work"

@@ -160,6 +160,7 @@ export class UpgradeBench {
                     given,
                 ),
             signal: stop.signal,
+            offClock: work => session.host.hold(work),
         }
         const exitCode = await run(args, world)
         return { exitCode, out: String(stdout.read() ?? ""), err }

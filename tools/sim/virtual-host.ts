@@ -1,7 +1,7 @@
 // A host inside the simulation: a transport on the simulated wire and a clock of virtual time, for clients that run in this process.
 //
 // Promises: virtual time stands still while the host's code runs, so a run repeats exactly as long as that code waits for nothing but
-// this clock and this wire.
+// this clock, this wire, and what it `hold`s.
 
 import type { Clock } from "../bridge/bus/clock"
 import type { FrameTransport } from "../bridge/bus/transport"
@@ -13,12 +13,14 @@ const msNs = 1e6
 /** The hosts of a simulation share this: one of them has something to do that the event queue does not know of. */
 interface Turn {
     called: boolean
+    /** Pieces of work under way that take no virtual time. */
+    held: number
 }
 const turns = new WeakMap<Simulation, Turn>()
 
 function turnOf(simulation: Simulation): Turn {
     let turn = turns.get(simulation)
-    if (!turn) turns.set(simulation, (turn = { called: true }))
+    if (!turn) turns.set(simulation, (turn = { called: true, held: 0 }))
     return turn
 }
 
@@ -60,6 +62,17 @@ export class VirtualHost implements FrameTransport {
         this.port.detach()
     }
 
+    /** Virtual time stands still until `work`, which is no part of the simulation, is done: how long it really takes does not show in what happens. */
+    async hold<T>(work: Promise<T>): Promise<T> {
+        this.turn.held++
+        try {
+            return await work
+        } finally {
+            this.turn.held--
+            this.turn.called = true
+        }
+    }
+
     /** Lets virtual time pass until `work` is done. Throws what it throws, and what the simulation throws. */
     async run<T>(work: Promise<T>): Promise<T> {
         let done = false
@@ -70,7 +83,7 @@ export class VirtualHost implements FrameTransport {
         const { queue } = this.simulation
         this.turn.called = true
         for (;;) {
-            if (this.turn.called) {
+            if (this.turn.called || this.turn.held > 0) {
                 this.turn.called = false
                 // everything that waits for a settled promise runs before this
                 await new Promise(resolve => setImmediate(resolve))

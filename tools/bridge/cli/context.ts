@@ -32,6 +32,8 @@ export interface World {
     openBus(url: string): Promise<ServiceBus>
     /** Aborted by Ctrl-C. */
     signal: AbortSignal
+    /** Work with files, which no clock but the real one measures: a simulated one stands still until it is done. */
+    offClock?<T>(work: Promise<T>): Promise<T>
 }
 
 export interface CommonOptions {

@@ -34,15 +34,16 @@ export function addUpgradeVerbs(verb: AddVerb): void {
 async function upgrade(context: Context, command: Command): Promise<void> {
     const { firmware: path, dryRun } = command.optsWithGlobals() as { firmware?: string; dryRun?: boolean }
     const { client, runtimes, world } = context
+    const offClock = world.offClock ?? (async <T>(work: Promise<T>): Promise<T> => work)
     const beginMs = world.clock.now()
     // before anything is asked: a file that is no image is none on any bus
-    const given = path === undefined ? undefined : await readFirmware(path)
+    const given = path === undefined ? undefined : await offClock(readFirmware(path))
     const programs = await programsOf(context)
     const images = new Map<string, Firmware>()
     for (const elements of new Set(programs.flatMap(({ facts }) => (facts ? [facts.elements] : []))))
-        images.set(elements, given ?? (await ownFirmware(elements)))
+        images.set(elements, given ?? (await offClock(ownFirmware(elements))))
     const plans = planUpgrade(programs, client, elements => images.get(elements)!)
-    for (const { firmware } of plans) await verifyFirmware(firmware)
+    for (const { firmware } of plans) await offClock(verifyFirmware(firmware))
     const bar: { progress?: Progress } = {}
     const work = new Upgrade(client, runtimes, world.clock, {
         signal: world.signal,

@@ -28,7 +28,7 @@ import {
     typeData,
     typeRoot,
 } from "./page"
-import { Usage, chooseFree, putDeltas, wantsPages } from "./usage"
+import { Usage, chooseFree, holds, putDeltas, wantsPages } from "./usage"
 import { closingPages, readUsage, writeUsage } from "./usage-pages"
 
 /** What reads wrong for a moment is waited for so long. */
@@ -267,14 +267,20 @@ export async function appendData(
 
 /** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
 export async function changeSegment(log: Log): Promise<boolean> {
-    if (log.usage.available() === 0) return false
+    if (available(log) === 0) return false
     await enterSegment(log)
     return true
 }
 
+/** Segments that may be entered now. */
+export function available(log: Log): number {
+    const usage = log.usage
+    return usage.freeSegments - usage.freed.length
+}
+
 /** Whether a segment holds pages a mount looks for. */
 export function holdsNeeded(log: Log, segment: number): boolean {
-    if (log.usage.holds(segment)) return true
+    if (holds(log.usage, segment)) return true
     if (segment === log.between) return true
     return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
 }

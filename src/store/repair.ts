@@ -20,9 +20,9 @@ import { atCheck, pageIsGood } from "./page"
 import { dropStrangers, lookAround, readTries } from "./presence"
 import { badIn } from "./redundancy"
 import { noSpace, ok } from "./status"
-import { retire } from "./usage"
-import { Volume } from "./volume"
-import { changeSegment, holdsNeeded, Log } from "./log"
+import { isPinned, retire } from "./usage"
+import { keptSegments, Volume } from "./volume"
+import { available, changeSegment, holdsNeeded, Log } from "./log"
 
 /** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
@@ -54,6 +54,8 @@ export class Repair {
     again: number
     /** A segment to be emptied and not used any more, or 0. */
     retiring: number
+    /** The segment that was emptied last and is used again. */
+    emptied: number
     // the scrub that someone asked for
     rate: number
     dueMs: number
@@ -95,6 +97,7 @@ export function beginRepair(repair: Repair): void {
     repair.only = 0
     repair.again = 0
     repair.retiring = 0
+    repair.emptied = 0
     repair.relabelled = 0
 }
 
@@ -150,7 +153,9 @@ async function lookStep(repair: Repair): Promise<void> {
     if (repair.row < rows) return
     const segment = repair.segment
     repair.segment = 0
-    mark(repair.log.anchors.unlooked, segment, false)
+    const unlooked = repair.log.anchors.unlooked
+    const isLeft = isMarked(unlooked, segment)
+    mark(unlooked, segment, false)
     const isAgain = repair.again === segment
     repair.again = 0
     if (repair.bad === 0) {
@@ -165,11 +170,19 @@ async function lookStep(repair: Repair): Promise<void> {
         return
     }
     repair.damaged++
-    if (repair.bad & ((repair.bad - 1) | repair.only)) {
+    if (repair.bad & ((repair.bad - 1) | repair.only) || (isLeft && isEmptied(repair, segment))) {
         // two elements are damaged in one segment, or one that alone has something: what is in use is moved, and the segment is as good as any other then
         repair.retiring = segment
         repair.again = segment
     } else await rewrite(repair, segment)
+}
+
+/**
+ * Whether a segment is better emptied than written again on the element that is bad in it, which holds nothing of it meanwhile: another one may be
+ * lost then. What was left is bad where a power cut tore a row, mostly. What is bad once more after that is written again, and retired.
+ */
+function isEmptied(repair: Repair, segment: number): boolean {
+    return repair.emptied !== segment && !isPinned(repair.log.usage, segment) && available(repair.log) > keptSegments
 }
 
 /** Counts what can be made good; what cannot was never acknowledged, or is lost. */
@@ -214,12 +227,12 @@ async function retireStep(repair: Repair): Promise<boolean> {
     const log = repair.log
     const usage = log.usage
     const segment = repair.retiring
-    if (segment === log.segment || usage.isPinned(segment)) {
+    if (segment === log.segment || isPinned(usage, segment)) {
         repair.retiring = 0
         return false
     }
     if (usage.of(segment) > 0) {
-        if (usage.available() === 0) return false
+        if (available(log) === 0) return false
         if (!(await volume.empty(segment))) repair.retiring = 0
         return true
     }
@@ -230,7 +243,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
         // emptied, it may have been erased to be entered next
         log.erased = 0
         await volume.commit()
-    }
+    } else repair.emptied = segment
     repair.again = 0
     return true
 }
@@ -403,7 +416,7 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
         if (repair.rate === 0 || repair.rate === scrubRate) {
             // what is in the present segment is looked through as well
             const log = repair.log
-            if (log.usage.available() === 0) return noSpace
+            if (available(log) === 0) return noSpace
             await volume.commit()
             await changeSegment(log)
             repair.next = 1

@@ -41,7 +41,7 @@ import {
 } from "./status"
 import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes, putExtents } from "./upload"
 import { keptSegments, Volume, prepare, uploadOfHandle, commitResult, isHeldBySnapshots } from "./volume"
-import { takeObject } from "./log"
+import { available, takeObject } from "./log"
 import { rebuildElement } from "./rebuild"
 import { scrubArray } from "./repair"
 
@@ -137,7 +137,7 @@ export async function executeRequest(requests: Requests, frame: Buffer, bytes: n
     const hasRoom = (await prepare(volume, givesBack)) || removesSnapshot
     if (!hasRoom || isHeldBySnapshots(volume)) {
         if (!removesSnapshot) return await runWithoutRoom(requests, op, session, sequence, known)
-        if (volume.log.usage.available() === 0) if (volume.log.room() < removalPagesMax) return noSpace
+        if (available(volume.log) === 0) if (volume.log.room() < removalPagesMax) return noSpace
     }
     if (op === opBye) {
         dropSession(root, session)
@@ -393,7 +393,7 @@ async function snapshot(requests: Requests, mtime: number, frame: Buffer, at: nu
     const volume = requests.volume
     if (volume.hasRuns()) await volume.commit()
     // what it pins cannot be emptied any more, so there must be segments to go on with
-    if (volume.log.usage.available() < keptSegments + 2) return noSpace
+    if (available(volume.log) < keptSegments + 2) return noSpace
     const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)
     if (number < 0) return -number
     requests.value = number

@@ -13,7 +13,7 @@ import { nameIsGood } from "./directory"
 import { Log, treePage, treeHeight } from "./log"
 import { badName, exists, notFound, ok, tooLarge } from "./status"
 import { Tree, viewTree, findKey } from "./tree"
-import { retired, hasPins, recount } from "./usage"
+import { retired, hasPins, isUsed, recount } from "./usage"
 
 /** Object whose entries are the snapshots, by number. */
 export const snapshotList = 4
@@ -96,7 +96,7 @@ export async function putSnapshot(
     record.setAt(atMtime, "u32", mtime)
     record.setAt(atPages, "u32", log.usage.live)
     for (let segment = 1; segment < log.segments; segment++)
-        if (log.usage.isUsed(segment)) record[atPins + (segment >> 3)] |= 1 << (segment & 7)
+        if (isUsed(log.usage, segment)) record[atPins + (segment >> 3)] |= 1 << (segment & 7)
     record.blitAt(atPins + pinBytes, name, at, bytes)
     await tree.put(snapshotList, number, record, 0, atPins + pinBytes + bytes)
     return number

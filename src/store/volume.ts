@@ -20,7 +20,7 @@ import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
 import { Labels, adopt, hasMissed, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
-import { Log, tailPages, takeControl, takesData } from "./log"
+import { Log, available, tailPages, takeControl, takesData } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
@@ -181,7 +181,7 @@ export class Volume {
         await this.log.commitRoot()
         this.isRestored = false
         noteSettled(this)
-        if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
+        if (available(this.log) < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
     // --- space
@@ -189,7 +189,7 @@ export class Volume {
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
-        const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
+        const tailMax = available(log) < cleanBelow ? paceTailMax : tailPagesMax
         if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
         if (!(await makeSpace(this))) return false
         if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await this.commit()
@@ -205,7 +205,7 @@ export class Volume {
     freePages(): number {
         const log = this.log
         const usage = log.usage
-        if (usage.available() < keptSegments) return 0
+        if (available(log) < keptSegments) return 0
         const segments = log.segments - 2 - keptSegments - usage.retiredCount
         const pages = ((segments * this.array.segmentPages * 3) >> 2) - usage.live - pagesKept(log, usage.pins)
         return pages > 0 ? pages : 0
@@ -271,7 +271,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
  * snapshots pin gives nothing back.
  */
 export function isHeldBySnapshots(volume: Volume): boolean {
-    return volume.log.usage.available() <= 1 && hasPins(volume.log.usage)
+    return available(volume.log) <= 1 && hasPins(volume.log.usage)
 }
 
 /** Ends an operation asked for by a session: its result is stored by the same commit. */
@@ -298,7 +298,7 @@ export function uploadOfHandle(volume: Volume, handle: number): Upload {
 export async function prepare(volume: Volume, givesBack: boolean): Promise<boolean> {
     const log = volume.log
     const hasSpace = await makeSpace(volume)
-    if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
+    if (givesBack) return available(log) > 0 || log.room() >= operationPagesMax
     return hasSpace
 }
 
@@ -380,9 +380,9 @@ async function makeSpace(volume: Volume): Promise<boolean> {
 
 /** Whether there is so much room that giving back may wait until nobody waits. The operation's own commit is the one that a mount left, too. */
 export function isRoomy(volume: Volume): boolean {
-    const available = volume.log.usage.available()
-    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && available >= cleanBelow
-    return available >= cleanAtOnceBelow && volume.freePages() > 0
+    const free = available(volume.log)
+    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && free >= cleanBelow
+    return free >= cleanAtOnceBelow && volume.freePages() > 0
 }
 
 /** @returns false when there was nothing to do */
@@ -390,7 +390,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
     const tree = volume.tree
     const log = volume.log
     const cleaner = volume.cleaner
-    if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
+    if (available(log) === 0) if (log.room() < operationPagesMax) return false
     const lost = volume.lost
     if ((await tree.seek(orphanList, lost + 1)) && tree.object === orphanList) {
         const object = tree.sub
@@ -402,14 +402,14 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         }
         volume.lost = lost
     } else {
-        if (log.usage.available() === 0) return false
+        if (available(log) === 0) return false
         // what rests in it gives way, full as it may be, so that it takes its turn in the wear; after what is being emptied
         if (log.usage.cold)
-            if (!cleaner.victim && log.usage.available() > keptSegments) {
+            if (!cleaner.victim && available(log) > keptSegments) {
                 cleaner.refresh(log.usage.cold)
                 log.usage.cold = 0
             }
-        if (log.usage.available() >= cleanBelow) if (!cleaner.victim) return false
+        if (available(log) >= cleanBelow) if (!cleaner.victim) return false
         if (volume.hasRuns()) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
         if (!(await cleaner.step())) return false

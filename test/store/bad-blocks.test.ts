@@ -4,6 +4,7 @@
 // segment is emptied and never entered again, whatever is remounted. A volume whose blocks wear out ends in noSpace, not in loss.
 
 import { repairStep } from "../../src/store/repair"
+import { isPinned } from "../../src/store/usage"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
@@ -185,7 +186,7 @@ for (const elements of isFull ? [2, 3, 4] : [2, 4])
             await scrubAll(bench)
             await churn(host, random, 30)
             await readAll(host)
-            assert.ok(bench.volume.log.usage.isPinned(segment))
+            assert.ok(isPinned(bench.volume.log.usage, segment))
             assert.equal(await remount(host), true)
             const { object, content } = host.tree.get("in it")!
             assert.ok((await bench.readFile(object, number)).equals(content))

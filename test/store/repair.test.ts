@@ -11,6 +11,7 @@ import { deadIn } from "../../src/array/array"
 import { Queries, statfs } from "../../src/store/queries"
 import { rebuildElement } from "../../src/store/rebuild"
 import { holdsNeeded } from "../../src/store/log"
+import { holds } from "../../src/store/usage"
 import { repairStep, scrubArray } from "../../src/store/repair"
 
 const segmentRows = 48
@@ -392,7 +393,7 @@ for (const elements of [2, 3, 4, 6])
                 assert.equal(await host.remove(path), ok)
             while (bench.volume.orphans) await bench.volume.reclaim()
             await bench.volume.commit()
-            assert.equal(log.usage.holds(segment), false)
+            assert.equal(holds(log.usage, segment), false)
             await repairAll(bench)
             assert.equal(statfsDamage(bench), 0)
             assertNoFaults(host, true)

@@ -1,5 +1,6 @@
 // What is done while the power is cut, stage after stage on the same array: each begins with the mount of what the one before left.
 
+import { available } from "../../src/store/log"
 import { rebuildElement } from "../../src/store/rebuild"
 import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
@@ -171,7 +172,7 @@ export const fileStages: Stage[] = [
             assert.equal(await h.mkdir("c"), ok)
             const { volume } = h.bench
             let count = 0
-            for (; count < 200 && volume.log.usage.available() > 4; count++)
+            for (; count < 200 && available(volume.log) > 4; count++)
                 await put(h, `c/${count}`, bytes(1400, count))
             for (let i = 0; i < count; i++) if (i % 3) assert.equal(await h.remove(`c/${i}`), ok)
         },

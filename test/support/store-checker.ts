@@ -5,6 +5,7 @@ import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { propertiesOf, readSnapshot, snapshotRecord, type SnapshotRecord } from "./snapshot-checker"
 import { isMarked } from "../../src/array/array"
+import { isPinned } from "../../src/store/usage"
 import type { StoreBench } from "./store-bench"
 
 const pageBytes = 256
@@ -372,7 +373,7 @@ export function checkVolume(bench: StoreBench): Figures {
     for (let i = 1; i < segments; i++) {
         const isRetired = log.usage.of(i) === 0xffff
         assert.equal(isRetired ? 0 : log.usage.of(i), perSegment[i], `usage of segment ${i}`)
-        if (i !== log.segment && perSegment[i] === 0 && !isRetired && !log.usage.isPinned(i)) free++
+        if (i !== log.segment && perSegment[i] === 0 && !isRetired && !isPinned(log.usage, i)) free++
     }
     assert.equal(log.usage.freeSegments, free, "free segments")
     assert.equal(log.usage.live, used.size, "pages in use")

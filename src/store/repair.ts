@@ -16,7 +16,7 @@ import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
 import { isHeir, isOwn, leaveOut, lookAt, slotFailed, slotMember, writeLabel } from "./label"
-import { atCheck, pageIsGood } from "./page"
+import { atCheck, atSerial, pageIsGood } from "./page"
 import { dropStrangers, lookAround, readTries } from "./presence"
 import { badIn } from "./redundancy"
 import { noSpace, ok } from "./status"
@@ -54,8 +54,8 @@ export class Repair {
     again: number
     /** A segment to be emptied and not used any more, or 0. */
     retiring: number
-    /** The segment that was emptied last and is used again. */
-    emptied: number
+    /** Serial of the first page after the mount. */
+    begun: number
     // the scrub that someone asked for
     rate: number
     dueMs: number
@@ -97,7 +97,7 @@ export function beginRepair(repair: Repair): void {
     repair.only = 0
     repair.again = 0
     repair.retiring = 0
-    repair.emptied = 0
+    repair.begun = repair.log.serial
     repair.relabelled = 0
 }
 
@@ -170,7 +170,7 @@ async function lookStep(repair: Repair): Promise<void> {
         return
     }
     repair.damaged++
-    if (repair.bad & ((repair.bad - 1) | repair.only) || (isLeft && isEmptied(repair, segment))) {
+    if (repair.bad & ((repair.bad - 1) | repair.only) || (isLeft && (await isTorn(repair, segment)))) {
         // two elements are damaged in one segment, or one that alone has something: what is in use is moved, and the segment is as good as any other then
         repair.retiring = segment
         repair.again = segment
@@ -178,11 +178,15 @@ async function lookStep(repair: Repair): Promise<void> {
 }
 
 /**
- * Whether a segment is better emptied than written again on the element that is bad in it, which holds nothing of it meanwhile: another one may be
- * lost then. What was left is bad where a power cut tore a row, mostly. What is bad once more after that is written again, and retired.
+ * Whether a segment that was left is bad because power was cut, as far as can be told, and can be emptied: it is as good as any other then.
+ * Written again on the element that is bad in it, which holds nothing of it meanwhile, it would be lost with any other.
  */
-function isEmptied(repair: Repair, segment: number): boolean {
-    return repair.emptied !== segment && !isPinned(repair.log.usage, segment) && available(repair.log) > keptSegments
+async function isTorn(repair: Repair, segment: number): Promise<boolean> {
+    const log = repair.log
+    if (isPinned(log.usage, segment) || available(log) <= keptSegments) return false
+    // one begun after the mount knows no cut: an element that lacks something of it did not take it. A first page that nobody has was cut itself
+    if (!(await log.readPage(segment * repair.array.segmentPages, repair.buffer))) return true
+    return repair.buffer.getAt(atSerial, "u32") < repair.begun
 }
 
 /** Counts what can be made good; what cannot was never acknowledged, or is lost. */
@@ -243,7 +247,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
         // emptied, it may have been erased to be entered next
         log.erased = 0
         await volume.commit()
-    } else repair.emptied = segment
+    }
     repair.again = 0
     return true
 }

@@ -14,6 +14,7 @@
 
 import { ElementArray, dropElements, isWritten, pageAt, mark, readCopy, programPage, eraseOnAll } from "../array/array"
 import { platform } from "../platform"
+import { NodeCache } from "./node-cache"
 import { Anchors, beginRing, appendAnchor, checkSector, isSectorFull } from "./anchors"
 import {
     atBlock,
@@ -82,8 +83,9 @@ export class Log {
     between: number
     betweenTail: number
     tailBefore: number
-    /** Told before a segment's pages are erased, so that caches forget them. */
-    onErase: (firstPage: number, pages: number) => void
+    /** Forgets a segment's pages before they are erased; and this volume's number in it. */
+    cache: NodeCache
+    number: number
 
     /** @param usage 2 bytes per segment; @param scratch a page buffer that is free while a method of this runs */
     constructor(array: ElementArray, root: Buffer, usage: Buffer, scratch: Buffer) {
@@ -408,7 +410,7 @@ async function deafIn(log: Log, segment: number): Promise<number> {
 
 async function eraseSegment(log: Log, segment: number): Promise<void> {
     const segmentPages = log.array.segmentPages
-    if (log.onErase) log.onErase(segment * segmentPages, segmentPages)
+    log.cache.forget(log.number, segment * segmentPages, segmentPages)
     log.usage.erased(segment)
     await eraseOnAll(log.array, segment)
 }

@@ -7,7 +7,6 @@
 // RAM: the cache's slots, allocated once and shared by all volumes of a node, of which one at a time may be in an operation. An
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
-import { zeros } from "../lists"
 import { atHeight, atTree, Log, treePage, treeHeight } from "./log"
 import { NodeCache, findSlot, remember, freeSlot, dropDirty } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
@@ -36,16 +35,16 @@ export class Tree {
     top: number
     height: number
     // the path of the last descent, root first
-    slots: number[]
-    places: number[]
+    slots: Buffer
+    places: Buffer
     depth: number
 
     constructor(cache: NodeCache, log: Log, volume: number) {
         this.cache = cache
         this.log = log
         this.firstTag = volume * 0x2000000
-        this.slots = zeros(levelsMax)
-        this.places = zeros(levelsMax)
+        this.slots = Buffer.alloc(levelsMax)
+        this.places = Buffer.alloc(levelsMax)
         this.depth = 0
         this.top = noPage
         this.height = 0
@@ -176,8 +175,8 @@ export async function nextKey(tree: Tree): Promise<boolean> {
 
 function settleAt(tree: Tree, index: number): boolean {
     const leaf = tree.leaf
-    tree.places[tree.depth] = index
     if (index < 0) return false
+    tree.places[tree.depth] = index
     if (index >= leaf[atCount]) return false
     const at = atKeys + index * keyBytes
     tree.object = leaf.getAt(at, "u32")

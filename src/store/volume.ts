@@ -105,7 +105,8 @@ export class Volume {
         this.lost = 0
         const log = new Log(array, root, usage, scratch)
         this.log = log
-        log.onErase = (first, pages) => cache.forget(number, first, pages)
+        log.cache = cache
+        log.number = number
         this.tree = new Tree(cache, log, number)
         this.directory = new Directory(this.tree)
         this.labels = new Labels(array, scratch, number)
@@ -135,9 +136,7 @@ export class Volume {
         }
         this.challenge = log.commitNumber()
         // one that is lost while control is taken is recorded as well
-        this.array.onLoss = async () => {
-            await log.writeAnchor()
-        }
+        this.array.recorder = log
         this.repair.seen = log.anchors.sequence
         await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)

@@ -177,15 +177,18 @@ async function step(worker: Worker): Promise<boolean> {
             const slot = inbox.head
             const frame = inbox.frames[slot]
             const bytes = inbox.sizes[slot]
-            // a handler may only add behind it while this one is worked on
+            let failed: unknown
+            // a handler may only add behind it while this one is worked on; no `finally`, with which the link step gives no local out anew
             try {
                 if (!frameIsGood(frame, bytes)) node.badChecks++
                 else if (inbox.commands[slot] === commandWrite) await worker.write(frame, bytes)
                 else await dispatch(worker, inbox.commands[slot], frame, bytes)
-            } finally {
-                inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
-                inbox.count--
+            } catch (e) {
+                failed = e
             }
+            inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
+            inbox.count--
+            if (failed) throw failed
         }
         worker.lastCommandMs = node.nowMs
         await readOn(worker)

@@ -63,11 +63,16 @@ export async function askVolume(
             queries.bytes = 1
             return notFound
         }
+    let status = ok
+    let failed: unknown
     try {
-        return await answer(queries, op, frame, bytes, out, at)
-    } finally {
-        if (snapshot) leaveSnapshot(tree, queries.volume.log)
+        status = await answer(queries, op, frame, bytes, out, at)
+    } catch (e) {
+        failed = e
     }
+    if (snapshot) leaveSnapshot(tree, queries.volume.log)
+    if (failed) throw failed
+    return status
 }
 
 export async function getattr(queries: Queries, object: number, out: Buffer, at: number): Promise<number> {

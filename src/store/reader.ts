@@ -44,14 +44,14 @@ export async function openFile(reader: Reader, volume: Volume, object: number, s
     const tree = volume.tree
     reader.snapshotCommit = await enterSnapshot(tree, snapshot)
     if (reader.snapshotCommit === 0) return notFound
+    let status = ioError
     try {
-        return await load(reader)
+        status = await load(reader)
     } catch (e) {
         console.log("! snapshot " + e)
-        return ioError
-    } finally {
-        leaveSnapshot(tree, volume.log)
     }
+    leaveSnapshot(tree, volume.log)
+    return status
 }
 
 /**
@@ -125,8 +125,7 @@ async function pageInSnapshot(reader: Reader, block: number): Promise<number> {
     } catch (e) {
         console.log("! snapshot " + e)
         page = damaged
-    } finally {
-        leaveSnapshot(tree, volume.log)
     }
+    leaveSnapshot(tree, volume.log)
     return page
 }

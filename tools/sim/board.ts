@@ -13,7 +13,7 @@ import { type Counters, Meter } from "./meter"
 import { processor, type ProcessorKind } from "./processor"
 import { programFlash } from "./program-flash"
 import type { Random } from "./random"
-import { type HeapUse, heapUse } from "./vm/heap"
+import { type HeapUse, heapUse, largestPiece } from "./vm/heap"
 import { VmExit, VmInstance } from "./vm/vm-instance"
 import { hostCall } from "./vm/vm-layout"
 import type { Wire } from "./wire"
@@ -61,6 +61,8 @@ export interface BoardOptions {
 export interface BoardHeap extends HeapUse {
     /** Most in use right after a collection, over all starts of the board. */
     liveBytesHigh: number
+    /** The largest piece that a collection left free, when it was smallest; Infinity before the first. */
+    largestPieceLow: number
 }
 
 export class Board {
@@ -95,6 +97,7 @@ export class Board {
     private readonly meter: Meter
     private readonly entropy: Random
     private liveBytesHigh = 0
+    private largestPieceLow = Infinity
     private readonly count = { spiTransfers: 0, spiBytes: 0, starts: 0 }
 
     constructor(private readonly options: BoardOptions) {
@@ -232,7 +235,7 @@ export class Board {
     heap(): BoardHeap | undefined {
         if (!this.vm || this.ctx === 0) return undefined
         const use = heapUse(this.vm.u32, this.ctx)
-        return use && { ...use, liveBytesHigh: this.liveBytesHigh }
+        return use && { ...use, liveBytesHigh: this.liveBytesHigh, largestPieceLow: this.largestPieceLow }
     }
 
     /** A frame from a host on the board's USB port. */
@@ -366,6 +369,8 @@ export class Board {
         if (exit) return this.left(exit)
         const use = collected ? heapUse(vm.u32, this.ctx) : undefined
         if (use) this.liveBytesHigh = Math.max(this.liveBytesHigh, use.liveBytes)
+        const piece = collected ? largestPiece(vm.u32, this.ctx) : undefined
+        if (piece !== undefined) this.largestPieceLow = Math.min(this.largestPieceLow, piece)
     }
 
     /** The runtime reset the board, or failed an assertion and blinks before it does. */

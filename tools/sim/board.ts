@@ -368,9 +368,11 @@ export class Board {
         this.busyUntilNs = endNs
         if (exit) return this.left(exit)
         const use = collected ? heapUse(vm.u32, this.ctx) : undefined
-        if (use) this.liveBytesHigh = Math.max(this.liveBytesHigh, use.liveBytes)
-        const piece = collected ? largestPiece(vm.u32, this.ctx) : undefined
-        if (piece !== undefined) this.largestPieceLow = Math.min(this.largestPieceLow, piece)
+        if (!use) return
+        this.liveBytesHigh = Math.max(this.liveBytesHigh, use.liveBytes)
+        // what is free now is part of a piece as large, or larger: nothing to be found then
+        if (use.largestFreeBytes < this.largestPieceLow)
+            this.largestPieceLow = Math.min(this.largestPieceLow, largestPiece(vm.u32, this.ctx))
     }
 
     /** The runtime reset the board, or failed an assertion and blinks before it does. */

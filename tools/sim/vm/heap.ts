@@ -49,12 +49,11 @@ export function heapUse(u32: Uint32Array, ctx: number): HeapUse | undefined {
 
 /**
  * Bytes of the largest piece that a collection at this moment would leave free. Found as the collector does, but for words that only look
- * like a pointer, of which it would keep less. Undefined when the program has just ended.
+ * like a pointer, of which it would keep less. The program must run.
  */
-export function largestPiece(u32: Uint32Array, ctx: number): number | undefined {
+export function largestPiece(u32: Uint32Array, ctx: number): number {
     const gc = u32[(ctx + ctxLayout.gc) >> 2]
     const chunk = u32[(gc + gcLayout.firstChunk) >> 2]
-    if (chunk !== gc + gcLayout.bytes) return undefined
     const start = chunk + gcLayout.chunkHeaderBytes
     const end = u32[(chunk + gcLayout.chunkEnd) >> 2]
     const tagOf = (block: number) => u32[block >> 2] >>> 24
@@ -65,10 +64,9 @@ export function largestPiece(u32: Uint32Array, ctx: number): number | undefined 
     const found: number[] = []
     /** Of a block, or of what is behind its header. */
     const mark = (pointer: number) => {
-        if (pointer & 3) return
+        if (pointer < start || pointer > end || pointer & 3) return
         for (const block of [pointer, pointer - 4]) {
-            if (block < start || block >= end || !isBlock[(block - start) >> 2] || isAlive[(block - start) >> 2])
-                continue
+            if (block < start || !isBlock[(block - start) >> 2] || isAlive[(block - start) >> 2]) continue
             if ((tagOf(block) & gcLayout.tagMask) === gcLayout.tagFree) continue
             isAlive[(block - start) >> 2] = 1
             found.push(block)

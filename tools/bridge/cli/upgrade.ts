@@ -1,15 +1,8 @@
 /** The verbs `upgrade` and `version`: which firmware the nodes run, and giving them another while they serve. */
 import type { Command } from "commander"
 import { sleep } from "../bus/clock"
-import {
-    nodePrograms,
-    planUpgrade,
-    Upgrade,
-    wasStopped,
-    type Firmware,
-    type NodePlan,
-    type NodeProgram,
-} from "../client/upgrade"
+import { nodePrograms, type NodeProgram } from "../client/programs"
+import { planUpgrade, Upgrade, wasStopped, type Firmware, type NodePlan } from "../client/upgrade"
 import { imageSha256 } from "../bus/manager"
 import { isError } from "../error"
 import { partnerOf, volumeLetter } from "../protocol/numbers"

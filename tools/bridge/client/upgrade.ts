@@ -5,11 +5,11 @@
  * both volumes, or the pair as it was; the next upgrade begins with the node that serves nothing. A pair that is active/standby is so at each
  * of them, whichever node serves; not between 5 and the next 1. One that is active/active is so again when an upgrade ends in 1 or 5, if both nodes live.
  */
-import { boardOf, type RuntimeBoard, type Runtimes } from "../bus/runtimes"
-import { deploy, imageSha256, programState, startProgram, type ProgramState } from "../bus/manager"
+import type { Runtimes } from "../bus/runtimes"
+import { deploy, imageSha256, startProgram } from "../bus/manager"
 import { sleep, type Clock } from "../bus/clock"
 import { isError, TwinfilerError } from "../error"
-import { isProgramName, parseVersion, readImage, type ImageFacts } from "../image"
+import { readImage, type ImageFacts } from "../image"
 import {
     beatFlags,
     modeNames,
@@ -22,15 +22,7 @@ import {
     volumeLetter,
 } from "../protocol/numbers"
 import type { TwinfilerClient } from "./client"
-
-export interface NodeProgram {
-    node: number
-    /** Undefined while its board does not announce itself. */
-    board?: RuntimeBoard
-    program?: ProgramState
-    facts?: ImageFacts
-    isHeard: boolean
-}
+import type { NodeProgram } from "./programs"
 
 export interface Firmware {
     path: string
@@ -95,56 +87,6 @@ async function until(clock: Clock, what: string, met: () => boolean, signal?: Ab
         if (clock.now() >= end) throw new TwinfilerError("timeout", `${what}: not within ${ms / 1_000} s`)
         await sleep(clock, pollMs)
     }
-}
-
-/** The program of every node that is heard, and of its partner; a silent one's board is found among those that serve nothing. */
-export async function nodePrograms(client: TwinfilerClient, runtimes: Runtimes): Promise<NodeProgram[]> {
-    const states = client.nodes()
-    const numbers = [...new Set(states.flatMap(({ node }) => [node, partnerOf(node)]))].sort((a, b) => a - b)
-    const heard = states.filter(({ isHeard }) => isHeard)
-    const isTaken = new Set(heard.map(({ device }) => boardOf(device)))
-    const found: NodeProgram[] = []
-    const silent: NodeProgram[] = []
-    for (const node of numbers) {
-        const state = heard.find(state => state.node === node)
-        const one: NodeProgram = { node, isHeard: state !== undefined }
-        found.push(one)
-        if (!state) silent.push(one)
-        else await learn(one, await runtimes.find(boardOf(state.device)).catch(unlessSilent), runtimes)
-    }
-    const spare = runtimes.boards().filter(({ device }) => !isTaken.has(device))
-    for (const board of spare) {
-        if (silent.length === 0) break
-        const program = await programOf(board, runtimes)
-        if (!program || (program.bytes > 0 && !isProgramName(program.name))) continue
-        const one = silent.find(({ node }) => boardOf(deviceOf(client, node)) === board.device) ?? silent[0]
-        silent.splice(silent.indexOf(one), 1)
-        await learn(one, board, runtimes)
-    }
-    return found
-}
-
-function deviceOf(client: TwinfilerClient, node: number): string {
-    return client.nodes().find(state => state.node === node)?.device ?? ""
-}
-
-async function learn(one: NodeProgram, board: RuntimeBoard | undefined, runtimes: Runtimes): Promise<void> {
-    if (!board) return
-    one.board = board
-    one.program = await programOf(board, runtimes)
-    one.facts = one.program && parseVersion(one.program.version)
-}
-
-/** Asked once more when another host had the board's ear, and nothing or half of it was answered. */
-async function programOf(board: RuntimeBoard, runtimes: Runtimes): Promise<ProgramState | undefined> {
-    const program = await programState(runtimes, board).catch(unlessSilent)
-    if (program?.runtime || !(await runtimes.quiet(board.device))) return program
-    return programState(runtimes, board).catch(unlessSilent)
-}
-
-function unlessSilent(error: unknown): undefined {
-    if (!isError(error, "noNode", "timeout")) throw error
-    return undefined
 }
 
 /**

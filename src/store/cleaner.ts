@@ -5,7 +5,7 @@
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
 import { isMovable, isPinned } from "./usage"
-import { Log, available } from "./log"
+import { Log, available, readBlock } from "./log"
 import { hasUsage, writeUsage } from "./usage-pages"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
 import { Tree, moveNode } from "./tree"
@@ -221,8 +221,8 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     let moved = 0
     while (moved < max) {
         if (moved >= extentMin) if (isAwaited(cleaner)) break
-        if (!(await log.readPage(page + moved, scratch))) break
-        if (scratch.getAt(atBlock, "u32") !== block + moved) break
+        // an element that did not take it has a good page of before
+        if (!(await readBlock(log, page + moved, object, block + moved, scratch))) break
         await log.append(scratch, typeData, scratch[atLength], object, block + moved)
         moved++
     }

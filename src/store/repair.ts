@@ -4,7 +4,8 @@
 // Promises:
 // - An element is read for a segment only when it has all of it: until then the segment is marked in `array.away`, in every anchor.
 // - What a cut breaks off goes on after the next mount from the last anchor, at most `segmentsPerAnchor` segments back.
-// - A segment is erased on one element only when all of it can be made from the others; else what is in use of it is moved.
+// - A segment is erased on one element only when all of it can be made from the others; else what is in use of it is moved. Not for rows that
+//   hold nothing in use, such as those that a power cut tore: another element may be lost meanwhile.
 // - A segment that an element does not hold even when written again is emptied and retired.
 // - What is copied is read back before it counts. An element that does not hold what is written to it is not rebuilt onto: it has failed. (A rebuild begins in rebuild.ts.)
 //
@@ -16,12 +17,13 @@ import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
 import { isHeir, isOwn, leaveOut, lookAt, slotFailed, slotMember, writeLabel } from "./label"
-import { atCheck, atSerial, pageIsGood } from "./page"
+import { atCheck, pageIsGood } from "./page"
 import { dropStrangers, lookAround, readTries } from "./presence"
 import { badIn } from "./redundancy"
+import { isNeeded } from "./in-use"
 import { noSpace, ok } from "./status"
 import { isPinned, retire } from "./usage"
-import { keptSegments, Volume } from "./volume"
+import { Volume } from "./volume"
 import { available, changeSegment, holdsNeeded, Log } from "./log"
 
 /** Rows copied, or looked at, in one step. */
@@ -54,8 +56,6 @@ export class Repair {
     again: number
     /** A segment to be emptied and not used any more, or 0. */
     retiring: number
-    /** Serial of the first page after the mount. */
-    begun: number
     // the scrub that someone asked for
     rate: number
     dueMs: number
@@ -97,7 +97,6 @@ export function beginRepair(repair: Repair): void {
     repair.only = 0
     repair.again = 0
     repair.retiring = 0
-    repair.begun = repair.log.serial
     repair.relabelled = 0
 }
 
@@ -148,14 +147,12 @@ async function lookStep(repair: Repair): Promise<void> {
     for (let n = 0; n < rowsPerStep && repair.row < rows; n++) {
         const row = first + repair.row++
         const bad = await badIn(array, row, repair.buffer)
-        if (bad) await noteBad(repair, row, bad)
+        if (bad) if (await isNeeded(repair.volume, row, repair.buffer)) await noteBad(repair, row, bad)
     }
     if (repair.row < rows) return
     const segment = repair.segment
     repair.segment = 0
-    const unlooked = repair.log.anchors.unlooked
-    const isLeft = isMarked(unlooked, segment)
-    mark(unlooked, segment, false)
+    mark(repair.log.anchors.unlooked, segment, false)
     const isAgain = repair.again === segment
     repair.again = 0
     if (repair.bad === 0) {
@@ -170,23 +167,11 @@ async function lookStep(repair: Repair): Promise<void> {
         return
     }
     repair.damaged++
-    if (repair.bad & ((repair.bad - 1) | repair.only) || (isLeft && (await isTorn(repair, segment)))) {
+    if (repair.bad & ((repair.bad - 1) | repair.only)) {
         // two elements are damaged in one segment, or one that alone has something: what is in use is moved, and the segment is as good as any other then
         repair.retiring = segment
         repair.again = segment
     } else await rewrite(repair, segment)
-}
-
-/**
- * Whether a segment that was left is bad because power was cut, as far as can be told, and can be emptied: it is as good as any other then.
- * Written again on the element that is bad in it, which holds nothing of it meanwhile, it would be lost with any other.
- */
-async function isTorn(repair: Repair, segment: number): Promise<boolean> {
-    const log = repair.log
-    if (isPinned(log.usage, segment) || available(log) <= keptSegments) return false
-    // one begun after the mount knows no cut: an element that lacks something of it did not take it. A first page that nobody has was cut itself
-    if (!(await log.readPage(segment * repair.array.segmentPages, repair.buffer))) return true
-    return repair.buffer.getAt(atSerial, "u32") < repair.begun
 }
 
 /** Counts what can be made good; what cannot was never acknowledged, or is lost. */

@@ -140,15 +140,19 @@ export class Tree {
     }
 }
 
-/** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
-export async function moveNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
+/** Whether `page` is the node of that level that has the key. */
+export async function isNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
     if (tree.top === noPage) return false
     if (level > tree.height) return false
-    await makeRoom(tree)
     await descend(tree, object, sub)
-    const depth = tree.height - level
-    if (tree.cache.tags[tree.slots[depth]] !== tree.firstTag + page) return false
-    tree.depth = depth
+    return tree.cache.tags[tree.slots[tree.height - level]] === tree.firstTag + page
+}
+
+/** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
+export async function moveNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
+    await makeRoom(tree)
+    if (!(await isNode(tree, page, level, object, sub))) return false
+    tree.depth = tree.height - level
     dirtyPath(tree)
     return true
 }

@@ -44,6 +44,8 @@ export interface Figures {
     snapshots: Map<string, Map<string, Buffer | "directory">>
     /** By object. */
     properties: Map<number, Map<string, string>>
+    /** Pages in use, and what by. */
+    used: Map<number, string>
 }
 
 interface Entry {
@@ -138,6 +140,7 @@ export function checkVolume(bench: StoreBench): Figures {
         leafFill: 0,
         snapshots: new Map(),
         properties: new Map(),
+        used,
     }
     let leafBytes = 0
     let leaves = 0

@@ -52,8 +52,8 @@ export interface BoardOptions {
     wire: Wire
     reach: Reach
     onLog?: (line: string, atNs: number) => void
-    /** Program panics (60004, ...); 0 is a restart the program asked for, -1 an assertion of the runtime. */
-    onPanic?: (code: number, atNs: number) => void
+    /** Program panics (60004, ...); 0 is a restart the program asked for, -1 an assertion of the runtime. Planted: `panic` asked for it. */
+    onPanic?: (code: number, atNs: number, isPlanted: boolean) => void
     /** What the board forwards to a host on its USB port: its own frames and those it hears on the wire. */
     onUsb?: (frame: Uint8Array, atNs: number) => void
 }
@@ -84,6 +84,7 @@ export class Board {
     private isStopped = false
     /** What the runtime is to stop the program with at its next turn. */
     private dueCode: PanicCode | undefined
+    private isPanicPlanted = false
     private callNs = 0
     private clockReads = 0
     private ctx = 0
@@ -272,7 +273,7 @@ export class Board {
                 log: line => this.log(line),
                 panic: code => {
                     this.isStopped = true
-                    this.options.onPanic?.(code, this.nowNs())
+                    this.options.onPanic?.(code, this.nowNs(), this.isPanicPlanted)
                 },
                 frameSending: pointer => this.link.frameSending(pointer),
                 native: (call, args) => this.native(call, args),
@@ -297,6 +298,7 @@ export class Board {
         this.urgent = false
         this.isHung = this.isStopped = false
         this.dueCode = undefined
+        this.isPanicPlanted = false
         this.link.drop()
         const nowNs = this.options.queue.nowNs
         if (this.inFlight) {
@@ -338,7 +340,9 @@ export class Board {
         this.dueCode = undefined
         let sleepUs = 0
         this.call(() => {
+            this.isPanicPlanted = code !== undefined
             if (code !== undefined) vm.exports.devs_panic(this.ctx, code)
+            this.isPanicPlanted = false
             this.link.handleNext(vm)
             sleepUs = vm.exports.jd_em_process()
         })
@@ -378,7 +382,7 @@ export class Board {
     /** The runtime reset the board, or failed an assertion and blinks before it does. */
     private left(exit: VmExit): void {
         const nowNs = this.options.queue.nowNs
-        if (exit.cause === "abort") this.options.onPanic?.(-1, nowNs)
+        if (exit.cause === "abort") this.options.onPanic?.(-1, nowNs, false)
         this.stop()
         this.bootAfter(resetToMainNs + (exit.cause === "abort" ? hardPanicNs : 0))
     }

@@ -147,7 +147,11 @@ for (const elements of [2, 3, 4])
             if (Math.floor(row / array.segmentRows) === log.segment)
                 assert.equal(await changeSegment(bench.volume.log), true)
             await bench.volume.commit()
-            rot(bench, array.slots.findIndex((_, position) => pageAt(array, position, row) === page), row)
+            rot(
+                bench,
+                array.slots.findIndex((_, position) => pageAt(array, position, row) === page),
+                row,
+            )
             assert.equal(await remount(host), true)
             // and once more, before anything was looked at
             assert.equal(await remount(host), true)
@@ -164,8 +168,7 @@ for (const elements of [2, 3, 4])
                 bench.hasBroken = true
                 // every other time it goes on in the next segment
                 const { log } = bench.volume
-                while (cut % 2 && log.room() > 14)
-                    assert.equal(await host.put("small", Buffer.alloc(200, cut), 1), 0)
+                while (cut % 2 && log.room() > 14) assert.equal(await host.put("small", Buffer.alloc(200, cut), 1), 0)
                 bench.cutPowerAt(bench.operations + cut, 0.5)
                 assert.equal(await host.put("torn", Buffer.from(new Random(`torn ${cut}`).bytes(6000))), 0)
                 assert.equal(host.cuts, 1)

@@ -172,8 +172,7 @@ export const fileStages: Stage[] = [
             assert.equal(await h.mkdir("c"), ok)
             const { volume } = h.bench
             let count = 0
-            for (; count < 200 && available(volume.log) > 4; count++)
-                await put(h, `c/${count}`, bytes(1400, count))
+            for (; count < 200 && available(volume.log) > 4; count++) await put(h, `c/${count}`, bytes(1400, count))
             for (let i = 0; i < count; i++) if (i % 3) assert.equal(await h.remove(`c/${i}`), ok)
         },
         async run(h) {

@@ -132,6 +132,14 @@ export function appended(upload: Upload): number {
     return upload.blocks * bodyBytes + upload.partialBytes
 }
 
+/** Whether an open upload appended a page, whether a commit told the tree of it or not. */
+export function isPartOf(upload: Upload, page: number): boolean {
+    if (!upload.object) return false
+    for (let i = 0; i < upload.runPages.length; i++)
+        if (page >= upload.runPages[i]) if (page < upload.runPages[i] + upload.runCounts[i]) return true
+    return page === upload.partialPage
+}
+
 /** Pages of this upload that the tree knows of were moved. */
 export function uploadMoved(upload: Upload, from: number, count: number, to: number): void {
     const listed = upload.listedPage

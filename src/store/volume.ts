@@ -11,7 +11,7 @@
 // element lacks something again, 4 settle; served from here on, 5 commit: at once when that row was the last root's, else by the next operation
 // or when the node is idle. Until then a mount begins with that row once more.
 
-import { hasPins, isMovable } from "./usage"
+import { hasPins } from "./usage"
 import { ElementArray, deadIn, isEnough } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
@@ -220,8 +220,7 @@ export class Volume {
     async empty(segment: number): Promise<boolean> {
         if (this.hasRuns()) await this.commit()
         const cleaner = this.cleaner
-        // the one before is empty already, and was not told so
-        if (!isMovable(this.log.usage, cleaner.victim)) cleaner.victim = 0
+        if (cleaner.victim !== segment) cleaner.victim = 0
         cleaner.refresh(segment)
         const moved = await cleaner.step()
         await this.commit()

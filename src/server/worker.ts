@@ -18,7 +18,7 @@ import { framesMax, queue, queueReply } from "./outbox"
 import { answerBytesMax, answerHeadBytes, query } from "./questions"
 import { replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
-import { eraseAhead } from "../store/log"
+import { eraseAhead, roomIn } from "../store/log"
 import { repairStep } from "../store/repair"
 import { isRoomy } from "../store/volume"
 
@@ -380,7 +380,7 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number, isBusy: boole
                 return true
             }
     const log = volume.log
-    if (rests || log.room() < array.segmentPages >> 2) if (await eraseAhead(log)) return true
+    if (rests || roomIn(log) < array.segmentPages >> 2) if (await eraseAhead(log)) return true
     // looking after a segment that was left waits for a rest, if there is one; a rebuild and a scrub go on in every gap
     const repair = volume.repair
     if (!rests && !isBusy) if (repair.rate + repair.retiring === 0) if (array.joining < 0) return false

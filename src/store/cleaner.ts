@@ -4,8 +4,8 @@
 // Promises: a step is bounded; it changes nothing before the commit that the caller ends it with. Pages are found from their own
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
-import { isMovable, isPinned } from "./usage"
-import { Log, available, readBlock } from "./log"
+import { isMovable, isPinned, pagesIn } from "./usage"
+import { Log, available, readBlock, account, ensure, roomIn } from "./log"
 import { hasUsage, writeUsage } from "./usage-pages"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
 import { Tree, moveNode } from "./tree"
@@ -86,7 +86,7 @@ export class Cleaner {
         const isWide = segmentPages >= wideSegmentPages
         if (isWide) if (free === 4 || free === 5) max = (6 - free) << 4
         this.isUrgent = !isWide || free < 6
-        while (moves < max && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
+        while (moves < max && looks < looksMax && this.cursor < segmentPages && pagesIn(log.usage, victim) > 0) {
             if (moves >= waitedForMax) if (isAwaited(this)) break
             const page = victim * segmentPages + this.cursor
             this.cursor++
@@ -123,7 +123,7 @@ export class Cleaner {
         }
         // the root page itself moves with the commit
         if (this.cursor >= segmentPages) {
-            let left = log.usage.of(victim)
+            let left = pagesIn(log.usage, victim)
             if (((log.rootPage / segmentPages) | 0) === victim) left--
             if (left > 0) {
                 const at = victim >> 3
@@ -172,7 +172,7 @@ function pick(cleaner: Cleaner): void {
     cleaner.gained = 0
     cleaner.begunAt = 0
     for (let segment = 1; segment < log.segments; segment++) {
-        const usage = log.usage.of(segment)
+        const usage = pagesIn(log.usage, segment)
         if (usage === 0) continue
         if (usage >= least) continue
         if (segment === log.segment) continue
@@ -215,8 +215,8 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     if (max > movesMax) max = movesMax
     if (max > most) max = most
     // what lies together stays together, for the price of a segment's last pages while there are others: each part costs a node when it is moved again
-    await log.ensure(max << 3 < log.array.segmentPages && available(log) > 2 ? max : 1)
-    if (max > log.room()) max = log.room()
+    await ensure(log, max << 3 < log.array.segmentPages && available(log) > 2 ? max : 1)
+    if (max > roomIn(log)) max = roomIn(log)
     const to = log.segment * log.array.segmentPages + log.next
     let moved = 0
     while (moved < max) {
@@ -227,8 +227,8 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
         moved++
     }
     if (moved === 0) return 0
-    log.account(to, moved)
-    log.account(page, -moved)
+    account(log, to, moved)
+    account(log, page, -moved)
     let key = sub + offset
     let start = to
     let length = moved

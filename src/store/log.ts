@@ -115,29 +115,6 @@ export class Log {
         return false
     }
 
-    commitNumber(): number {
-        return this.root.getAt(atCommit, "u32")
-    }
-
-    // --- space
-
-    /** Pages left in this segment. */
-    room(): number {
-        leaveClosedRow(this)
-        return this.array.segmentPages - this.next
-    }
-
-    /** Makes sure that this segment has `pages` left, entering the next one when it has not. */
-    async ensure(pages: number): Promise<void> {
-        if (this.room() < pages) await enterSegment(this)
-    }
-
-    /** Counts pages as referred to (by > 0) or as no longer so. */
-    account(page: number, by: number): void {
-        const segmentPages = this.array.segmentPages
-        this.usage.account((page / segmentPages) | 0, by, segmentPages)
-    }
-
     // --- appending
 
     /**
@@ -166,18 +143,18 @@ export class Log {
 
     /** Steps 2 to 5 of a commit; the nodes are appended already and the tree says where in the root. */
     async commitRoot(): Promise<void> {
-        await this.ensure(closingPages(this))
+        await ensure(this, closingPages(this))
         const root = this.root
         const old = this.rootPage
         const segmentPages = this.array.segmentPages
-        if (old === noPage) this.account(this.segment * segmentPages, 1)
+        if (old === noPage) account(this, this.segment * segmentPages, 1)
         else if (((old / segmentPages) | 0) !== this.segment) {
-            this.account(this.segment * segmentPages, 1)
-            this.account(old, -1)
+            account(this, this.segment * segmentPages, 1)
+            account(this, old, -1)
         }
         const usage = this.usage
         if (wantsPages(usage)) await writeUsage(this)
-        root.setAt(atCommit, "u32", this.commitNumber() + 1)
+        root.setAt(atCommit, "u32", commitNumber(this) + 1)
         root.setAt(atEpoch, "u32", this.epoch)
         root.setAt(atLive, "u32", usage.live)
         root.setAt(atWearBase, "u32", usage.wearBase)
@@ -213,6 +190,27 @@ export class Log {
         anchors.isRootWeak = this.isRootWeak
         await appendAnchor(anchors)
     }
+}
+
+export function commitNumber(log: Log): number {
+    return log.root.getAt(atCommit, "u32")
+}
+
+/** Pages left in the present segment. */
+export function roomIn(log: Log): number {
+    leaveClosedRow(log)
+    return log.array.segmentPages - log.next
+}
+
+/** Makes sure that the present segment has `pages` left, entering the next one when it has not. */
+export async function ensure(log: Log, pages: number): Promise<void> {
+    if (roomIn(log) < pages) await enterSegment(log)
+}
+
+/** Counts pages as referred to (by > 0) or as no longer so. */
+export function account(log: Log, page: number, by: number): void {
+    const segmentPages = log.array.segmentPages
+    log.usage.account((page / segmentPages) | 0, by, segmentPages)
 }
 
 export function treePage(log: Log): number {

@@ -1,5 +1,6 @@
 // What can be asked of a volume without changing it. Answers are written into the caller's buffer, docs/PROTOCOL.md "query".
 
+import { commitNumber } from "./log"
 import { firstEntry, loadDirectory, loadEntry } from "./directory"
 import { bodyBytes } from "./page"
 import { findProperties } from "./properties"
@@ -183,7 +184,7 @@ export function statfs(queries: Queries, out: Buffer, at: number): number {
     for (let mask = deadIn(volume.array); mask; mask >>= 1) dead += mask & 1
     out[at + 11] = dead
     out.setAt(at + 12, "u32", log.epoch)
-    out.setAt(at + 16, "u32", log.commitNumber())
+    out.setAt(at + 16, "u32", commitNumber(log))
     out.setAt(at + 22, "u16", volume.repair.damaged)
     queries.bytes = 20
     return ok

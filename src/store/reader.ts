@@ -5,7 +5,7 @@ import { atBody, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
 import { typeDirectory } from "./directory"
 import { commitOfSnapshot, enterSnapshot, leaveSnapshot } from "./snapshots"
-import { readBlock } from "./log"
+import { readBlock, commitNumber } from "./log"
 import { Volume } from "./volume"
 
 const damaged = -2
@@ -71,7 +71,7 @@ export async function readFile(
         if (block !== reader.block) {
             reader.block = -1
             const volume = reader.volume
-            const commit = volume.log.commitNumber()
+            const commit = commitNumber(volume.log)
             let page = reader.nextPage
             if (reader.left <= 0 || block !== reader.nextBlock || commit !== reader.commit) {
                 if (reader.snapshot === 0) {

@@ -22,7 +22,7 @@ import { dropStrangers, lookAround, readTries } from "./presence"
 import { badIn } from "./redundancy"
 import { isNeeded } from "./in-use"
 import { noSpace, ok } from "./status"
-import { isPinned, retire } from "./usage"
+import { isPinned, retire, pagesIn } from "./usage"
 import { Volume } from "./volume"
 import { available, changeSegment, holdsNeeded, Log } from "./log"
 
@@ -220,7 +220,7 @@ async function retireStep(repair: Repair): Promise<boolean> {
         repair.retiring = 0
         return false
     }
-    if (usage.of(segment) > 0) {
+    if (pagesIn(usage, segment) > 0) {
         if (available(log) === 0) return false
         if (!(await volume.empty(segment))) repair.retiring = 0
         return true

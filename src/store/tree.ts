@@ -7,7 +7,7 @@
 // RAM: the cache's slots, allocated once and shared by all volumes of a node, of which one at a time may be in an operation. An
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
-import { atHeight, atTree, Log, treePage, treeHeight } from "./log"
+import { atHeight, atTree, Log, treePage, treeHeight, account, ensure } from "./log"
 import { NodeCache, findSlot, remember, freeSlot, dropDirty } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
@@ -272,7 +272,7 @@ function dirtyPath(tree: Tree): void {
     for (let d = 0; d <= tree.depth; d++) {
         const slot = tree.slots[d]
         if (cache.tags[slot] === -2) continue
-        tree.log.account(cache.tags[slot] - tree.firstTag, -1)
+        account(tree.log, cache.tags[slot] - tree.firstTag, -1)
         cache.tags[slot] = -2
         cache.dirtyCount++
         // the pointer to it, as the root or in its parent
@@ -336,7 +336,7 @@ async function merge(tree: Tree, d: number): Promise<boolean> {
         const neighbour = cache.buffers[slot]
         if (usedBytes(neighbour) + usedBytes(node) > bodyBytes - 2) continue
         if (cache.tags[slot] !== -2) {
-            tree.log.account(cache.tags[slot] - tree.firstTag, -1)
+            account(tree.log, cache.tags[slot] - tree.firstTag, -1)
             cache.tags[slot] = -2
             cache.dirtyCount++
         }
@@ -363,7 +363,7 @@ async function lowerRoot(tree: Tree): Promise<void> {
         if (node[atCount] > 1) return
         const child = node.getAt(atBody + node[atKeys + 8], "u32")
         if (cache.tags[slot] === -2) cache.dirtyCount--
-        else tree.log.account(tree.top, -1)
+        else account(tree.log, tree.top, -1)
         cache.tags[slot] = -1
         tree.top = child
         tree.height--
@@ -452,9 +452,9 @@ async function flushNode(tree: Tree, slot: number, upTo: number): Promise<number
         }
     }
     if (level > upTo) return slot + dirtyMark
-    await tree.log.ensure(1)
+    await ensure(tree.log, 1)
     const page = await tree.log.append(node, typeNode, level, 0, 0)
-    tree.log.account(page, 1)
+    account(tree.log, page, 1)
     cache.dirtyCount--
     remember(cache, slot, tree.firstTag + page)
     return page

@@ -75,10 +75,6 @@ export class Usage {
         this.isRebased = false
     }
 
-    of(segment: number): number {
-        return this.counts.getAt(segment * 2, "u16")
-    }
-
     /** Counts pages of a segment as in use (by > 0) or as no longer so. */
     account(segment: number, by: number, segmentPages: number): void {
         const was = this.counts.getAt(segment * 2, "u16")
@@ -101,7 +97,7 @@ export class Usage {
         const left = this.current
         this.current = segment
         this.freeSegments--
-        if (this.of(left) === 0) if (!isPinned(this, left)) this.freeSegments++
+        if (pagesIn(this, left) === 0) if (!isPinned(this, left)) this.freeSegments++
     }
 
     /** A segment was erased. */
@@ -134,12 +130,17 @@ export function recount(usage: Usage): void {
         } else if (!isPinning) free++
         else if (!isMarked(usage.pins, at >> 1)) free++
     }
-    if (usage.of(usage.current) === 0) if (!isPinned(usage, usage.current)) free--
+    if (pagesIn(usage, usage.current) === 0) if (!isPinned(usage, usage.current)) free--
     usage.freeSegments = free
 }
 
+/** Pages in use in a segment, or `retired`. */
+export function pagesIn(usage: Usage, segment: number): number {
+    return usage.counts.getAt(segment * 2, "u16")
+}
+
 export function isUsed(usage: Usage, segment: number): boolean {
-    const count = usage.of(segment)
+    const count = pagesIn(usage, segment)
     return count !== 0 && count !== retired
 }
 
@@ -186,7 +187,7 @@ export function putDeltas(usage: Usage, root: Buffer): void {
     for (let i = 0; i < changed.length; i++) {
         const segment = changed[i]
         root.setAt(at, "u16", segment)
-        root.setAt(at + 2, "u16", usage.of(segment))
+        root.setAt(at + 2, "u16", pagesIn(usage, segment))
         root[at + 4] = usage.wear[segment]
         at += deltaBytes
     }

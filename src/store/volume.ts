@@ -20,7 +20,7 @@ import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
 import { Labels, adopt, hasMissed, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
-import { Log, available, tailPages, takeControl, takesData } from "./log"
+import { Log, available, tailPages, takeControl, takesData, account, commitNumber, ensure, roomIn } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
@@ -134,7 +134,7 @@ export class Volume {
             if (--looks === 0) return false
             await platform.sleep(lookAgainMs)
         }
-        this.challenge = log.commitNumber()
+        this.challenge = commitNumber(log)
         // one that is lost while control is taken is recorded as well
         this.array.recorder = log
         this.repair.seen = log.anchors.sequence
@@ -192,10 +192,10 @@ export class Volume {
         if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
         if (!(await makeSpace(this))) return false
         if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await this.commit()
-        if (log.room() === 0) {
-            await log.ensure(1)
+        if (roomIn(log) === 0) {
+            await ensure(log, 1)
             if (log.between !== 0) await this.commit()
-            await log.ensure(1)
+            await ensure(log, 1)
         }
         return true
     }
@@ -261,7 +261,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
         if (tree.object !== object) return true
         const page = tree.leaf.getAt(tree.valueAt, "u32")
         const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
-        volume.log.account(page, -count)
+        account(volume.log, page, -count)
         await tree.remove(object, tree.sub)
     }
     return !((await tree.seek(object, 1)) && tree.object === object)
@@ -299,7 +299,7 @@ export function uploadOfHandle(volume: Volume, handle: number): Upload {
 export async function prepare(volume: Volume, givesBack: boolean): Promise<boolean> {
     const log = volume.log
     const hasSpace = await makeSpace(volume)
-    if (givesBack) return available(log) > 0 || log.room() >= operationPagesMax
+    if (givesBack) return available(log) > 0 || roomIn(log) >= operationPagesMax
     return hasSpace
 }
 
@@ -391,7 +391,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
     const tree = volume.tree
     const log = volume.log
     const cleaner = volume.cleaner
-    if (available(log) === 0) if (log.room() < operationPagesMax) return false
+    if (available(log) === 0) if (roomIn(log) < operationPagesMax) return false
     const lost = volume.lost
     if ((await tree.seek(orphanList, lost + 1)) && tree.object === orphanList) {
         const object = tree.sub

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import { deadIn, pageAt } from "../../src/array/array"
 import { lookAt, slotBlank, slotMember } from "../../src/store/label"
-import { changeSegment, readBlock } from "../../src/store/log"
+import { changeSegment, readBlock, roomIn } from "../../src/store/log"
 import { rebuildElement } from "../../src/store/rebuild"
 import { badIn } from "../../src/store/redundancy"
 import { scrubArray } from "../../src/store/repair"
@@ -166,9 +166,11 @@ for (const elements of [2, 3, 4])
                 const host = await fresh(elements, "torn")
                 const { bench } = host
                 bench.hasBroken = true
-                // every other time it goes on in the next segment
+                // a third of the times a snapshot pins the segment; every other time it goes on in the next one
+                if (cut % 3 === 2)
+                    assert.equal((await host.request(10, [7000, Buffer.from("s")], () => undefined)).status, 0)
                 const { log } = bench.volume
-                while (cut % 2 && log.room() > 14) assert.equal(await host.put("small", Buffer.alloc(200, cut), 1), 0)
+                while (cut % 2 && roomIn(log) > 14) assert.equal(await host.put("small", Buffer.alloc(200, cut), 1), 0)
                 bench.cutPowerAt(bench.operations + cut, 0.5)
                 assert.equal(await host.put("torn", Buffer.from(new Random(`torn ${cut}`).bytes(6000))), 0)
                 assert.equal(host.cuts, 1)

@@ -10,8 +10,8 @@ import { functionBytesOf, functionLimitBytes } from "../link/image"
 const programLimitBytes = 100 * 1024
 /** Of 64 KB: never within 8 KB of all. */
 const heapLimitBytes = 56 * 1024
-/** A frame that is received, and the locals of a function besides: 248 bytes each. */
-const pieceLeastBytes = 2 * 248
+/** Half as much again as the largest that is asked for: a frame that is received, or the locals of a function, 248 bytes. */
+const pieceLeastBytes = 1.5 * 248
 
 interface Row {
     name: string

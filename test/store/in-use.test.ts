@@ -3,15 +3,18 @@
 import assert from "node:assert/strict"
 import { commitNumber, holdsNeeded } from "../../src/store/log"
 import { isNeeded } from "../../src/store/in-use"
+import { badIn } from "../../src/store/redundancy"
 import { isPinned } from "../../src/store/usage"
 import { Random } from "../../tools/sim/random"
-import { change, fresh, remount, segmentRows, tidyStep } from "../support/array-work"
+import { change, fresh, readAll, remount, segmentRows, tidyStep } from "../support/array-work"
 import { titleOf } from "../support/cut-stages"
 import { checkVolume } from "../support/store-checker"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
 
 const rounds = 11
+const seeds = process.env.FULL === "1" ? 200 : 15
+const pageBytes = 256
 
 /** @returns its number */
 async function snapshot(host: StoreHost, name: string): Promise<number> {
@@ -22,6 +25,38 @@ async function snapshot(host: StoreHost, name: string): Promise<number> {
 
 async function unsnapshot(host: StoreHost, number: number): Promise<void> {
     assert.equal((await host.request(11, [number], () => undefined)).status, 0)
+}
+
+/** Files, directories, open uploads and snapshots, with a cut in the middle and in mounts after it; the last commit may be some pages old. */
+async function cutHistory(elements: number, seed: number): Promise<StoreHost> {
+    const random = new Random(`cut ${elements} ${seed}`)
+    const host = await fresh(elements, `cut ${seed}`)
+    const { bench } = host
+    bench.hasBroken = true
+    bench.isIdleAfterMount = () => false
+    const open: number[] = []
+    const write = async () => {
+        for (const object of open) await host.write(object, Buffer.from(random.bytes(100 + random.int(1200))))
+    }
+    for (let i = 0; i < 3 + random.int(3); i++) {
+        await change(host, random, 1)
+        if (open.length < 2 && random.chance(0.3)) open.push(await host.create())
+        await write()
+        if (random.chance(0.2)) assert.equal(await host.mkdir(`d${i}`), 0)
+        for (let k = random.int(3); k > 0; k--) await tidyStep(bench)
+    }
+    if (random.chance(0.1)) await snapshot(host, "s")
+    bench.cutPowerAt(bench.operations + random.int(30), random.float())
+    for (let k = random.int(3); k > 0; k--) host.again.push({ after: random.int(8), fraction: random.float() })
+    await write()
+    await change(host, random, 1)
+    for (let k = random.int(3); k > 0; k--) {
+        bench.cutPowerNow()
+        await host.powerUp()
+        await write()
+    }
+    bench.cutPowerAt(-1, 0)
+    return host
 }
 
 /** Asks of every row of every segment that holds something. @returns rows that are in use, and those that are not; in segments that snapshots pin, and in others */
@@ -113,5 +148,40 @@ for (const elements of [2, 3, 4])
                 if (tx[0] === 0x03 && rx.length > 200) rx[20] ^= 1
             }
             assert.equal(await isNeeded(bench.volume, row, bench.volume.scratch), true)
+        })
+
+        it("what nothing leads to may be anything: overwritten on all elements, and any of them gone, all is there [R22] [R23]", async () => {
+            let overwritten = 0
+            let torn = 0
+            for (let seed = 1; seed <= seeds; seed++) {
+                const host = await cutHistory(elements, seed)
+                const { bench } = host
+                const { array, log } = bench.volume
+                await array.settle()
+                const random = new Random(`overwritten ${elements} ${seed}`)
+                const rows: number[] = []
+                for (let segment = 1; segment < log.segments; segment++)
+                    if (segment !== log.segment && holdsNeeded(log, segment))
+                        for (let row = segment * array.segmentRows; row < (segment + 1) * array.segmentRows; row++) {
+                            if (await isNeeded(bench.volume, row, bench.volume.scratch)) continue
+                            rows.push(row)
+                            if (await badIn(array, row, bench.volume.scratch)) torn++
+                        }
+                for (const row of rows)
+                    for (const chip of bench.chips)
+                        chip.corrupt(row * pageBytes, Uint8Array.from(random.bytes(pageBytes)))
+                overwritten += rows.length
+                bench.cutPowerNow()
+                const state = bench.snapshot()
+                for (let slot = -1; slot < elements; slot++) {
+                    bench.load(state)
+                    bench.silent = slot < 0 ? 0 : 1 << slot
+                    assert.equal(host.difference(await host.powerUp()), undefined, `seed ${seed}, without ${slot}`)
+                    await readAll(host)
+                    bench.silent = 0
+                    bench.cutPowerNow()
+                }
+            }
+            assert.ok(overwritten > 100 && torn > 0, `${overwritten} rows overwritten, ${torn} of them torn`)
         })
     })

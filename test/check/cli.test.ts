@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { PassThrough, Readable } from "node:stream"
 import type { World } from "../../tools/bridge/cli/context"
 import { run } from "../../tools/bridge/cli/program"
+import { checkArray, MemoryImage } from "../../tools/check"
 import { busyArray, shapes } from "./scenarios"
 
 async function twinfiler(...args: string[]): Promise<{ exitCode: number; out: string; err: string }> {
@@ -54,6 +55,27 @@ describe("check: command line [R35]", function () {
         assert.match(out, /array 00000abc, volume b: parity, 4 of 4 elements/)
         assert.match(out, /\d+ files \(\d+ bytes\), 3 directories, 2 snapshots, 2 open uploads/)
         assert.match(out, /volume b: clean\n$/)
+    })
+
+    it("many rows without use whose parity does not fit, as power cuts leave them: three notes, and how many more; --json has all [R35]", async () => {
+        const { marks, pages } = checkArray(parity.map((image, i) => new MemoryImage(image, `E${i}`, i))).reading!
+        const { D, n, S } = pages.geometry
+        const rows: number[] = []
+        for (let row = S / D; row < marks.length / D && rows.length < 5; row++) {
+            const bytes = parity[row % n].subarray(row * shapes[3].stride, row * shapes[3].stride + 256)
+            const isFree = marks.slice(row * D, row * D + D).every(mark => !mark)
+            if (isFree && bytes.some(byte => byte !== 0xff)) rows.push(row)
+        }
+        assert.equal(rows.length, 5)
+        for (const row of rows) damage(file("b", row % n), row * shapes[3].stride + 100)
+        const { exitCode, out } = await twinfiler("check", join(dir, "b"))
+        assert.equal(exitCode, 0, out)
+        assert.equal(out.match(/^note row-stale: row/gm)?.length, 3, out)
+        assert.match(out, /^note row-stale: 2 more like these; --json lists them$/m)
+        const { arrays } = JSON.parse((await twinfiler("check", join(dir, "b"), "--json")).out) as {
+            arrays: { notes: { code: string }[] }[]
+        }
+        assert.equal(arrays[0].notes.filter(({ code }) => code === "row-stale").length, 5)
     })
 
     it("files in any order under any name, one missing: degraded, exit 0, with --strict 1 [R24] [R35]", async () => {

@@ -10,4 +10,14 @@ export { groupImages, type Grouped } from "./arrays"
 export { dumpArray, dumpPage, hasPage } from "./dump"
 export { idText } from "./fields"
 export { repairArray, type Repair } from "./repair"
-export { arrayTitle, figuresOf, printable, problemLine, summaryLines, verdict, volumeName, type Figures } from "./text"
+export {
+    arrayTitle,
+    figuresOf,
+    noteLines,
+    printable,
+    problemLine,
+    summaryLines,
+    verdict,
+    volumeName,
+    type Figures,
+} from "./text"

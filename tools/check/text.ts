@@ -24,15 +24,17 @@ export function problemLine(problem: Problem, report?: Report): string {
     return printable(`${severity} ${code}: ${message} [${where.join(", ")}]`)
 }
 
-/** Notes that are shown of one kind: many rows may look alike after many power cuts, and none of them matters. */
-const notesMax = 3
+/** Notes on pages that are shown of one kind: there may be many after many power cuts, and none of them matters. */
+const pageNotesMax = 3
 
+/** Those on elements, all; those on pages, the first. */
 export function noteLines(report: Report): string[] {
     const lines: string[] = []
     for (const code of new Set(report.notes.map(({ code }) => code))) {
         const notes = report.notes.filter(note => note.code === code)
-        lines.push(...notes.slice(0, notesMax).map(note => problemLine(note, report)))
-        const rest = notes.length - notesMax
+        const shown = notes.filter(({ page }, i) => page === undefined || i < pageNotesMax)
+        lines.push(...shown.map(note => problemLine(note, report)))
+        const rest = notes.length - shown.length
         if (rest > 0) lines.push(`note ${code}: ${rest} more like these; --json lists them`)
     }
     return lines

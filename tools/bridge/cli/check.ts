@@ -42,7 +42,7 @@ what belongs together. Elements may be missing; then all is read from the others
 read, and each other one is named in a note.
 
 A fault is something promised that does not hold. Degraded: all can be read, but a copy or parity is missing. Notes are neither; of
-each kind three are shown, --json has all.
+those on pages three of each kind are shown, --json has all.
 Exit codes: 0 no fault (with --strict: and nothing degraded), 1 faults, 2 wrong usage or an array that cannot be read.
 
 --repair says what it would do; with --in-place it does it to the files (each is written anew and then renamed), with --out DIR to copies.

@@ -32,7 +32,7 @@ export function noteLines(report: Report): string[] {
     const lines: string[] = []
     for (const code of new Set(report.notes.map(({ code }) => code))) {
         const notes = report.notes.filter(note => note.code === code)
-        const shown = notes.filter(({ page }, i) => page === undefined || i < pageNotesMax)
+        const shown = notes.filter(({ page, segment }, i) => (page ?? segment) === undefined || i < pageNotesMax)
         lines.push(...shown.map(note => problemLine(note, report)))
         const rest = notes.length - shown.length
         if (rest > 0) lines.push(`note ${code}: ${rest} more like these; --json lists them`)

@@ -4,7 +4,7 @@
 
 import { appendUploadAgain, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
-import { readAgain, ensure } from "./log"
+import { readAgain } from "./log"
 import { platform } from "../platform"
 import { uploadList } from "./directory"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
@@ -108,7 +108,7 @@ async function appendAgain(volume: Volume, row: number): Promise<void> {
             const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
             if (!upload) continue
             if (!takeAgain(upload, log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
-            await ensure(log, 1)
+            await log.ensure(1)
             await appendUploadAgain(upload, log)
         }
     }

@@ -1,6 +1,5 @@
 // What the elements may do: be damaged, silent, behind, foreign, or fail in the middle of an operation.
 
-import { commitNumber } from "../../src/store/log"
 import assert from "node:assert/strict"
 import { checkArray } from "../../tools/check"
 import { imagesOf } from "../support/flash-timeline"
@@ -139,9 +138,9 @@ describe("store: elements", function () {
                 assert.equal(await host.commit(upload, "u"), 0)
                 // alone it would show a state that was left behind
                 bench.silent = 1 << (1 - lost)
-                const commit = commitNumber(bench.volume.log)
+                const commit = bench.volume.log.commitNumber()
                 if (await remount(host))
-                    assert.fail(`mounted an old state, ${commitNumber(bench.volume.log)} of ${commit}`)
+                    assert.fail(`mounted an old state, ${bench.volume.log.commitNumber()} of ${commit}`)
             }
         })
 

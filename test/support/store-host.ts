@@ -7,7 +7,7 @@ import { imagesOf } from "./flash-timeline"
 import { PowerCut, type StoreBench } from "./store-bench"
 import { checkVolume, type Figures } from "./store-checker"
 import { StoreClient, type Answer } from "./store-client"
-import { eraseAhead, commitNumber } from "../../src/store/log"
+import { eraseAhead } from "../../src/store/log"
 import { takenBytes } from "../../src/store/upload"
 
 export interface Node {
@@ -164,9 +164,9 @@ export class StoreHost {
         if (answer.status === ok) apply(answer)
         // not as before, so it must be as after: done wholly
         if (figures && before !== undefined) assert.equal(this.difference(figures), undefined, `half done (${before})`)
-        const commit = commitNumber(this.bench.volume.log)
+        const commit = this.bench.volume.log.commitNumber()
         assert.deepEqual(await this.client.again(op, ...args), answer, "the retry's answer")
-        if (op !== 2) assert.equal(commitNumber(this.bench.volume.log), commit, "a retry must change nothing")
+        if (op !== 2) assert.equal(this.bench.volume.log.commitNumber(), commit, "a retry must change nothing")
         return answer
     }
 

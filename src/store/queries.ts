@@ -1,6 +1,5 @@
 // What can be asked of a volume without changing it. Answers are written into the caller's buffer, docs/PROTOCOL.md "query".
 
-import { commitNumber } from "./log"
 import { firstEntry, loadDirectory, loadEntry } from "./directory"
 import { bodyBytes } from "./page"
 import { findProperties } from "./properties"
@@ -64,16 +63,11 @@ export async function askVolume(
             queries.bytes = 1
             return notFound
         }
-    let status = ok
-    let failed: unknown
     try {
-        status = await answer(queries, op, frame, bytes, out, at)
-    } catch (e) {
-        failed = e
+        return await answer(queries, op, frame, bytes, out, at)
+    } finally {
+        if (snapshot) leaveSnapshot(tree, queries.volume.log)
     }
-    if (snapshot) leaveSnapshot(tree, queries.volume.log)
-    if (failed) throw failed
-    return status
 }
 
 export async function getattr(queries: Queries, object: number, out: Buffer, at: number): Promise<number> {
@@ -184,7 +178,7 @@ export function statfs(queries: Queries, out: Buffer, at: number): number {
     for (let mask = deadIn(volume.array); mask; mask >>= 1) dead += mask & 1
     out[at + 11] = dead
     out.setAt(at + 12, "u32", log.epoch)
-    out.setAt(at + 16, "u32", commitNumber(log))
+    out.setAt(at + 16, "u32", log.commitNumber())
     out.setAt(at + 22, "u16", volume.repair.damaged)
     queries.bytes = 20
     return ok

@@ -20,7 +20,7 @@ import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
 import { Labels, adopt, hasMissed, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
-import { Log, available, tailPages, takeControl, takesData, account, commitNumber, ensure, roomIn } from "./log"
+import { Log, tailPages, takeControl, takesData } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
@@ -44,7 +44,7 @@ const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
-const reclaimStepsMax = 6
+const reclaimStepsMax = 4
 /** With fewer free segments than this the cleaner works while the node is idle. */
 const cleanBelow = 8
 /** And with fewer than this a step or more before each operation, where segments are so large that many operations fit into one. */
@@ -105,8 +105,7 @@ export class Volume {
         this.lost = 0
         const log = new Log(array, root, usage, scratch)
         this.log = log
-        log.cache = cache
-        log.number = number
+        log.onErase = (first, pages) => cache.forget(number, first, pages)
         this.tree = new Tree(cache, log, number)
         this.directory = new Directory(this.tree)
         this.labels = new Labels(array, scratch, number)
@@ -134,9 +133,11 @@ export class Volume {
             if (--looks === 0) return false
             await platform.sleep(lookAgainMs)
         }
-        this.challenge = commitNumber(log)
+        this.challenge = log.commitNumber()
         // one that is lost while control is taken is recorded as well
-        this.array.recorder = log
+        this.array.onLoss = async () => {
+            await log.writeAnchor()
+        }
         this.repair.seen = log.anchors.sequence
         await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)
@@ -180,7 +181,7 @@ export class Volume {
         await this.log.commitRoot()
         this.isRestored = false
         noteSettled(this)
-        if (available(this.log) < cleanBelow || this.log.usage.cold) this.orphans = true
+        if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
     // --- space
@@ -188,14 +189,14 @@ export class Volume {
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
-        const tailMax = available(log) < cleanBelow ? paceTailMax : tailPagesMax
+        const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
         if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
         if (!(await makeSpace(this))) return false
         if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await this.commit()
-        if (roomIn(log) === 0) {
-            await ensure(log, 1)
+        if (log.room() === 0) {
+            await log.ensure(1)
             if (log.between !== 0) await this.commit()
-            await ensure(log, 1)
+            await log.ensure(1)
         }
         return true
     }
@@ -204,7 +205,7 @@ export class Volume {
     freePages(): number {
         const log = this.log
         const usage = log.usage
-        if (available(log) < keptSegments) return 0
+        if (usage.available() < keptSegments) return 0
         const segments = log.segments - 2 - keptSegments - usage.retiredCount
         const pages = ((segments * this.array.segmentPages * 3) >> 2) - usage.live - pagesKept(log, usage.pins)
         return pages > 0 ? pages : 0
@@ -219,12 +220,17 @@ export class Volume {
     /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
     async empty(segment: number): Promise<boolean> {
         if (this.hasRuns()) await this.commit()
-        const cleaner = this.cleaner
-        if (cleaner.victim !== segment) cleaner.victim = 0
-        cleaner.refresh(segment)
-        const moved = await cleaner.step()
+        if (!this.cleaner.victim) this.cleaner.refresh(segment)
+        const moved = await this.cleaner.step()
         await this.commit()
-        return moved && !isStuck(cleaner, segment)
+        return moved && !isStuck(this.cleaner, segment)
+    }
+
+    // --- uploads
+
+    uploadOf(object: number): Upload {
+        for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object === object) return this.uploads[i]
+        return undefined
     }
 
     // --- giving space back
@@ -254,7 +260,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
         if (tree.object !== object) return true
         const page = tree.leaf.getAt(tree.valueAt, "u32")
         const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
-        account(volume.log, page, -count)
+        volume.log.account(page, -count)
         await tree.remove(object, tree.sub)
     }
     return !((await tree.seek(object, 1)) && tree.object === object)
@@ -265,7 +271,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
  * snapshots pin gives nothing back.
  */
 export function isHeldBySnapshots(volume: Volume): boolean {
-    return available(volume.log) <= 1 && hasPins(volume.log.usage)
+    return volume.log.usage.available() <= 1 && hasPins(volume.log.usage)
 }
 
 /** Ends an operation asked for by a session: its result is stored by the same commit. */
@@ -280,12 +286,6 @@ export async function commitResult(
     await volume.commit()
 }
 
-/** The open upload of an object, or undefined. */
-export function uploadOf(volume: Volume, object: number): Upload {
-    for (let i = 0; i < uploadsMax; i++) if (volume.uploads[i].object === object) return volume.uploads[i]
-    return undefined
-}
-
 export function uploadOfHandle(volume: Volume, handle: number): Upload {
     for (let i = 0; i < uploadsMax; i++) {
         const object = volume.uploads[i].object
@@ -298,7 +298,7 @@ export function uploadOfHandle(volume: Volume, handle: number): Upload {
 export async function prepare(volume: Volume, givesBack: boolean): Promise<boolean> {
     const log = volume.log
     const hasSpace = await makeSpace(volume)
-    if (givesBack) return available(log) > 0 || roomIn(log) >= operationPagesMax
+    if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
     return hasSpace
 }
 
@@ -380,9 +380,9 @@ async function makeSpace(volume: Volume): Promise<boolean> {
 
 /** Whether there is so much room that giving back may wait until nobody waits. The operation's own commit is the one that a mount left, too. */
 export function isRoomy(volume: Volume): boolean {
-    const free = available(volume.log)
-    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && free >= cleanBelow
-    return free >= cleanAtOnceBelow && volume.freePages() > 0
+    const available = volume.log.usage.available()
+    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && available >= cleanBelow
+    return available >= cleanAtOnceBelow && volume.freePages() > 0
 }
 
 /** @returns false when there was nothing to do */
@@ -390,7 +390,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
     const tree = volume.tree
     const log = volume.log
     const cleaner = volume.cleaner
-    if (available(log) === 0) if (roomIn(log) < operationPagesMax) return false
+    if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
     const lost = volume.lost
     if ((await tree.seek(orphanList, lost + 1)) && tree.object === orphanList) {
         const object = tree.sub
@@ -402,14 +402,14 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         }
         volume.lost = lost
     } else {
-        if (available(log) === 0) return false
+        if (log.usage.available() === 0) return false
         // what rests in it gives way, full as it may be, so that it takes its turn in the wear; after what is being emptied
         if (log.usage.cold)
-            if (!cleaner.victim && available(log) > keptSegments) {
+            if (!cleaner.victim && log.usage.available() > keptSegments) {
                 cleaner.refresh(log.usage.cold)
                 log.usage.cold = 0
             }
-        if (available(log) >= cleanBelow) if (!cleaner.victim) return false
+        if (log.usage.available() >= cleanBelow) if (!cleaner.victim) return false
         if (volume.hasRuns()) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
         if (!(await cleaner.step())) return false

@@ -1,6 +1,5 @@
 // The tail of an open upload after a mount: what was acknowledged is there, whatever a page of one element says.
 
-import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { takenBytes } from "../../src/store/upload"
 import { smallGeometries } from "../support/store-geometries"
@@ -42,7 +41,7 @@ describe("store: the tail of uploads", function () {
                         bench.powerUp()
                         assert.equal(await bench.mount(), true)
                         for (const [object, { acknowledged, sent }] of host.uploads) {
-                            const upload = uploadOf(bench.volume, object)
+                            const upload = bench.volume.uploadOf(object)
                             assert.ok(
                                 takenBytes(upload) >= acknowledged,
                                 `byte ${byte} of row ${row} in slot ${slot}: ${takenBytes(upload)} of ${sent.length}`,

@@ -3,7 +3,6 @@
 // Promise: every method either finds the volume as the reference says, or throws; noSpace is the one answer the reference cannot foresee,
 // and is allowed only when the volume says itself that it is nearly full.
 
-import { commitNumber } from "../../src/store/log"
 import assert from "node:assert/strict"
 import { Queries, askVolume, lookupPath, readdir } from "../../src/store/queries"
 import { Reader, openFile, readFile } from "../../src/store/reader"
@@ -348,14 +347,14 @@ export class ModelHost extends StoreHost {
     /** A frame from before the last one, and one from after the next: no answer, no change. */
     async ignoreOutOfOrder(): Promise<void> {
         const { client, bench } = this
-        const commit = commitNumber(bench.volume.log)
+        const commit = bench.volume.log.commitNumber()
         for (const by of [-1, 2]) {
             if (client.sequence + by < 1) continue
             client.sequence += by
             assert.equal((await client.again(opMkdir, 1, 1, Buffer.from("never"))).status, silent)
             client.sequence -= by
         }
-        assert.equal(commitNumber(bench.volume.log), commit)
+        assert.equal(bench.volume.log.commitNumber(), commit)
     }
 
     private place(path: string): [number, Buffer] {

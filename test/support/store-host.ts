@@ -1,14 +1,13 @@
 // A host that keeps in memory what the volume must hold, works through power cuts, and compares after each: an acknowledged
 // change is there, the one under way is there wholly or not at all, and its retry gives the same answer without doing it twice.
 
-import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { checkArray } from "../../tools/check"
 import { imagesOf } from "./flash-timeline"
 import { PowerCut, type StoreBench } from "./store-bench"
 import { checkVolume, type Figures } from "./store-checker"
 import { StoreClient, type Answer } from "./store-client"
-import { eraseAhead, commitNumber } from "../../src/store/log"
+import { eraseAhead } from "../../src/store/log"
 import { takenBytes } from "../../src/store/upload"
 
 export interface Node {
@@ -96,7 +95,7 @@ export class StoreHost {
                 `upload ${object}: ${held.length} of ${upload.acknowledged} held`,
             )
             assert.ok(held.equals(upload.sent.subarray(0, held.length)), `bytes of upload ${object}`)
-            assert.equal(takenBytes(uploadOf(this.bench.volume, object)), held.length)
+            assert.equal(takenBytes(this.bench.volume.uploadOf(object)), held.length)
         }
     }
 
@@ -165,9 +164,9 @@ export class StoreHost {
         if (answer.status === ok) apply(answer)
         // not as before, so it must be as after: done wholly
         if (figures && before !== undefined) assert.equal(this.difference(figures), undefined, `half done (${before})`)
-        const commit = commitNumber(this.bench.volume.log)
+        const commit = this.bench.volume.log.commitNumber()
         assert.deepEqual(await this.client.again(op, ...args), answer, "the retry's answer")
-        if (op !== 2) assert.equal(commitNumber(this.bench.volume.log), commit, "a retry must change nothing")
+        if (op !== 2) assert.equal(this.bench.volume.log.commitNumber(), commit, "a retry must change nothing")
         return answer
     }
 
@@ -218,7 +217,7 @@ export class StoreHost {
             const before = upload.acknowledged
             await this.through(
                 async () => {
-                    const held = uploadOf(this.bench.volume, object)
+                    const held = this.bench.volume.uploadOf(object)
                     assert.ok(held, `upload ${object} is gone`)
                     assert.ok(takenBytes(held) >= upload.acknowledged)
                     await this.client.write(object, upload.sent.subarray(takenBytes(held)))

@@ -1,7 +1,6 @@
 // A store under load: fills a volume to a given part, replaces and reads files as a host would, and does the firmware's idle work
 // between. Counts are the chips' own.
 
-import { uploadOf } from "../../../src/store/volume"
 import { StoreBench } from "../../../test/support/store-bench"
 import { StoreClient } from "../../../test/support/store-client"
 import { Random } from "../../sim/random"
@@ -96,7 +95,7 @@ export class StoreLoad {
     }
 
     uploaded(object: number): number {
-        return takenBytes(uploadOf(this.bench.volume, object))
+        return takenBytes(this.bench.volume.uploadOf(object))
     }
 
     async abort(object: number): Promise<void> {

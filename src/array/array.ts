@@ -3,13 +3,18 @@
 //
 // Promises:
 // - What was `settle`d before can be read with any one element gone; an element that fails leaves, and the loss is recorded on the
-//   array (`onLoss`) before `program` or `settle` returns, so that it is never read again as if it had kept up.
+//   array (`recorder`) before `program` or `settle` returns, so that it is never read again as if it had kept up.
 // - `program` returns before the chips are done, so that the next page is prepared meanwhile; the rows before this page's are settled.
 // - A row is written once: its pages in rising order, then its parity. `settle` ends a row that is not full.
 // - Pages of the reserved segment are the same on every element.
 
 import { ElementBank, slotsMax } from "../flash/bank"
 import { Parity, abandonRow, readInRow, programInRow, closeRow } from "./parity"
+
+/** Records who the members are: the log. No function of its own for each array, which would keep all locals of who made it. */
+export interface Recorder {
+    writeAnchor(): Promise<void>
+}
 
 export class ElementArray {
     bank: ElementBank
@@ -34,8 +39,8 @@ export class ElementArray {
     heir: number
     /** Bit s % 8 of byte s / 8: the joining element lacks segment s. */
     away: Buffer
-    /** Records that `members` became fewer. */
-    onLoss: () => Promise<void>
+    /** Is told when `members` became fewer; undefined while that is not to be recorded. */
+    recorder: Recorder
     /** The row that was ended last; nothing may be added to it. */
     closedRow: number
     /** Slots of all elements that are written to. */
@@ -67,7 +72,7 @@ export class ElementArray {
 
     /** Asks the elements who they are, and waits for what a former controller left running. @returns slots that answer, as bits */
     async identify(): Promise<number> {
-        this.onLoss = undefined
+        this.recorder = undefined
         this.elements = 0
         this.members = 0
         this.joining = -1
@@ -251,7 +256,7 @@ export async function dropElements(array: ElementArray, lost: number): Promise<v
     array.use(array.members & ~lost, joining)
     if (joining < 0) array.away.fillAt(0, array.away.length, 0)
     if (!isEnough(array)) throw new Error("no element answers")
-    if (array.onLoss) await array.onLoss()
+    if (array.recorder) await array.recorder.writeAnchor()
 }
 
 /** Bit mask of positions that have no element which holds everything. */

@@ -119,6 +119,7 @@ export class SdBank implements ElementBank {
             ids[slot] = 0
         }
         port.setClock(probeHz)
+        let failed: unknown
         try {
             let starting = 0
             let ready = 0
@@ -134,9 +135,11 @@ export class SdBank implements ElementBank {
             for (let slot = 0; slot < slots; slot++)
                 if (starting & (1 << slot) && (await finishStart(port, 1 << slot))) ready |= 1 << slot
             for (let slot = 0; slot < slots; slot++) if (ready & (1 << slot)) await learn(this, slot)
-        } finally {
-            port.setClock(spiHz)
+        } catch (e) {
+            failed = e
         }
+        port.setClock(spiHz)
+        if (failed) throw failed
         return this.alive
     }
 

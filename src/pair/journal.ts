@@ -35,8 +35,8 @@ export class Journal {
     // a ring of slots in the order in which copies were heard: `first`, and `used` slots from there, of which some are free again
     frames: Buffer[]
     /** Bytes of the copy in each slot; 0 = free. */
-    sizes: number[]
-    commands: number[]
+    sizes: Buffer
+    commands: Buffer
     heardMs: number[]
     /** The clock, roughly; set by whoever has looked at it. */
     nowMs: number
@@ -45,13 +45,13 @@ export class Journal {
     first: number
     used: number
     // marks: what is recorded, per session or upload
-    markKinds: number[]
+    markKinds: Buffer
     markIds: number[]
     markNumbers: number[]
     /** What the last `recorded` notice said of each mark. */
     markTold: number[]
     /** Copies held beyond a gap. */
-    markAhead: number[]
+    markAhead: Buffer
     markUsed: number[]
     /** When its copies were last found to be waited for still. */
     markFreshMs: number[]
@@ -60,18 +60,18 @@ export class Journal {
 
     constructor() {
         this.frames = buffers(copiesMax, frameBytesMax)
-        this.sizes = zeros(copiesMax)
-        this.commands = zeros(copiesMax)
+        this.sizes = Buffer.alloc(copiesMax)
+        this.commands = Buffer.alloc(copiesMax)
         this.heardMs = zeros(copiesMax)
         this.nowMs = 0
         this.replaying = false
-        this.markKinds = zeros(marksMax)
+        this.markKinds = Buffer.alloc(marksMax)
         this.markIds = zeros(marksMax)
         this.markNumbers = zeros(marksMax)
         this.markUsed = zeros(marksMax)
         this.markFreshMs = zeros(marksMax)
         this.markTold = zeros(marksMax)
-        this.markAhead = zeros(marksMax)
+        this.markAhead = Buffer.alloc(marksMax)
         this.lastMark = 0
         this.clock = 0
         clearJournal(this)

@@ -45,7 +45,7 @@ import {
     vetoFault,
 } from "../pair/role"
 import { platform } from "../platform"
-import { changeSegment } from "../store/log"
+import { changeSegment, roomIn } from "../store/log"
 import { dropStrangers } from "../store/presence"
 import { badRequest, ok, vetoed } from "../store/status"
 import { uploadsMax } from "../store/volume"
@@ -345,7 +345,7 @@ async function release(control: Control, hosted: Hosted, event: number): Promise
         await hosted.volume.commit()
         // room for whoever takes it over, who knows of no erased segment: an erase would keep its first clients waiting
         const log = hosted.volume.log
-        if (log.erased) if (log.room() < log.array.segmentPages >> 2) await changeSegment(log)
+        if (log.erased) if (roomIn(log) < log.array.segmentPages >> 2) await changeSegment(log)
         await hosted.volume.array.settle()
     } catch (e) {
         // what was acknowledged is on the array; the next mount finds it

@@ -5,7 +5,7 @@ import { zeros } from "../lists"
 const marksMax = 8
 
 export class Recorded {
-    kinds: number[]
+    kinds: Buffer
     ids: number[]
     numbers: number[]
     next: number
@@ -13,7 +13,7 @@ export class Recorded {
     last: number
 
     constructor() {
-        this.kinds = zeros(marksMax)
+        this.kinds = Buffer.alloc(marksMax)
         this.ids = zeros(marksMax)
         this.numbers = zeros(marksMax)
         this.next = 0

@@ -2,7 +2,7 @@
 //
 // The fields are the packet handler's and the worker's to use in place: a call would cost each block of an upload more than its work.
 
-import { buffers, zeros } from "../lists"
+import { buffers } from "../lists"
 import { frameBytesMax } from "./frame"
 
 /** The host's window of 16 blocks, and a few requests. */
@@ -14,14 +14,14 @@ export class Inbox {
     head: number
     dropped: number
     frames: Buffer[]
-    /** Bytes and service command of each slot's frame. */
-    sizes: number[]
-    commands: number[]
+    /** Bytes and service command, below 256, of each slot's frame. */
+    sizes: Buffer
+    commands: Buffer
 
     constructor() {
         this.frames = buffers(inboxSlots, frameBytesMax)
-        this.sizes = zeros(inboxSlots)
-        this.commands = zeros(inboxSlots)
+        this.sizes = Buffer.alloc(inboxSlots)
+        this.commands = Buffer.alloc(inboxSlots)
         this.head = 0
         this.count = 0
         this.dropped = 0

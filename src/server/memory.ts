@@ -31,8 +31,8 @@ const storeHeadBytes = 8
 /** Commands in slots: the journal's, or the inbox's. */
 interface Kept {
     frames: Buffer[]
-    sizes: number[]
-    commands: number[]
+    sizes: Buffer
+    commands: Buffer
 }
 
 /** Puts `bytes` bytes of the memory from `offset` on into `out`. @returns status */

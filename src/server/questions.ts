@@ -1,5 +1,6 @@
 // Answers questions of hosts: about this node, and about the volumes it serves. Nothing that is stored is changed by one.
 
+import { uploadOf } from "../store/volume"
 import { protocolVersion, retryMs } from "../config"
 import { givebackDueMs } from "../pair/role"
 import { platform } from "../platform"
@@ -67,7 +68,7 @@ export async function query(worker: Worker, frame: Buffer, bytes: number): Promi
             length = frame[16]
             status = loadMemory(node, object, length, out, answerHeadBytes)
         } else if (op === queryUpload) {
-            const upload = hosted.volume.uploadOf(object)
+            const upload = uploadOf(hosted.volume, object)
             if (upload && object) {
                 out.setAt(answerHeadBytes, "u32", takenBytes(upload))
                 length = 4

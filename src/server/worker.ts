@@ -18,9 +18,9 @@ import { framesMax, queue, queueReply } from "./outbox"
 import { answerBytesMax, answerHeadBytes, query } from "./questions"
 import { replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
-import { eraseAhead } from "../store/log"
+import { eraseAhead, roomIn } from "../store/log"
 import { repairStep } from "../store/repair"
-import { isRoomy } from "../store/volume"
+import { isRoomy, uploadOf } from "../store/volume"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -144,7 +144,7 @@ export class Worker {
         // its host may have said bye since, and what it asked would be done again in a session that knows nothing of it
         if (frame[5] === opHello) return
         if ((frame[5] & opMask) === opCommit) {
-            const upload = hosted.volume.uploadOf(frame.getAt(16, "u32"))
+            const upload = uploadOf(hosted.volume, frame.getAt(16, "u32"))
             if (!upload) return
             if (takenBytes(upload) !== frame.getAt(20, "u32")) return
         }
@@ -177,15 +177,18 @@ async function step(worker: Worker): Promise<boolean> {
             const slot = inbox.head
             const frame = inbox.frames[slot]
             const bytes = inbox.sizes[slot]
-            // a handler may only add behind it while this one is worked on
+            let failed: unknown
+            // a handler may only add behind it while this one is worked on; no `finally`, with which the link step gives no local out anew
             try {
                 if (!frameIsGood(frame, bytes)) node.badChecks++
                 else if (inbox.commands[slot] === commandWrite) await worker.write(frame, bytes)
                 else await dispatch(worker, inbox.commands[slot], frame, bytes)
-            } finally {
-                inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
-                inbox.count--
+            } catch (e) {
+                failed = e
             }
+            inbox.head = slot === inboxSlots - 1 ? 0 : slot + 1
+            inbox.count--
+            if (failed) throw failed
         }
         worker.lastCommandMs = node.nowMs
         await readOn(worker)
@@ -377,7 +380,7 @@ async function tidy(worker: Worker, hosted: Hosted, nowMs: number, isBusy: boole
                 return true
             }
     const log = volume.log
-    if (rests || log.room() < array.segmentPages >> 2) if (await eraseAhead(log)) return true
+    if (rests || roomIn(log) < array.segmentPages >> 2) if (await eraseAhead(log)) return true
     // looking after a segment that was left waits for a rest, if there is one; a rebuild and a scrub go on in every gap
     const repair = volume.repair
     if (!rests && !isBusy) if (repair.rate + repair.retiring === 0) if (array.joining < 0) return false

@@ -4,8 +4,8 @@
 // Promises: a step is bounded; it changes nothing before the commit that the caller ends it with. Pages are found from their own
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
-import { isMovable } from "./usage"
-import { Log } from "./log"
+import { isMovable, isPinned, pagesIn } from "./usage"
+import { Log, available, readBlock, account, ensure, roomIn } from "./log"
 import { hasUsage, writeUsage } from "./usage-pages"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
 import { Tree, moveNode } from "./tree"
@@ -59,16 +59,6 @@ export class Cleaner {
         beginCleaner(this)
     }
 
-    /** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
-    refresh(segment: number): void {
-        if (this.victim) return
-        if (segment === this.log.segment) return
-        if (!isMovable(this.log.usage, segment)) return
-        this.victim = segment
-        this.cursor = 0
-        this.begunAt = 0
-    }
-
     /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
     async step(): Promise<boolean> {
         const log = this.log
@@ -80,13 +70,13 @@ export class Cleaner {
         const scratch = this.scratch
         let moves = 0
         let looks = 0
-        const available = log.usage.available()
+        const free = available(log)
         // the fewer free segments there are, the more at a time
-        let max = available < 7 ? (10 - available) << 4 : movesMax
+        let max = free < 7 ? (10 - free) << 4 : movesMax
         const isWide = segmentPages >= wideSegmentPages
-        if (isWide) if (available === 4 || available === 5) max = (6 - available) << 4
-        this.isUrgent = !isWide || available < 6
-        while (moves < max && looks < looksMax && this.cursor < segmentPages && log.usage.of(victim) > 0) {
+        if (isWide) if (free === 4 || free === 5) max = (6 - free) << 4
+        this.isUrgent = !isWide || free < 6
+        while (moves < max && looks < looksMax && this.cursor < segmentPages && pagesIn(log.usage, victim) > 0) {
             if (moves >= waitedForMax) if (isAwaited(this)) break
             const page = victim * segmentPages + this.cursor
             this.cursor++
@@ -123,7 +113,7 @@ export class Cleaner {
         }
         // the root page itself moves with the commit
         if (this.cursor >= segmentPages) {
-            let left = log.usage.of(victim)
+            let left = pagesIn(log.usage, victim)
             if (((log.rootPage / segmentPages) | 0) === victim) left--
             if (left > 0) {
                 const at = victim >> 3
@@ -148,7 +138,7 @@ export function beginCleaner(cleaner: Cleaner): void {
 function pick(cleaner: Cleaner): void {
     const log = cleaner.log
     const segmentPages = log.array.segmentPages
-    const available = log.usage.available()
+    const free = available(log)
     const live = log.usage.live
     let most = cleaner.most
     if (cleaner.begunAt)
@@ -160,10 +150,10 @@ function pick(cleaner: Cleaner): void {
     if (most < mostMin) most = mostMin
     cleaner.most = most
     // while there are others only the best; with the last but one what surely gains
-    let part = (10 - available) << 5
-    if (available < 3) {
+    let part = (10 - free) << 5
+    if (free < 3) {
         part = mostMin
-        if (available === 2) if (most > 176) part = most - 48
+        if (free === 2) if (most > 176) part = most - 48
     }
     if (part > most) part = most
     let least = (segmentPages * part) >> 8
@@ -172,17 +162,27 @@ function pick(cleaner: Cleaner): void {
     cleaner.gained = 0
     cleaner.begunAt = 0
     for (let segment = 1; segment < log.segments; segment++) {
-        const usage = log.usage.of(segment)
+        const usage = pagesIn(log.usage, segment)
         if (usage === 0) continue
         if (usage >= least) continue
         if (segment === log.segment) continue
         if (isStuck(cleaner, segment)) continue
-        if (log.usage.isPinned(segment)) continue
+        if (isPinned(log.usage, segment)) continue
         least = usage
         cleaner.victim = segment
         cleaner.begunAt = least
     }
-    if (available === 3) if (!cleaner.victim) cleaner.most = most + 8
+    if (free === 3) if (!cleaner.victim) cleaner.most = most + 8
+}
+
+/** Moves what rests in a segment, whatever its use, so that it takes its turn in the wear. */
+export function refreshSegment(cleaner: Cleaner, segment: number): void {
+    if (cleaner.victim) return
+    if (segment === cleaner.log.segment) return
+    if (!isMovable(cleaner.log.usage, segment)) return
+    cleaner.victim = segment
+    cleaner.cursor = 0
+    cleaner.begunAt = 0
 }
 
 export function isStuck(cleaner: Cleaner, segment: number): boolean {
@@ -215,20 +215,20 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     if (max > movesMax) max = movesMax
     if (max > most) max = most
     // what lies together stays together, for the price of a segment's last pages while there are others: each part costs a node when it is moved again
-    await log.ensure(max << 3 < log.array.segmentPages && log.usage.available() > 2 ? max : 1)
-    if (max > log.room()) max = log.room()
+    await ensure(log, max << 3 < log.array.segmentPages && available(log) > 2 ? max : 1)
+    if (max > roomIn(log)) max = roomIn(log)
     const to = log.segment * log.array.segmentPages + log.next
     let moved = 0
     while (moved < max) {
         if (moved >= extentMin) if (isAwaited(cleaner)) break
-        if (!(await log.readPage(page + moved, scratch))) break
-        if (scratch.getAt(atBlock, "u32") !== block + moved) break
+        // an element that did not take it has a good page of before
+        if (!(await readBlock(log, page + moved, object, block + moved, scratch))) break
         await log.append(scratch, typeData, scratch[atLength], object, block + moved)
         moved++
     }
     if (moved === 0) return 0
-    log.account(to, moved)
-    log.account(page, -moved)
+    account(log, to, moved)
+    account(log, page, -moved)
     let key = sub + offset
     let start = to
     let length = moved

@@ -12,7 +12,7 @@ import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
 import { rootDirectory, typeDirectory } from "./directory"
 import { adopt, chooseId, lookAt, slotForeign, writeLabels } from "./label"
-import { formatLog, segmentsMaxOf } from "./log"
+import { formatLog, segmentsMaxOf, commitNumber } from "./log"
 import { openLog } from "./tail"
 import { uploadsMax, Volume } from "./volume"
 
@@ -92,5 +92,5 @@ async function isNew(volume: Volume, alive: number): Promise<boolean> {
     if (!(await log.anchors.findNewest())) return true
     array.use(alive, -1)
     array.away.fillAt(0, array.away.length, 0)
-    return (await openLog(log)) && log.commitNumber() <= 2
+    return (await openLog(log)) && commitNumber(log) <= 2
 }

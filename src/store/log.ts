@@ -14,6 +14,7 @@
 
 import { ElementArray, dropElements, isWritten, pageAt, mark, readCopy, programPage, eraseOnAll } from "../array/array"
 import { platform } from "../platform"
+import { NodeCache } from "./node-cache"
 import { Anchors, beginRing, appendAnchor, checkSector, isSectorFull } from "./anchors"
 import {
     atBlock,
@@ -28,7 +29,7 @@ import {
     typeData,
     typeRoot,
 } from "./page"
-import { Usage, chooseFree, putDeltas, wantsPages } from "./usage"
+import { Usage, chooseFree, holds, putDeltas, wantsPages } from "./usage"
 import { closingPages, readUsage, writeUsage } from "./usage-pages"
 
 /** What reads wrong for a moment is waited for so long. */
@@ -82,8 +83,9 @@ export class Log {
     between: number
     betweenTail: number
     tailBefore: number
-    /** Told before a segment's pages are erased, so that caches forget them. */
-    onErase: (firstPage: number, pages: number) => void
+    /** Forgets a segment's pages before they are erased; and this volume's number in it. */
+    cache: NodeCache
+    number: number
 
     /** @param usage 2 bytes per segment; @param scratch a page buffer that is free while a method of this runs */
     constructor(array: ElementArray, root: Buffer, usage: Buffer, scratch: Buffer) {
@@ -111,29 +113,6 @@ export class Log {
             if (await readCopy(this.array, page, buffer, attempt)) if (pageIsGood(buffer, page)) return true
         }
         return false
-    }
-
-    commitNumber(): number {
-        return this.root.getAt(atCommit, "u32")
-    }
-
-    // --- space
-
-    /** Pages left in this segment. */
-    room(): number {
-        leaveClosedRow(this)
-        return this.array.segmentPages - this.next
-    }
-
-    /** Makes sure that this segment has `pages` left, entering the next one when it has not. */
-    async ensure(pages: number): Promise<void> {
-        if (this.room() < pages) await enterSegment(this)
-    }
-
-    /** Counts pages as referred to (by > 0) or as no longer so. */
-    account(page: number, by: number): void {
-        const segmentPages = this.array.segmentPages
-        this.usage.account((page / segmentPages) | 0, by, segmentPages)
     }
 
     // --- appending
@@ -164,18 +143,18 @@ export class Log {
 
     /** Steps 2 to 5 of a commit; the nodes are appended already and the tree says where in the root. */
     async commitRoot(): Promise<void> {
-        await this.ensure(closingPages(this))
+        await ensure(this, closingPages(this))
         const root = this.root
         const old = this.rootPage
         const segmentPages = this.array.segmentPages
-        if (old === noPage) this.account(this.segment * segmentPages, 1)
+        if (old === noPage) account(this, this.segment * segmentPages, 1)
         else if (((old / segmentPages) | 0) !== this.segment) {
-            this.account(this.segment * segmentPages, 1)
-            this.account(old, -1)
+            account(this, this.segment * segmentPages, 1)
+            account(this, old, -1)
         }
         const usage = this.usage
         if (wantsPages(usage)) await writeUsage(this)
-        root.setAt(atCommit, "u32", this.commitNumber() + 1)
+        root.setAt(atCommit, "u32", commitNumber(this) + 1)
         root.setAt(atEpoch, "u32", this.epoch)
         root.setAt(atLive, "u32", usage.live)
         root.setAt(atWearBase, "u32", usage.wearBase)
@@ -211,6 +190,27 @@ export class Log {
         anchors.isRootWeak = this.isRootWeak
         await appendAnchor(anchors)
     }
+}
+
+export function commitNumber(log: Log): number {
+    return log.root.getAt(atCommit, "u32")
+}
+
+/** Pages left in the present segment. */
+export function roomIn(log: Log): number {
+    leaveClosedRow(log)
+    return log.array.segmentPages - log.next
+}
+
+/** Makes sure that the present segment has `pages` left, entering the next one when it has not. */
+export async function ensure(log: Log, pages: number): Promise<void> {
+    if (roomIn(log) < pages) await enterSegment(log)
+}
+
+/** Counts pages as referred to (by > 0) or as no longer so. */
+export function account(log: Log, page: number, by: number): void {
+    const segmentPages = log.array.segmentPages
+    log.usage.account((page / segmentPages) | 0, by, segmentPages)
 }
 
 export function treePage(log: Log): number {
@@ -267,14 +267,20 @@ export async function appendData(
 
 /** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
 export async function changeSegment(log: Log): Promise<boolean> {
-    if (log.usage.available() === 0) return false
+    if (available(log) === 0) return false
     await enterSegment(log)
     return true
 }
 
+/** Segments that may be entered now. */
+export function available(log: Log): number {
+    const usage = log.usage
+    return usage.freeSegments - usage.freed.length
+}
+
 /** Whether a segment holds pages a mount looks for. */
 export function holdsNeeded(log: Log, segment: number): boolean {
-    if (log.usage.holds(segment)) return true
+    if (holds(log.usage, segment)) return true
     if (segment === log.between) return true
     return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
 }
@@ -402,7 +408,7 @@ async function deafIn(log: Log, segment: number): Promise<number> {
 
 async function eraseSegment(log: Log, segment: number): Promise<void> {
     const segmentPages = log.array.segmentPages
-    if (log.onErase) log.onErase(segment * segmentPages, segmentPages)
+    log.cache.forget(log.number, segment * segmentPages, segmentPages)
     log.usage.erased(segment)
     await eraseOnAll(log.array, segment)
 }

@@ -1,11 +1,12 @@
 // What can be asked of a volume without changing it. Answers are written into the caller's buffer, docs/PROTOCOL.md "query".
 
+import { commitNumber } from "./log"
 import { firstEntry, loadDirectory, loadEntry } from "./directory"
 import { bodyBytes } from "./page"
 import { findProperties } from "./properties"
 import { enterSnapshot, leaveSnapshot, listSnapshots } from "./snapshots"
 import { badName, badRequest, notFound, ok } from "./status"
-import { Volume } from "./volume"
+import { Volume, freePages } from "./volume"
 import { deadIn } from "../array/array"
 
 const attributeBytes = 18
@@ -63,11 +64,16 @@ export async function askVolume(
             queries.bytes = 1
             return notFound
         }
+    let status = ok
+    let failed: unknown
     try {
-        return await answer(queries, op, frame, bytes, out, at)
-    } finally {
-        if (snapshot) leaveSnapshot(tree, queries.volume.log)
+        status = await answer(queries, op, frame, bytes, out, at)
+    } catch (e) {
+        failed = e
     }
+    if (snapshot) leaveSnapshot(tree, queries.volume.log)
+    if (failed) throw failed
+    return status
 }
 
 export async function getattr(queries: Queries, object: number, out: Buffer, at: number): Promise<number> {
@@ -171,14 +177,14 @@ export function statfs(queries: Queries, out: Buffer, at: number): number {
     const volume = queries.volume
     const log = volume.log
     out.setAt(at, "u32", (log.segments - 1) * volume.array.segmentPages * bodyBytes)
-    out.setAt(at + 4, "u32", volume.freePages() * bodyBytes)
+    out.setAt(at + 4, "u32", freePages(volume) * bodyBytes)
     out.setAt(at + 8, "u16", bodyBytes)
     out[at + 10] = volume.array.elements
     let dead = 0
     for (let mask = deadIn(volume.array); mask; mask >>= 1) dead += mask & 1
     out[at + 11] = dead
     out.setAt(at + 12, "u32", log.epoch)
-    out.setAt(at + 16, "u32", log.commitNumber())
+    out.setAt(at + 16, "u32", commitNumber(log))
     out.setAt(at + 22, "u16", volume.repair.damaged)
     queries.bytes = 20
     return ok

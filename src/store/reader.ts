@@ -5,7 +5,7 @@ import { atBody, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
 import { typeDirectory } from "./directory"
 import { commitOfSnapshot, enterSnapshot, leaveSnapshot } from "./snapshots"
-import { readBlock } from "./log"
+import { readBlock, commitNumber } from "./log"
 import { Volume } from "./volume"
 
 const damaged = -2
@@ -44,14 +44,14 @@ export async function openFile(reader: Reader, volume: Volume, object: number, s
     const tree = volume.tree
     reader.snapshotCommit = await enterSnapshot(tree, snapshot)
     if (reader.snapshotCommit === 0) return notFound
+    let status = ioError
     try {
-        return await load(reader)
+        status = await load(reader)
     } catch (e) {
         console.log("! snapshot " + e)
-        return ioError
-    } finally {
-        leaveSnapshot(tree, volume.log)
     }
+    leaveSnapshot(tree, volume.log)
+    return status
 }
 
 /**
@@ -71,7 +71,7 @@ export async function readFile(
         if (block !== reader.block) {
             reader.block = -1
             const volume = reader.volume
-            const commit = volume.log.commitNumber()
+            const commit = commitNumber(volume.log)
             let page = reader.nextPage
             if (reader.left <= 0 || block !== reader.nextBlock || commit !== reader.commit) {
                 if (reader.snapshot === 0) {
@@ -125,8 +125,7 @@ async function pageInSnapshot(reader: Reader, block: number): Promise<number> {
     } catch (e) {
         console.log("! snapshot " + e)
         page = damaged
-    } finally {
-        leaveSnapshot(tree, volume.log)
     }
+    leaveSnapshot(tree, volume.log)
     return page
 }

@@ -17,7 +17,7 @@ import {
     lookAt,
     writeLabel,
 } from "./label"
-import { changeSegment, holdsNeeded } from "./log"
+import { available, changeSegment, holdsNeeded } from "./log"
 import { dropStrangers, lookAtSlots } from "./presence"
 import { Repair, badPagesMax, beginRepair, refuse } from "./repair"
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
@@ -78,7 +78,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
     if (slot >= slotsMax) return badRequest
     const status = judge(repair, slot, flags, isMember && slot === array.slots[position])
     if (status !== ok) return status
-    if (log.usage.available() === 0) return noSpace
+    if (available(log) === 0) return noSpace
     await volume.commit()
     // one that is to take a member's place is left out until it holds everything
     let labelState = 0

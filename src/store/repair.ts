@@ -4,7 +4,8 @@
 // Promises:
 // - An element is read for a segment only when it has all of it: until then the segment is marked in `array.away`, in every anchor.
 // - What a cut breaks off goes on after the next mount from the last anchor, at most `segmentsPerAnchor` segments back.
-// - A segment is erased on one element only when all of it can be made from the others; else what is in use of it is moved.
+// - A segment is erased on one element only when all of it can be made from the others; else what is in use of it is moved. Not for rows that
+//   hold nothing in use, such as those that a power cut tore: another element may be lost meanwhile.
 // - A segment that an element does not hold even when written again is emptied and retired.
 // - What is copied is read back before it counts. An element that does not hold what is written to it is not rebuilt onto: it has failed. (A rebuild begins in rebuild.ts.)
 //
@@ -19,10 +20,11 @@ import { isHeir, isOwn, leaveOut, lookAt, slotFailed, slotMember, writeLabel } f
 import { atCheck, pageIsGood } from "./page"
 import { dropStrangers, lookAround, readTries } from "./presence"
 import { badIn } from "./redundancy"
+import { isNeeded } from "./in-use"
 import { noSpace, ok } from "./status"
-import { retire } from "./usage"
-import { Volume } from "./volume"
-import { changeSegment, holdsNeeded, Log } from "./log"
+import { isPinned, retire, pagesIn } from "./usage"
+import { Volume, emptySegment } from "./volume"
+import { available, changeSegment, holdsNeeded, Log } from "./log"
 
 /** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
@@ -145,7 +147,7 @@ async function lookStep(repair: Repair): Promise<void> {
     for (let n = 0; n < rowsPerStep && repair.row < rows; n++) {
         const row = first + repair.row++
         const bad = await badIn(array, row, repair.buffer)
-        if (bad) await noteBad(repair, row, bad)
+        if (bad) if (await isNeeded(repair.volume, row, repair.buffer)) await noteBad(repair, row, bad)
     }
     if (repair.row < rows) return
     const segment = repair.segment
@@ -214,13 +216,13 @@ async function retireStep(repair: Repair): Promise<boolean> {
     const log = repair.log
     const usage = log.usage
     const segment = repair.retiring
-    if (segment === log.segment || usage.isPinned(segment)) {
+    if (segment === log.segment || isPinned(usage, segment)) {
         repair.retiring = 0
         return false
     }
-    if (usage.of(segment) > 0) {
-        if (usage.available() === 0) return false
-        if (!(await volume.empty(segment))) repair.retiring = 0
+    if (pagesIn(usage, segment) > 0) {
+        if (available(log) === 0) return false
+        if (!(await emptySegment(volume, segment))) repair.retiring = 0
         return true
     }
     repair.retiring = 0
@@ -403,7 +405,7 @@ export async function scrubArray(repair: Repair, rowsPerSecond: number): Promise
         if (repair.rate === 0 || repair.rate === scrubRate) {
             // what is in the present segment is looked through as well
             const log = repair.log
-            if (log.usage.available() === 0) return noSpace
+            if (available(log) === 0) return noSpace
             await volume.commit()
             await changeSegment(log)
             repair.next = 1

@@ -40,8 +40,8 @@ import {
     stale,
 } from "./status"
 import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes, putExtents } from "./upload"
-import { keptSegments, Volume, prepare, uploadOfHandle, commitResult, isHeldBySnapshots } from "./volume"
-import { takeObject } from "./log"
+import { keptSegments, Volume, prepare, uploadOfHandle, commitResult, isHeldBySnapshots, uploadOf } from "./volume"
+import { available, takeObject, commitNumber, ensure, roomIn } from "./log"
 import { rebuildElement } from "./rebuild"
 import { scrubArray } from "./repair"
 
@@ -137,7 +137,7 @@ export async function executeRequest(requests: Requests, frame: Buffer, bytes: n
     const hasRoom = (await prepare(volume, givesBack)) || removesSnapshot
     if (!hasRoom || isHeldBySnapshots(volume)) {
         if (!removesSnapshot) return await runWithoutRoom(requests, op, session, sequence, known)
-        if (volume.log.usage.available() === 0) if (volume.log.room() < removalPagesMax) return noSpace
+        if (available(volume.log) === 0) if (roomIn(volume.log) < removalPagesMax) return noSpace
     }
     if (op === opBye) {
         dropSession(root, session)
@@ -222,7 +222,7 @@ async function mkdir(
     if (directory.object) return exists
     const key = directory.freeKey
     const object = takeObject(volume.log)
-    const change = volume.log.commitNumber() + 1
+    const change = commitNumber(volume.log) + 1
     directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
     await directory.store(object)
     await putEntry(directory, parent, key, object, typeDirectory, name, at, bytes)
@@ -272,7 +272,7 @@ async function create(requests: Requests, session: number): Promise<number> {
 
 async function abort(requests: Requests, object: number): Promise<number> {
     const volume = requests.volume
-    const upload = volume.uploadOf(object)
+    const upload = uploadOf(volume, object)
     if (!object) return noUpload
     if (!upload) return noUpload
     releaseUpload(upload, volume.log)
@@ -293,7 +293,7 @@ async function commit(
 ): Promise<number> {
     const volume = requests.volume
     const directory = volume.directory
-    const upload = volume.uploadOf(object)
+    const upload = uploadOf(volume, object)
     if (!object) return noUpload
     if (!upload) return noUpload
     const replace = (frame[5] & mayReplace) !== 0
@@ -304,10 +304,10 @@ async function commit(
     if (old) if (directory.type === typeDirectory) return isDirectory
     if (old) if (!replace) return exists
     const key = old ? directory.key : directory.freeKey
-    await volume.log.ensure(1)
+    await ensure(volume.log, 1)
     await appendPartial(upload, volume.log)
     await putExtents(upload, volume.tree, volume.log)
-    const change = volume.log.commitNumber() + 1
+    const change = commitNumber(volume.log) + 1
     const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
     directory.setInode(typeFile, flags, size, mtime, change, parent)
     await directory.store(object)
@@ -354,7 +354,7 @@ async function rename(
         if (oldType !== type) return oldType === typeDirectory ? isDirectory : notDirectory
         if (oldType === typeDirectory) if (!(await isEmpty(directory, old))) return notEmpty
     }
-    const change = volume.log.commitNumber() + 1
+    const change = commitNumber(volume.log) + 1
     await volume.tree.remove(from, key)
     await putEntry(directory, to, newKey, object, type, frame, at, bytes)
     if (await directory.load(object)) {
@@ -375,7 +375,7 @@ async function remove(requests: Requests, from: number, key: number, object: num
     if (directory.object !== object) return stale
     if (directory.type === typeDirectory) if (!(await isEmpty(directory, object))) return notEmpty
     await volume.tree.remove(from, key)
-    await touchDirectory(directory, from, mtime, volume.log.commitNumber() + 1)
+    await touchDirectory(directory, from, mtime, commitNumber(volume.log) + 1)
     await volume.drop(object)
     return ok
 }
@@ -384,7 +384,7 @@ async function setattr(requests: Requests, object: number, mtime: number): Promi
     const directory = requests.volume.directory
     if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
     directory.inode.setAt(8, "u32", mtime)
-    directory.inode.setAt(12, "u32", requests.volume.log.commitNumber() + 1)
+    directory.inode.setAt(12, "u32", commitNumber(requests.volume.log) + 1)
     await directory.store(object)
     return ok
 }
@@ -393,7 +393,7 @@ async function snapshot(requests: Requests, mtime: number, frame: Buffer, at: nu
     const volume = requests.volume
     if (volume.hasRuns()) await volume.commit()
     // what it pins cannot be emptied any more, so there must be segments to go on with
-    if (volume.log.usage.available() < keptSegments + 2) return noSpace
+    if (available(volume.log) < keptSegments + 2) return noSpace
     const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)
     if (number < 0) return -number
     requests.value = number
@@ -414,7 +414,7 @@ async function setProperty(requests: Requests, object: number, frame: Buffer, by
     directory.inode[1] = left > 0 ? flagProperties : 0
     const mtime = frame.getAt(atArguments + 4, "u32")
     if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
-    directory.inode.setAt(12, "u32", volume.log.commitNumber() + 1)
+    directory.inode.setAt(12, "u32", commitNumber(volume.log) + 1)
     await directory.store(object)
     return ok
 }

@@ -4,13 +4,13 @@
 
 import { appendUploadAgain, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
-import { readAgain } from "./log"
+import { readAgain, ensure } from "./log"
 import { platform } from "../platform"
 import { uploadList } from "./directory"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
 import { loadPins } from "./snapshots"
-import { readTail } from "./tail"
-import { uploadsMax, Volume } from "./volume"
+import { readTail, readTailPage } from "./tail"
+import { uploadsMax, Volume, uploadOf } from "./volume"
 
 /** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
 export async function restore(volume: Volume): Promise<void> {
@@ -20,7 +20,7 @@ export async function restore(volume: Volume): Promise<void> {
     await findUploads(volume)
     const self = volume
     await readTail(volume.log, (page, object, block, bytes, count, buffer) => {
-        const upload = self.uploadOf(object)
+        const upload = uploadOf(self, object)
         if (!upload) return
         upload.recover(self.log, page, block, bytes, count, buffer)
     })
@@ -103,12 +103,12 @@ async function appendAgain(volume: Volume, row: number): Promise<void> {
         const base = segments[part] * segmentPages
         if (page < base || page >= base + segmentPages) page = base
         for (; page < base + ends[part]; page++) {
-            if (!(await log.readPage(page, scratch))) continue
+            if (!(await readTailPage(log, page, scratch))) continue
             if (scratch[atType] !== typeData) continue
-            const upload = volume.uploadOf(scratch.getAt(atOwner, "u32"))
+            const upload = uploadOf(volume, scratch.getAt(atOwner, "u32"))
             if (!upload) continue
             if (!takeAgain(upload, log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue
-            await log.ensure(1)
+            await ensure(log, 1)
             await appendUploadAgain(upload, log)
         }
     }

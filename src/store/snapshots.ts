@@ -10,10 +10,10 @@
 // 2 commit, 3 its pins. A cut before the last commit leaves what was.
 
 import { nameIsGood } from "./directory"
-import { Log, treePage, treeHeight } from "./log"
+import { Log, treePage, treeHeight, commitNumber } from "./log"
 import { badName, exists, notFound, ok, tooLarge } from "./status"
 import { Tree, viewTree, findKey } from "./tree"
-import { retired, hasPins, recount } from "./usage"
+import { retired, hasPins, isUsed, recount, pagesIn } from "./usage"
 
 /** Object whose entries are the snapshots, by number. */
 export const snapshotList = 4
@@ -71,7 +71,7 @@ export async function putSnapshot(
     if (bytes > snapshotNameMax || !nameIsGood(name, at, bytes)) return -badName
     const page = treePage(log)
     const height = treeHeight(log)
-    const commit = log.commitNumber()
+    const commit = commitNumber(log)
     let count = 0
     // numbers follow the commits, so that one that was removed does not come again soon
     let number = 1 + (commit % numberMax)
@@ -96,7 +96,7 @@ export async function putSnapshot(
     record.setAt(atMtime, "u32", mtime)
     record.setAt(atPages, "u32", log.usage.live)
     for (let segment = 1; segment < log.segments; segment++)
-        if (log.usage.isUsed(segment)) record[atPins + (segment >> 3)] |= 1 << (segment & 7)
+        if (isUsed(log.usage, segment)) record[atPins + (segment >> 3)] |= 1 << (segment & 7)
     record.blitAt(atPins + pinBytes, name, at, bytes)
     await tree.put(snapshotList, number, record, 0, atPins + pinBytes + bytes)
     return number
@@ -214,7 +214,8 @@ export function pagesKept(log: Log, pins: Buffer): number {
             const segment = i * 8 + bit
             if (byte & (1 << bit))
                 if (segment !== log.segment)
-                    if (log.usage.of(segment) !== retired) pages += log.array.segmentPages - log.usage.of(segment)
+                    if (pagesIn(log.usage, segment) !== retired)
+                        pages += log.array.segmentPages - pagesIn(log.usage, segment)
         }
     }
     return pages

@@ -153,10 +153,7 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
         if (page < whole)
             if (!(await readBlockHeader(log, page, page - before)))
                 if (await isUnused(log.array, page, log.anchors.header)) continue
-        if (!(await log.readPage(page, scratch))) {
-            if (page >= whole) continue
-            if (!(await readAgain(log, page, scratch))) continue
-        }
+        if (!(await readTailPage(log, page, scratch))) continue
         if (scratch[atType] !== typeData) continue
         const object = scratch.getAt(atOwner, "u32")
         const block = scratch.getAt(atBlock, "u32")
@@ -184,6 +181,15 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
         page += far
     }
     return isWeak
+}
+
+/** Reads a page of the tail, once more when it is not good: a glitch of the line must not take what was acknowledged. @returns false when nothing good is in it */
+export async function readTailPage(log: Log, page: number, buffer: Buffer): Promise<boolean> {
+    if (await log.readPage(page, buffer)) return true
+    // rows that were ended early are many, where a host writes a little at a time
+    const header = log.anchors.header
+    if (await readCopy(log.array, page, header, 0)) if (await isUnused(log.array, page, header)) return false
+    return await readAgain(log, page, buffer)
 }
 
 /** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */

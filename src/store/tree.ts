@@ -7,8 +7,7 @@
 // RAM: the cache's slots, allocated once and shared by all volumes of a node, of which one at a time may be in an operation. An
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
-import { zeros } from "../lists"
-import { atHeight, atTree, Log, treePage, treeHeight } from "./log"
+import { atHeight, atTree, Log, treePage, treeHeight, account, ensure } from "./log"
 import { NodeCache, findSlot, remember, freeSlot, dropDirty } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
@@ -36,16 +35,16 @@ export class Tree {
     top: number
     height: number
     // the path of the last descent, root first
-    slots: number[]
-    places: number[]
+    slots: Buffer
+    places: Buffer
     depth: number
 
     constructor(cache: NodeCache, log: Log, volume: number) {
         this.cache = cache
         this.log = log
         this.firstTag = volume * 0x2000000
-        this.slots = zeros(levelsMax)
-        this.places = zeros(levelsMax)
+        this.slots = Buffer.alloc(levelsMax)
+        this.places = Buffer.alloc(levelsMax)
         this.depth = 0
         this.top = noPage
         this.height = 0
@@ -141,15 +140,19 @@ export class Tree {
     }
 }
 
-/** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
-export async function moveNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
+/** Whether `page` is the node of that level that has the key. */
+export async function isNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
     if (tree.top === noPage) return false
     if (level > tree.height) return false
-    await makeRoom(tree)
     await descend(tree, object, sub)
-    const depth = tree.height - level
-    if (tree.cache.tags[tree.slots[depth]] !== tree.firstTag + page) return false
-    tree.depth = depth
+    return tree.cache.tags[tree.slots[tree.height - level]] === tree.firstTag + page
+}
+
+/** Makes the node of that level that has the key changeable, so that `flush` moves it. @returns false when `page` is not that node */
+export async function moveNode(tree: Tree, page: number, level: number, object: number, sub: number): Promise<boolean> {
+    await makeRoom(tree)
+    if (!(await isNode(tree, page, level, object, sub))) return false
+    tree.depth = tree.height - level
     dirtyPath(tree)
     return true
 }
@@ -176,8 +179,8 @@ export async function nextKey(tree: Tree): Promise<boolean> {
 
 function settleAt(tree: Tree, index: number): boolean {
     const leaf = tree.leaf
-    tree.places[tree.depth] = index
     if (index < 0) return false
+    tree.places[tree.depth] = index
     if (index >= leaf[atCount]) return false
     const at = atKeys + index * keyBytes
     tree.object = leaf.getAt(at, "u32")
@@ -269,7 +272,7 @@ function dirtyPath(tree: Tree): void {
     for (let d = 0; d <= tree.depth; d++) {
         const slot = tree.slots[d]
         if (cache.tags[slot] === -2) continue
-        tree.log.account(cache.tags[slot] - tree.firstTag, -1)
+        account(tree.log, cache.tags[slot] - tree.firstTag, -1)
         cache.tags[slot] = -2
         cache.dirtyCount++
         // the pointer to it, as the root or in its parent
@@ -333,7 +336,7 @@ async function merge(tree: Tree, d: number): Promise<boolean> {
         const neighbour = cache.buffers[slot]
         if (usedBytes(neighbour) + usedBytes(node) > bodyBytes - 2) continue
         if (cache.tags[slot] !== -2) {
-            tree.log.account(cache.tags[slot] - tree.firstTag, -1)
+            account(tree.log, cache.tags[slot] - tree.firstTag, -1)
             cache.tags[slot] = -2
             cache.dirtyCount++
         }
@@ -360,7 +363,7 @@ async function lowerRoot(tree: Tree): Promise<void> {
         if (node[atCount] > 1) return
         const child = node.getAt(atBody + node[atKeys + 8], "u32")
         if (cache.tags[slot] === -2) cache.dirtyCount--
-        else tree.log.account(tree.top, -1)
+        else account(tree.log, tree.top, -1)
         cache.tags[slot] = -1
         tree.top = child
         tree.height--
@@ -449,9 +452,9 @@ async function flushNode(tree: Tree, slot: number, upTo: number): Promise<number
         }
     }
     if (level > upTo) return slot + dirtyMark
-    await tree.log.ensure(1)
+    await ensure(tree.log, 1)
     const page = await tree.log.append(node, typeNode, level, 0, 0)
-    tree.log.account(page, 1)
+    account(tree.log, page, 1)
     cache.dirtyCount--
     remember(cache, slot, tree.firstTag + page)
     return page

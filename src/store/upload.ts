@@ -4,7 +4,7 @@
 // Promises: `durable` never names a byte that a power cut can lose; bytes are taken strictly in order; a page the tree refers to is
 // counted as used until the tree no longer does.
 
-import { Log, appendData } from "./log"
+import { Log, appendData, account } from "./log"
 import { bodyBytes, atBody, noPage, pageBufferBytes } from "./page"
 import { Tree } from "./tree"
 
@@ -82,7 +82,7 @@ export class Upload {
                 return
             }
         if (!takeAgain(this, log, block, bytes, buffer)) return
-        log.account(page, count)
+        account(log, page, count)
         if (bytes === bodyBytes) addRun(this, log, page, count)
         else {
             leavePartial(this, log)
@@ -119,7 +119,7 @@ export async function putExtents(upload: Upload, tree: Tree, log: Log): Promise<
     if (upload.partialPage !== noPage)
         if (upload.partialPage !== listed) await putExtent(upload, tree, upload.blocks, upload.partialPage, 1)
     // its extent began at the first block of what was put: it is overwritten
-    if (listed !== noPage) if (listed !== upload.partialPage) log.account(listed, -1)
+    if (listed !== noPage) if (listed !== upload.partialPage) account(log, listed, -1)
     upload.listedPage = upload.partialPage
     upload.runBlocks = []
     upload.runPages = []
@@ -130,6 +130,14 @@ export async function putExtents(upload: Upload, tree: Tree, log: Log): Promise<
 /** Bytes in pages that were appended. */
 export function appended(upload: Upload): number {
     return upload.blocks * bodyBytes + upload.partialBytes
+}
+
+/** Whether an open upload appended a page, whether a commit told the tree of it or not. */
+export function isPartOf(upload: Upload, page: number): boolean {
+    if (!upload.object) return false
+    for (let i = 0; i < upload.runPages.length; i++)
+        if (page >= upload.runPages[i]) if (page < upload.runPages[i] + upload.runCounts[i]) return true
+    return page === upload.partialPage
 }
 
 /** Pages of this upload that the tree knows of were moved. */
@@ -192,7 +200,7 @@ export function takeBytes(upload: Upload, data: Buffer, at: number, bytes: numbe
 
 /** Gives back the pages the tree does not know of, when the upload is abandoned. */
 export function releaseUpload(upload: Upload, log: Log): void {
-    for (let i = 0; i < upload.runPages.length; i++) log.account(upload.runPages[i], -upload.runCounts[i])
+    for (let i = 0; i < upload.runPages.length; i++) account(log, upload.runPages[i], -upload.runCounts[i])
     leavePartial(upload, log)
     upload.object = 0
 }
@@ -259,7 +267,8 @@ function addRun(upload: Upload, log: Log, page: number, count: number): void {
 
 /** The partial page is superseded; one the tree refers to is given back when the tree is changed. */
 export function leavePartial(upload: Upload, log: Log): void {
-    if (upload.partialPage !== noPage) if (upload.partialPage !== upload.listedPage) log.account(upload.partialPage, -1)
+    if (upload.partialPage !== noPage)
+        if (upload.partialPage !== upload.listedPage) account(log, upload.partialPage, -1)
     upload.partialPage = noPage
     upload.partialBytes = 0
 }
@@ -273,7 +282,7 @@ async function putExtent(upload: Upload, tree: Tree, block: number, page: number
 function dropLastBlock(upload: Upload, log: Log): void {
     const last = upload.runPages.length - 1
     const count = upload.runCounts[last] - 1
-    log.account(upload.runPages[last] + count, -1)
+    account(log, upload.runPages[last] + count, -1)
     upload.runCounts[last] = count
     if (count === 0) {
         upload.runBlocks.pop()

@@ -1,7 +1,7 @@
 // The usage of a volume's segments as pages of the log: read when a root is loaded, written by a commit whose root has no room for the changes.
 
 import { atType, noPage, pageBufferBytes, typeUsage } from "./page"
-import { Log, atUsageStart } from "./log"
+import { Log, atUsageStart, account, ensure } from "./log"
 import { fillUsagePage, loadUsagePage, recount, takeDeltas, usagePerPage } from "./usage"
 
 /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
@@ -44,10 +44,10 @@ export function hasUsage(log: Log, segment: number): boolean {
 export async function writeUsage(log: Log): Promise<void> {
     const scratch = log.scratch
     const count = usagePages(log)
-    await log.ensure(closingPages(log))
+    await ensure(log, closingPages(log))
     const old = log.root.getAt(atUsageStart, "u32")
-    log.account(log.segment * log.array.segmentPages, count)
-    if (old !== noPage) log.account(old, -count)
+    account(log, log.segment * log.array.segmentPages, count)
+    if (old !== noPage) account(log, old, -count)
     let start = noPage
     for (let first = 0; first < log.segments; first += usagePerPage) {
         scratch.fillAt(0, pageBufferBytes, 0)

@@ -6,6 +6,7 @@
 //
 // RAM: 3 bytes a segment, and what changed since the usage pages were written.
 
+import { isMarked } from "../array/array"
 import { atBody, atDeltaCount, atDeltas } from "./page"
 
 const deltaCountMax = 20
@@ -74,29 +75,6 @@ export class Usage {
         this.isRebased = false
     }
 
-    of(segment: number): number {
-        return this.counts.getAt(segment * 2, "u16")
-    }
-
-    isUsed(segment: number): boolean {
-        const count = this.of(segment)
-        return count !== 0 && count !== retired
-    }
-
-    isPinned(segment: number): boolean {
-        return (this.pins[segment >> 3] & (1 << (segment & 7))) !== 0
-    }
-
-    /** Segments that may be entered now. */
-    available(): number {
-        return this.freeSegments - this.freed.length
-    }
-
-    /** Whether it holds anything that a mount may look for: all but free and retired segments. */
-    holds(segment: number): boolean {
-        return this.isUsed(segment) || this.isPinned(segment)
-    }
-
     /** Counts pages of a segment as in use (by > 0) or as no longer so. */
     account(segment: number, by: number, segmentPages: number): void {
         const was = this.counts.getAt(segment * 2, "u16")
@@ -105,9 +83,9 @@ export class Usage {
         this.counts.setAt(segment * 2, "u16", is)
         this.live += by
         if (was === 0) {
-            if (segment !== this.current) if (!this.isPinned(segment)) this.freeSegments--
+            if (segment !== this.current) if (!isPinned(this, segment)) this.freeSegments--
         } else if (is === 0)
-            if (!this.isPinned(segment)) {
+            if (!isPinned(this, segment)) {
                 if (segment !== this.current) this.freeSegments++
                 this.freed.push(segment)
             }
@@ -119,7 +97,7 @@ export class Usage {
         const left = this.current
         this.current = segment
         this.freeSegments--
-        if (this.of(left) === 0) if (!this.isPinned(left)) this.freeSegments++
+        if (pagesIn(this, left) === 0) if (!isPinned(this, left)) this.freeSegments++
     }
 
     /** A segment was erased. */
@@ -150,15 +128,34 @@ export function recount(usage: Usage): void {
         if (count) {
             if (count === retired) usage.retiredCount++
         } else if (!isPinning) free++
-        else if (!usage.isPinned(at >> 1)) free++
+        else if (!isMarked(usage.pins, at >> 1)) free++
     }
-    if (usage.of(usage.current) === 0) if (!usage.isPinned(usage.current)) free--
+    if (pagesIn(usage, usage.current) === 0) if (!isPinned(usage, usage.current)) free--
     usage.freeSegments = free
+}
+
+/** Pages in use in a segment, or `retired`. */
+export function pagesIn(usage: Usage, segment: number): number {
+    return usage.counts.getAt(segment * 2, "u16")
+}
+
+export function isUsed(usage: Usage, segment: number): boolean {
+    const count = pagesIn(usage, segment)
+    return count !== 0 && count !== retired
+}
+
+export function isPinned(usage: Usage, segment: number): boolean {
+    return isMarked(usage.pins, segment)
+}
+
+/** Whether it holds anything that a mount may look for: all but free and retired segments. */
+export function holds(usage: Usage, segment: number): boolean {
+    return isUsed(usage, segment) || isPinned(usage, segment)
 }
 
 /** Whether it holds pages that may be moved elsewhere to gain it. */
 export function isMovable(usage: Usage, segment: number): boolean {
-    return usage.isUsed(segment) && !usage.isPinned(segment)
+    return isUsed(usage, segment) && !isPinned(usage, segment)
 }
 
 export function hasPins(usage: Usage): boolean {
@@ -190,7 +187,7 @@ export function putDeltas(usage: Usage, root: Buffer): void {
     for (let i = 0; i < changed.length; i++) {
         const segment = changed[i]
         root.setAt(at, "u16", segment)
-        root.setAt(at + 2, "u16", usage.of(segment))
+        root.setAt(at + 2, "u16", pagesIn(usage, segment))
         root[at + 4] = usage.wear[segment]
         at += deltaBytes
     }
@@ -217,6 +214,7 @@ export function chooseFree(usage: Usage, between: number, rootSegment: number): 
     const segments = usage.segments
     const counts = usage.counts
     const wear = usage.wear
+    const pins = usage.pins
     const current = usage.current
     let best = 0
     let bestWear = 256
@@ -238,7 +236,7 @@ export function chooseFree(usage: Usage, between: number, rootSegment: number): 
             if (segment !== between)
                 if (segment !== rootSegment)
                     if (segment !== current) {
-                        if (!usage.isPinned(segment))
+                        if (!isMarked(pins, segment))
                             if (usage.freed.indexOf(segment) < 0) {
                                 bestWear = worn
                                 best = segment

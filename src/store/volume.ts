@@ -16,11 +16,11 @@ import { ElementArray, deadIn, isEnough } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
 import { isNewest, isOn } from "./anchors"
-import { Cleaner, isStuck, wideSegmentPages } from "./cleaner"
+import { Cleaner, isStuck, refreshSegment, wideSegmentPages } from "./cleaner"
 import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
 import { Labels, adopt, hasMissed, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
-import { Log, tailPages, takeControl, takesData } from "./log"
+import { Log, available, tailPages, takeControl, takesData, account, commitNumber, ensure, roomIn } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
@@ -44,7 +44,7 @@ const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
 /** Steps of reclaiming one operation may have to wait for when space is short. */
-const reclaimStepsMax = 4
+const reclaimStepsMax = 6
 /** With fewer free segments than this the cleaner works while the node is idle. */
 const cleanBelow = 8
 /** And with fewer than this a step or more before each operation, where segments are so large that many operations fit into one. */
@@ -105,7 +105,8 @@ export class Volume {
         this.lost = 0
         const log = new Log(array, root, usage, scratch)
         this.log = log
-        log.onErase = (first, pages) => cache.forget(number, first, pages)
+        log.cache = cache
+        log.number = number
         this.tree = new Tree(cache, log, number)
         this.directory = new Directory(this.tree)
         this.labels = new Labels(array, scratch, number)
@@ -133,11 +134,9 @@ export class Volume {
             if (--looks === 0) return false
             await platform.sleep(lookAgainMs)
         }
-        this.challenge = log.commitNumber()
+        this.challenge = commitNumber(log)
         // one that is lost while control is taken is recorded as well
-        this.array.onLoss = async () => {
-            await log.writeAnchor()
-        }
+        this.array.recorder = log
         this.repair.seen = log.anchors.sequence
         await takeControl(log)
         await writeLabels(labels, log.anchors.generations, log.epoch)
@@ -181,7 +180,7 @@ export class Volume {
         await this.log.commitRoot()
         this.isRestored = false
         noteSettled(this)
-        if (this.log.usage.available() < cleanBelow || this.log.usage.cold) this.orphans = true
+        if (available(this.log) < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
     // --- space
@@ -189,48 +188,22 @@ export class Volume {
     /** Gets room for one data page. @returns false when the volume is full */
     async prepareData(upload: Upload): Promise<boolean> {
         const log = this.log
-        const tailMax = log.usage.available() < cleanBelow ? paceTailMax : tailPagesMax
+        const tailMax = available(log) < cleanBelow ? paceTailMax : tailPagesMax
         if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
         if (!(await makeSpace(this))) return false
         if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await this.commit()
-        if (log.room() === 0) {
-            await log.ensure(1)
+        if (roomIn(log) === 0) {
+            await ensure(log, 1)
             if (log.between !== 0) await this.commit()
-            await log.ensure(1)
+            await ensure(log, 1)
         }
         return true
-    }
-
-    /** Data pages that can still be taken, as near as can be told; for the figures a host sees. */
-    freePages(): number {
-        const log = this.log
-        const usage = log.usage
-        if (usage.available() < keptSegments) return 0
-        const segments = log.segments - 2 - keptSegments - usage.retiredCount
-        const pages = ((segments * this.array.segmentPages * 3) >> 2) - usage.live - pagesKept(log, usage.pins)
-        return pages > 0 ? pages : 0
     }
 
     /** The commit a mount left, or one bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */
     async reclaim(): Promise<void> {
         if (this.isRestored) await this.commit()
         else if (!(await reclaimStep(this))) this.orphans = false
-    }
-
-    /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
-    async empty(segment: number): Promise<boolean> {
-        if (this.hasRuns()) await this.commit()
-        if (!this.cleaner.victim) this.cleaner.refresh(segment)
-        const moved = await this.cleaner.step()
-        await this.commit()
-        return moved && !isStuck(this.cleaner, segment)
-    }
-
-    // --- uploads
-
-    uploadOf(object: number): Upload {
-        for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object === object) return this.uploads[i]
-        return undefined
     }
 
     // --- giving space back
@@ -260,7 +233,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
         if (tree.object !== object) return true
         const page = tree.leaf.getAt(tree.valueAt, "u32")
         const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
-        volume.log.account(page, -count)
+        account(volume.log, page, -count)
         await tree.remove(object, tree.sub)
     }
     return !((await tree.seek(object, 1)) && tree.object === object)
@@ -271,7 +244,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
  * snapshots pin gives nothing back.
  */
 export function isHeldBySnapshots(volume: Volume): boolean {
-    return volume.log.usage.available() <= 1 && hasPins(volume.log.usage)
+    return available(volume.log) <= 1 && hasPins(volume.log.usage)
 }
 
 /** Ends an operation asked for by a session: its result is stored by the same commit. */
@@ -286,6 +259,12 @@ export async function commitResult(
     await volume.commit()
 }
 
+/** The open upload of an object, or undefined. */
+export function uploadOf(volume: Volume, object: number): Upload {
+    for (let i = 0; i < uploadsMax; i++) if (volume.uploads[i].object === object) return volume.uploads[i]
+    return undefined
+}
+
 export function uploadOfHandle(volume: Volume, handle: number): Upload {
     for (let i = 0; i < uploadsMax; i++) {
         const object = volume.uploads[i].object
@@ -298,7 +277,7 @@ export function uploadOfHandle(volume: Volume, handle: number): Upload {
 export async function prepare(volume: Volume, givesBack: boolean): Promise<boolean> {
     const log = volume.log
     const hasSpace = await makeSpace(volume)
-    if (givesBack) return log.usage.available() > 0 || log.room() >= operationPagesMax
+    if (givesBack) return available(log) > 0 || roomIn(log) >= operationPagesMax
     return hasSpace
 }
 
@@ -366,7 +345,7 @@ async function makeSpace(volume: Volume): Promise<boolean> {
     if (volume.orphans)
         if (!isRoomy(volume)) {
             for (let i = 0; i < reclaimStepsMax; i++) {
-                if (i > 0) if (volume.freePages() > 0) break
+                if (i > 0) if (freePages(volume) > 0) break
                 await volume.reclaim()
                 if (!volume.orphans) {
                     // looking through all segments for nothing took long: a program must rest now and then
@@ -375,14 +354,35 @@ async function makeSpace(volume: Volume): Promise<boolean> {
                 }
             }
         }
-    return volume.freePages() > 0
+    return freePages(volume) > 0
+}
+
+/** Data pages that can still be taken, as near as can be told; for the figures a host sees. */
+export function freePages(volume: Volume): number {
+    const log = volume.log
+    const usage = log.usage
+    if (available(log) < keptSegments) return 0
+    const segments = log.segments - 2 - keptSegments - usage.retiredCount
+    const pages = ((segments * volume.array.segmentPages * 3) >> 2) - usage.live - pagesKept(log, usage.pins)
+    return pages > 0 ? pages : 0
+}
+
+/** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
+export async function emptySegment(volume: Volume, segment: number): Promise<boolean> {
+    if (volume.hasRuns()) await volume.commit()
+    const cleaner = volume.cleaner
+    if (cleaner.victim !== segment) cleaner.victim = 0
+    refreshSegment(cleaner, segment)
+    const moved = await cleaner.step()
+    await volume.commit()
+    return moved && !isStuck(cleaner, segment)
 }
 
 /** Whether there is so much room that giving back may wait until nobody waits. The operation's own commit is the one that a mount left, too. */
 export function isRoomy(volume: Volume): boolean {
-    const available = volume.log.usage.available()
-    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && available >= cleanBelow
-    return available >= cleanAtOnceBelow && volume.freePages() > 0
+    const free = available(volume.log)
+    if (volume.array.segmentPages < wideSegmentPages) return volume.isRestored && free >= cleanBelow
+    return free >= cleanAtOnceBelow && freePages(volume) > 0
 }
 
 /** @returns false when there was nothing to do */
@@ -390,7 +390,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
     const tree = volume.tree
     const log = volume.log
     const cleaner = volume.cleaner
-    if (log.usage.available() === 0) if (log.room() < operationPagesMax) return false
+    if (available(log) === 0) if (roomIn(log) < operationPagesMax) return false
     const lost = volume.lost
     if ((await tree.seek(orphanList, lost + 1)) && tree.object === orphanList) {
         const object = tree.sub
@@ -402,14 +402,14 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         }
         volume.lost = lost
     } else {
-        if (log.usage.available() === 0) return false
+        if (available(log) === 0) return false
         // what rests in it gives way, full as it may be, so that it takes its turn in the wear; after what is being emptied
         if (log.usage.cold)
-            if (!cleaner.victim && log.usage.available() > keptSegments) {
-                cleaner.refresh(log.usage.cold)
+            if (!cleaner.victim && available(log) > keptSegments) {
+                refreshSegment(cleaner, log.usage.cold)
                 log.usage.cold = 0
             }
-        if (log.usage.available() >= cleanBelow) if (!cleaner.victim) return false
+        if (available(log) >= cleanBelow) if (!cleaner.victim) return false
         if (volume.hasRuns()) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
         if (!(await cleaner.step())) return false

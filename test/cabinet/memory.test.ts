@@ -10,6 +10,8 @@ const fileBytes = 200
 const seed = 1
 /** Never within 8 KB of the 64 that the runtime has. */
 const highWaterMax = 56 * 1024
+/** The largest piece of the heap that is free: a frame that is received, or the locals of any function. */
+const pieceLeast = 248
 /** Between the collections after which what is alive is counted more of what is short-lived is there, or less. */
 const slackBytes = 2048
 
@@ -56,6 +58,9 @@ async function highWater({ chip, elements, files }: Case): Promise<number[]> {
     })
     await session.bus.close()
     assert.deepEqual(simulation.panics, [])
+    for (const { name, heap } of ["a", "b"].map(name => ({ name, heap: simulation.boards.get(name)!.heap() })))
+        if (heap)
+            assert.ok(heap.largestPieceLow >= pieceLeast, `largest free piece of ${name}: ${heap.largestPieceLow}`)
     return [...highs, simulation.boards.get("b")!.heap()!.liveBytesHigh]
 }
 

@@ -4,6 +4,7 @@
 // segment is emptied and never entered again, whatever is remounted. A volume whose blocks wear out ends in noSpace, not in loss.
 
 import { repairStep } from "../../src/store/repair"
+import { isPinned, pagesIn } from "../../src/store/usage"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
@@ -56,7 +57,7 @@ async function churn(
     return true
 }
 
-const isRetired = (bench: StoreBench, segment: number) => bench.volume.log.usage.of(segment) === retired
+const isRetired = (bench: StoreBench, segment: number) => pagesIn(bench.volume.log.usage, segment) === retired
 const retiredCount = (bench: StoreBench) => bench.volume.log.usage.retiredCount
 
 for (const elements of isFull ? [2, 3, 4] : [2, 4])
@@ -104,7 +105,7 @@ for (const elements of isFull ? [2, 3, 4] : [2, 4])
             repair.damaged = 1
             // it is the least worn, so the next to be erased
             for (let other = 1; other < log.segments; other++) if (other !== segment) log.usage.wear[other] += 5
-            while (log.usage.of(segment) > 0) await tidyStep(bench)
+            while (pagesIn(log.usage, segment) > 0) await tidyStep(bench)
             for (let i = 0; log.erased !== segment; i++)
                 if (log.erased) await put(i)
                 else await tidyStep(bench)
@@ -185,7 +186,7 @@ for (const elements of isFull ? [2, 3, 4] : [2, 4])
             await scrubAll(bench)
             await churn(host, random, 30)
             await readAll(host)
-            assert.ok(bench.volume.log.usage.isPinned(segment))
+            assert.ok(isPinned(bench.volume.log.usage, segment))
             assert.equal(await remount(host), true)
             const { object, content } = host.tree.get("in it")!
             assert.ok((await bench.readFile(object, number)).equals(content))

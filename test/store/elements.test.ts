@@ -1,5 +1,7 @@
 // What the elements may do: be damaged, silent, behind, foreign, or fail in the middle of an operation.
 
+import { uploadOf } from "../../src/store/volume"
+import { commitNumber } from "../../src/store/log"
 import assert from "node:assert/strict"
 import { checkArray } from "../../tools/check"
 import { imagesOf } from "../support/flash-timeline"
@@ -138,9 +140,9 @@ describe("store: elements", function () {
                 assert.equal(await host.commit(upload, "u"), 0)
                 // alone it would show a state that was left behind
                 bench.silent = 1 << (1 - lost)
-                const commit = bench.volume.log.commitNumber()
+                const commit = commitNumber(bench.volume.log)
                 if (await remount(host))
-                    assert.fail(`mounted an old state, ${bench.volume.log.commitNumber()} of ${commit}`)
+                    assert.fail(`mounted an old state, ${commitNumber(bench.volume.log)} of ${commit}`)
             }
         })
 
@@ -229,14 +231,14 @@ describe("store: elements", function () {
             const upload = [...host.uploads.keys()][0]
             const guarded = async (run: () => Promise<number>) => {
                 const sequence = host.client.sequence
-                const before = host.bench.volume.uploadOf(upload).durable
+                const before = uploadOf(host.bench.volume, upload).durable
                 try {
                     return await run()
                 } catch (error) {
                     if (!fails || !/transfer failed/.test(String(error))) throw error
                     assert.equal(await recovered(host), true)
                     checkVolume(host.bench)
-                    assert.ok(host.bench.volume.uploadOf(upload).durable >= before)
+                    assert.ok(uploadOf(host.bench.volume, upload).durable >= before)
                     host.client.sequence = sequence
                     host.uploads.get(upload)!.sent = host.uploads.get(upload)!.sent.subarray(0, 3000)
                     return await run()
@@ -297,7 +299,7 @@ describe("store: elements", function () {
                     `exception ${n - from}: check sees ${held?.length} of ${sent.length} bytes`,
                 )
                 assert.equal(await remount(host), true, `exception ${n - from} of ${to - from}: mount`)
-                assert.ok(host.bench.volume.uploadOf(upload).durable >= acknowledged)
+                assert.ok(uploadOf(host.bench.volume, upload).durable >= acknowledged)
             }
         })
 

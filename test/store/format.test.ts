@@ -1,6 +1,7 @@
 // docs/FORMAT.md is true: its examples are pages that the store wrote, and say what the check tool, written from the document alone, reads in
 // them. WRITE_EXAMPLES=1 writes the examples anew from the seeded arrays, for a change of the format.
 
+import { uploadOf } from "../../src/store/volume"
 import { takenBytes } from "../../src/store/upload"
 import assert from "node:assert/strict"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -231,7 +232,7 @@ describe("store: docs/FORMAT.md", function () {
                 bench.cutPowerAt(bench.operations + random.int(6), random.float())
                 const upload = host.uploads.get(a)!
                 upload.sent = Buffer.concat([upload.sent, Buffer.from(random.bytes(8000))])
-                const held = takenBytes(bench.volume.uploadOf(a))
+                const held = takenBytes(uploadOf(bench.volume, a))
                 await assert.rejects(async () => {
                     await host.client.write(a, upload.sent.subarray(held))
                     await host.client.flush(a)
@@ -240,7 +241,7 @@ describe("store: docs/FORMAT.md", function () {
                 assert.equal(differenceOf(before, host.known()), undefined)
                 await host.powerUp()
                 for (const [object, { size }] of before.uploads)
-                    assert.equal(takenBytes(bench.volume.uploadOf(object)), size, "as the store itself found it")
+                    assert.equal(takenBytes(uploadOf(bench.volume, object)), size, "as the store itself found it")
                 assert.equal(await host.commit(b, "b"), 0)
                 host.check()
             }

@@ -1,6 +1,7 @@
 // Arrays that an earlier store wrote, one of each kind for each version of the format, are read for ever: by the check tool and by the store.
 // test/support/make-golden.ts made them, once.
 
+import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
@@ -73,7 +74,7 @@ describe("store: golden images", () => {
             for (const [path, { type, object }] of tree)
                 if (type === "file") assert.equal(hash(await bench.readFile(object)), known.tree[path], path)
             for (const [object, content] of Object.entries(known.uploads))
-                assert.ok(bench.volume.uploadOf(Number(object)), `upload ${object} of ${content}`)
+                assert.ok(uploadOf(bench.volume, Number(object)), `upload ${object} of ${content}`)
             checked(bench, known)
             assert.deepEqual([...snapshots.keys()], Object.keys(known.snapshots))
             const host = new StoreHost(bench, 0x60)

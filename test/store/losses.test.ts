@@ -6,6 +6,7 @@
 import { rebuildElement } from "../../src/store/rebuild"
 import { repairStep } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
+import { emptySegment } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { Random } from "../../tools/sim/random"
 import {
@@ -54,8 +55,8 @@ for (const elements of [2, 3, 4])
             }
             const run = async (host: StoreHost): Promise<void> => {
                 const { volume } = host.bench
-                await volume.empty(volume.log.segment === segment ? segment + 1 : segment)
-                await volume.empty(segment)
+                await emptySegment(volume, volume.log.segment === segment ? segment + 1 : segment)
+                await emptySegment(volume, segment)
                 await change(host, new Random("after"), 1)
             }
             const plain = await begin()

@@ -3,6 +3,7 @@
 //
 // Promise: such a mount is refused or has everything, and the next one that reads right has everything.
 
+import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { deadIn } from "../../src/array/array"
 import { slotForeign, slotMember } from "../../src/store/label"
@@ -87,7 +88,7 @@ async function glitchEverywhere(
         untilNs = 0
         await readAll(host)
         for (const { object, durable } of uploads.filter(upload => upload.object !== 0)) {
-            const upload = bench.volume.uploadOf(object)
+            const upload = uploadOf(bench.volume, object)
             assert.ok(upload && upload.durable >= durable, `an upload has ${upload?.durable} of ${durable} bytes, ${n}`)
         }
         // what it wrote does no harm either

@@ -4,6 +4,7 @@
 // SEED=<n> [GEOMETRY=<name>] replays one run of one geometry, and shrinks it again when it fails; STEPS=<file> has the steps to be taken
 // instead of the seed's, as a failure shows them.
 
+import { uploadOf } from "../../src/store/volume"
 import { takenBytes } from "../../src/store/upload"
 import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
@@ -221,7 +222,7 @@ class Run {
             count()
             const object = uploads.splice(Math.floor(a * uploads.length), 1)[0]
             // the volume may have been full in the middle of the last append: then only part of it is there
-            const held = takenBytes(bench.volume.uploadOf(object))
+            const held = takenBytes(uploadOf(bench.volume, object))
             const upload = host.uploads.get(object)!
             upload.sent = upload.sent.subarray(0, held)
             if (!(await host.finishUpload(object, this.path(b, c), 1))) await host.abort(object)

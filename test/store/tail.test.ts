@@ -1,5 +1,6 @@
 // The tail of an open upload after a mount: what was acknowledged is there, whatever a page of one element says.
 
+import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { takenBytes } from "../../src/store/upload"
 import { smallGeometries } from "../support/store-geometries"
@@ -41,7 +42,7 @@ describe("store: the tail of uploads", function () {
                         bench.powerUp()
                         assert.equal(await bench.mount(), true)
                         for (const [object, { acknowledged, sent }] of host.uploads) {
-                            const upload = bench.volume.uploadOf(object)
+                            const upload = uploadOf(bench.volume, object)
                             assert.ok(
                                 takenBytes(upload) >= acknowledged,
                                 `byte ${byte} of row ${row} in slot ${slot}: ${takenBytes(upload)} of ${sent.length}`,

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { Random } from "../../tools/sim/random"
-import { treeHeight } from "../../src/store/log"
+import { available, treeHeight } from "../../src/store/log"
 import { findKey, nextKey } from "../../src/store/tree"
 
 /** Object and sub in one, in the tree's order. */
@@ -48,7 +48,7 @@ async function history(seed: number, steps: number, longest: number): Promise<nu
             if (before) assert.equal(keyOf(tree.object, tree.sub), before)
         }
         await volume.commit()
-        for (let k = 0; k < 20 && volume.log.usage.available() < 6; k++) await volume.reclaim()
+        for (let k = 0; k < 20 && available(volume.log) < 6; k++) await volume.reclaim()
         height = Math.max(height, treeHeight(volume.log))
         if (step % 60 === 59) {
             bench.cutPowerNow()

@@ -3,6 +3,7 @@
 //
 // CUT=<stage>/<operation>/<fraction>[/<second operation>/<fraction>] replays one, as a failure names it.
 
+import { uploadOf } from "../../src/store/volume"
 import { takenBytes } from "../../src/store/upload"
 import assert from "node:assert/strict"
 import { PageChecks, type ProblemCode } from "../../tools/check"
@@ -197,7 +198,7 @@ export class Explorer {
         checkVolume(bench)
         for (const [object, upload] of report.uploads)
             assert.equal(
-                takenBytes(bench.volume.uploadOf(object)),
+                takenBytes(uploadOf(bench.volume, object)),
                 upload.size,
                 `upload ${object} as the volume holds it`,
             )

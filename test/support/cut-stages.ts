@@ -1,5 +1,6 @@
 // What is done while the power is cut, stage after stage on the same array: each begins with the mount of what the one before left.
 
+import { available } from "../../src/store/log"
 import { rebuildElement } from "../../src/store/rebuild"
 import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
@@ -8,6 +9,7 @@ import type { ProblemCode } from "../../tools/check"
 import { Random } from "../../tools/sim/random"
 import { Explorer, record, type ExploreOptions, type Recording } from "./cut-explorer"
 import { CutHost } from "./cut-host"
+import { checkVolume } from "./store-checker"
 import { smallPart, StoreBench, hasWork } from "./store-bench"
 
 const ok = 0
@@ -171,8 +173,7 @@ export const fileStages: Stage[] = [
             assert.equal(await h.mkdir("c"), ok)
             const { volume } = h.bench
             let count = 0
-            for (; count < 200 && volume.log.usage.available() > 4; count++)
-                await put(h, `c/${count}`, bytes(1400, count))
+            for (; count < 200 && available(volume.log) > 4; count++) await put(h, `c/${count}`, bytes(1400, count))
             for (let i = 0; i < count; i++) if (i % 3) assert.equal(await h.remove(`c/${i}`), ok)
         },
         async run(h) {
@@ -314,12 +315,13 @@ function replaceStage(elements: number, slot: number): Stage {
     }
 }
 
-/** Damages pages of one element that hold something. */
+/** Damages pages of one element that hold something, in rows of which something is in use. */
 function damage(bench: StoreBench, slot: number, random: Random, count: number): void {
     const held: number[] = []
-    const { log } = bench.volume
+    const { array, log } = bench.volume
+    const used = new Set([...checkVolume(bench).used.keys()].map(page => Math.floor(page / array.rowPages)))
     for (let page = segmentRows; page < log.segments * segmentRows; page++)
-        if (bench.chips[slot].peek(page * 256, 256).some(byte => byte !== 0xff)) held.push(page)
+        if (used.has(page) && bench.chips[slot].peek(page * 256, 256).some(byte => byte !== 0xff)) held.push(page)
     for (let i = 0; i < count; i++) {
         const page = held[random.int(held.length)]
         const mask = new Uint8Array(256)

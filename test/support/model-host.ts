@@ -3,9 +3,11 @@
 // Promise: every method either finds the volume as the reference says, or throws; noSpace is the one answer the reference cannot foresee,
 // and is allowed only when the volume says itself that it is nearly full.
 
+import { commitNumber } from "../../src/store/log"
 import assert from "node:assert/strict"
 import { Queries, askVolume, lookupPath, readdir } from "../../src/store/queries"
 import { Reader, openFile, readFile } from "../../src/store/reader"
+import { freePages } from "../../src/store/volume"
 import { propertiesOf } from "./snapshot-checker"
 import { PowerCut, type StoreBench } from "./store-bench"
 import type { Figures } from "./store-checker"
@@ -138,7 +140,7 @@ export class ModelHost extends StoreHost {
         const { volume } = this.bench
         const { log } = volume
         const segmentPages = (log.array as unknown as { segmentPages: number }).segmentPages
-        return 1 - volume.freePages() / ((log.segments - 1) * segmentPages)
+        return 1 - freePages(volume) / ((log.segments - 1) * segmentPages)
     }
 
     /** Holds an answer against the expected one. @returns whether it was done */
@@ -347,14 +349,14 @@ export class ModelHost extends StoreHost {
     /** A frame from before the last one, and one from after the next: no answer, no change. */
     async ignoreOutOfOrder(): Promise<void> {
         const { client, bench } = this
-        const commit = bench.volume.log.commitNumber()
+        const commit = commitNumber(bench.volume.log)
         for (const by of [-1, 2]) {
             if (client.sequence + by < 1) continue
             client.sequence += by
             assert.equal((await client.again(opMkdir, 1, 1, Buffer.from("never"))).status, silent)
             client.sequence -= by
         }
-        assert.equal(bench.volume.log.commitNumber(), commit)
+        assert.equal(commitNumber(bench.volume.log), commit)
     }
 
     private place(path: string): [number, Buffer] {

@@ -5,6 +5,7 @@ import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { propertiesOf, readSnapshot, snapshotRecord, type SnapshotRecord } from "./snapshot-checker"
 import { isMarked } from "../../src/array/array"
+import { isPinned, pagesIn } from "../../src/store/usage"
 import type { StoreBench } from "./store-bench"
 
 const pageBytes = 256
@@ -43,6 +44,9 @@ export interface Figures {
     snapshots: Map<string, Map<string, Buffer | "directory">>
     /** By object. */
     properties: Map<number, Map<string, string>>
+    /** Pages in use, and what by; and those of files, directories and nodes in snapshots. */
+    used: Map<number, string>
+    usedBySnapshots: Set<number>
 }
 
 interface Entry {
@@ -137,6 +141,8 @@ export function checkVolume(bench: StoreBench): Figures {
         leafFill: 0,
         snapshots: new Map(),
         properties: new Map(),
+        used,
+        usedBySnapshots: new Set(),
     }
     let leafBytes = 0
     let leaves = 0
@@ -249,7 +255,10 @@ export function checkVolume(bench: StoreBench): Figures {
             assert.ok(!figures.snapshots.has(record.name), `snapshot ${record.name} is there twice`)
             figures.snapshots.set(
                 record.name,
-                readSnapshot(record, segmentPages, page => read(page, `snapshot ${record.name}`)),
+                readSnapshot(record, segmentPages, page => {
+                    figures.usedBySnapshots.add(page)
+                    return read(page, `snapshot ${record.name}`)
+                }),
             )
             continue
         }
@@ -370,9 +379,9 @@ export function checkVolume(bench: StoreBench): Figures {
     }
     let free = 0
     for (let i = 1; i < segments; i++) {
-        const isRetired = log.usage.of(i) === 0xffff
-        assert.equal(isRetired ? 0 : log.usage.of(i), perSegment[i], `usage of segment ${i}`)
-        if (i !== log.segment && perSegment[i] === 0 && !isRetired && !log.usage.isPinned(i)) free++
+        const isRetired = pagesIn(log.usage, i) === 0xffff
+        assert.equal(isRetired ? 0 : pagesIn(log.usage, i), perSegment[i], `usage of segment ${i}`)
+        if (i !== log.segment && perSegment[i] === 0 && !isRetired && !isPinned(log.usage, i)) free++
     }
     assert.equal(log.usage.freeSegments, free, "free segments")
     assert.equal(log.usage.live, used.size, "pages in use")

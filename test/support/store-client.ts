@@ -1,6 +1,7 @@
 // A host of one volume, in frames: builds requests as docs/PROTOCOL.md says and hands them to the store, with sessions and
 // retries, without bus or node.
 
+import { uploadOf } from "../../src/store/volume"
 import type { StoreBench } from "./store-bench"
 import { bodyBytes } from "../../src/store/page"
 import { executeRequest } from "../../src/store/requests"
@@ -56,7 +57,7 @@ export class StoreClient {
     /** Appends to an upload; @returns bytes taken */
     async write(object: number, data: Buffer): Promise<number> {
         const { volume } = this.bench
-        const upload = volume.uploadOf(object)
+        const upload = uploadOf(volume, object)
         if (!upload) return 0
         let at = 0
         while (at < data.length) {
@@ -71,7 +72,7 @@ export class StoreClient {
 
     async flush(object: number): Promise<number> {
         const { volume } = this.bench
-        const upload = volume.uploadOf(object)
+        const upload = uploadOf(volume, object)
         if (!upload) return 0
         if (!(await volume.prepareData(upload))) return upload.durable
         await appendPartial(upload, volume.log)

@@ -1,13 +1,14 @@
 // A host that keeps in memory what the volume must hold, works through power cuts, and compares after each: an acknowledged
 // change is there, the one under way is there wholly or not at all, and its retry gives the same answer without doing it twice.
 
+import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { checkArray } from "../../tools/check"
 import { imagesOf } from "./flash-timeline"
 import { PowerCut, type StoreBench } from "./store-bench"
 import { checkVolume, type Figures } from "./store-checker"
 import { StoreClient, type Answer } from "./store-client"
-import { eraseAhead } from "../../src/store/log"
+import { eraseAhead, commitNumber } from "../../src/store/log"
 import { takenBytes } from "../../src/store/upload"
 
 export interface Node {
@@ -95,7 +96,7 @@ export class StoreHost {
                 `upload ${object}: ${held.length} of ${upload.acknowledged} held`,
             )
             assert.ok(held.equals(upload.sent.subarray(0, held.length)), `bytes of upload ${object}`)
-            assert.equal(takenBytes(this.bench.volume.uploadOf(object)), held.length)
+            assert.equal(takenBytes(uploadOf(this.bench.volume, object)), held.length)
         }
     }
 
@@ -164,9 +165,9 @@ export class StoreHost {
         if (answer.status === ok) apply(answer)
         // not as before, so it must be as after: done wholly
         if (figures && before !== undefined) assert.equal(this.difference(figures), undefined, `half done (${before})`)
-        const commit = this.bench.volume.log.commitNumber()
+        const commit = commitNumber(this.bench.volume.log)
         assert.deepEqual(await this.client.again(op, ...args), answer, "the retry's answer")
-        if (op !== 2) assert.equal(this.bench.volume.log.commitNumber(), commit, "a retry must change nothing")
+        if (op !== 2) assert.equal(commitNumber(this.bench.volume.log), commit, "a retry must change nothing")
         return answer
     }
 
@@ -217,7 +218,7 @@ export class StoreHost {
             const before = upload.acknowledged
             await this.through(
                 async () => {
-                    const held = this.bench.volume.uploadOf(object)
+                    const held = uploadOf(this.bench.volume, object)
                     assert.ok(held, `upload ${object} is gone`)
                     assert.ok(takenBytes(held) >= upload.acknowledged)
                     await this.client.write(object, upload.sent.subarray(takenBytes(held)))

@@ -13,7 +13,7 @@ Each seed is one history: clients put, read, rename, delete and make snapshots w
 doubled, late or corrupt, the bus is cut, lines break and elements fail. In some an operator takes over, gives back, scrubs, exchanges and
 rebuilds elements meanwhile; in some the elements are cards. Then the faults end, and the pair must become healthy.
 Checked: each answer fits one order of all operations; nothing acknowledged is lost or done twice; no array has two controllers;
-what is acknowledged as protected was recorded; \`check\` finds nothing; with several pairs, what strikes one disturbs no other's clients. Every 25th seed is run twice and must be the same.
+what is acknowledged as protected was recorded; no program stops by itself; \`check\` finds nothing; with several pairs, what strikes one disturbs no other's clients. Every 25th seed is run twice and must be the same.
 Kinds of faults: ${faultKinds.join(", ")}.
 Exit codes: 0 no violation, 1 violations, 2 wrong usage, 130 stopped by Ctrl-C.`
 

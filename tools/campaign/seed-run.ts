@@ -123,6 +123,10 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
         await session.bus.close()
     }
     result.violations.push(...watch.faults)
+    // 0: a node that has lost its array, or hangs, asks for its restart
+    for (const { node, code, atNs, isPlanted } of session.simulation.panics)
+        if (!isPlanted && code !== 0)
+            result.violations.push(`${(atNs / 1e6).toFixed(3)} ms: node ${node} panicked by itself (${code})`)
     result.takeovers = watch.takeovers
     result.givebacks = watch.givebacks
     result.virtualMs = session.nowMs()

@@ -13,7 +13,7 @@ import { type Counters, Meter } from "./meter"
 import { processor, type ProcessorKind } from "./processor"
 import { programFlash } from "./program-flash"
 import type { Random } from "./random"
-import { type HeapUse, heapUse } from "./vm/heap"
+import { type HeapUse, heapUse, largestPiece } from "./vm/heap"
 import { VmExit, VmInstance } from "./vm/vm-instance"
 import { hostCall } from "./vm/vm-layout"
 import type { Wire } from "./wire"
@@ -52,8 +52,8 @@ export interface BoardOptions {
     wire: Wire
     reach: Reach
     onLog?: (line: string, atNs: number) => void
-    /** Program panics (60004, ...); 0 is a restart the program asked for, -1 an assertion of the runtime. */
-    onPanic?: (code: number, atNs: number) => void
+    /** Program panics (60004, ...); 0 is a restart the program asked for, -1 an assertion of the runtime. Planted: `panic` asked for it. */
+    onPanic?: (code: number, atNs: number, isPlanted: boolean) => void
     /** What the board forwards to a host on its USB port: its own frames and those it hears on the wire. */
     onUsb?: (frame: Uint8Array, atNs: number) => void
 }
@@ -61,6 +61,8 @@ export interface BoardOptions {
 export interface BoardHeap extends HeapUse {
     /** Most in use right after a collection, over all starts of the board. */
     liveBytesHigh: number
+    /** The largest piece that a collection left free, when it was smallest; Infinity before the first. */
+    largestPieceLow: number
 }
 
 export class Board {
@@ -82,6 +84,7 @@ export class Board {
     private isStopped = false
     /** What the runtime is to stop the program with at its next turn. */
     private dueCode: PanicCode | undefined
+    private isPanicPlanted = false
     private callNs = 0
     private clockReads = 0
     private ctx = 0
@@ -95,6 +98,7 @@ export class Board {
     private readonly meter: Meter
     private readonly entropy: Random
     private liveBytesHigh = 0
+    private largestPieceLow = Infinity
     private readonly count = { spiTransfers: 0, spiBytes: 0, starts: 0 }
 
     constructor(private readonly options: BoardOptions) {
@@ -232,7 +236,7 @@ export class Board {
     heap(): BoardHeap | undefined {
         if (!this.vm || this.ctx === 0) return undefined
         const use = heapUse(this.vm.u32, this.ctx)
-        return use && { ...use, liveBytesHigh: this.liveBytesHigh }
+        return use && { ...use, liveBytesHigh: this.liveBytesHigh, largestPieceLow: this.largestPieceLow }
     }
 
     /** A frame from a host on the board's USB port. */
@@ -269,7 +273,7 @@ export class Board {
                 log: line => this.log(line),
                 panic: code => {
                     this.isStopped = true
-                    this.options.onPanic?.(code, this.nowNs())
+                    this.options.onPanic?.(code, this.nowNs(), this.isPanicPlanted)
                 },
                 frameSending: pointer => this.link.frameSending(pointer),
                 native: (call, args) => this.native(call, args),
@@ -294,6 +298,7 @@ export class Board {
         this.urgent = false
         this.isHung = this.isStopped = false
         this.dueCode = undefined
+        this.isPanicPlanted = false
         this.link.drop()
         const nowNs = this.options.queue.nowNs
         if (this.inFlight) {
@@ -335,7 +340,9 @@ export class Board {
         this.dueCode = undefined
         let sleepUs = 0
         this.call(() => {
+            this.isPanicPlanted = code !== undefined
             if (code !== undefined) vm.exports.devs_panic(this.ctx, code)
+            this.isPanicPlanted = false
             this.link.handleNext(vm)
             sleepUs = vm.exports.jd_em_process()
         })
@@ -365,13 +372,17 @@ export class Board {
         this.busyUntilNs = endNs
         if (exit) return this.left(exit)
         const use = collected ? heapUse(vm.u32, this.ctx) : undefined
-        if (use) this.liveBytesHigh = Math.max(this.liveBytesHigh, use.liveBytes)
+        if (!use) return
+        this.liveBytesHigh = Math.max(this.liveBytesHigh, use.liveBytes)
+        // what is free now is part of a piece as large, or larger: nothing to be found then
+        if (use.largestFreeBytes < this.largestPieceLow)
+            this.largestPieceLow = Math.min(this.largestPieceLow, largestPiece(vm.u32, this.ctx))
     }
 
     /** The runtime reset the board, or failed an assertion and blinks before it does. */
     private left(exit: VmExit): void {
         const nowNs = this.options.queue.nowNs
-        if (exit.cause === "abort") this.options.onPanic?.(-1, nowNs)
+        if (exit.cause === "abort") this.options.onPanic?.(-1, nowNs, false)
         this.stop()
         this.bootAfter(resetToMainNs + (exit.cause === "abort" ? hardPanicNs : 0))
     }

@@ -46,6 +46,8 @@ export interface Panic {
     node: string
     code: number
     atNs: number
+    /** The simulation stopped the program, not the program itself. */
+    isPlanted: boolean
 }
 
 export class Simulation {
@@ -101,8 +103,8 @@ export class Simulation {
                     cpu: options.cpu ?? "rp2040",
                     reach: "wire",
                     onLog: (line, atNs) => options.onLog?.(name, line, atNs),
-                    onPanic: (code, atNs) => {
-                        this.panics.push({ node: name, code, atNs })
+                    onPanic: (code, atNs, isPlanted) => {
+                        this.panics.push({ node: name, code, atNs, isPlanted })
                         options.onPanic?.(name, code, atNs)
                     },
                 }),

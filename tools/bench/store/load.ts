@@ -1,6 +1,7 @@
 // A store under load: fills a volume to a given part, replaces and reads files as a host would, and does the firmware's idle work
 // between. Counts are the chips' own.
 
+import { freePages, uploadOf } from "../../../src/store/volume"
 import { StoreBench } from "../../../test/support/store-bench"
 import { StoreClient } from "../../../test/support/store-client"
 import { Random } from "../../sim/random"
@@ -95,7 +96,7 @@ export class StoreLoad {
     }
 
     uploaded(object: number): number {
-        return takenBytes(this.bench.volume.uploadOf(object))
+        return takenBytes(uploadOf(this.bench.volume, object))
     }
 
     async abort(object: number): Promise<void> {
@@ -129,7 +130,7 @@ export class StoreLoad {
     /** As a host sees it: 1 = full. */
     fullness(): number {
         const { volume } = this.bench
-        return 1 - volume.freePages() / ((volume.log.segments - 1) * this.segmentPages())
+        return 1 - freePages(volume) / ((volume.log.segments - 1) * this.segmentPages())
     }
 
     /** New files of `bytes` bytes until the volume is so full, or says that it has no space. */

@@ -6,6 +6,8 @@ export const vmSha256 = "a56742b09dd4bfe278815676ac94231ed4f8995cee6260818f5d758
 /** runtime/devicescript/devs_internal.h: struct devs_ctx, wasm32. */
 export const ctxLayout = {
     numPins: 74,
+    /** Everything behind it is no pointer into the heap. */
+    bytes: 300,
     stack: 88,
     currFiber: 236,
     sequence: 284,
@@ -28,7 +30,13 @@ export const gcLayout = {
     chunkEnd: 4,
     chunkHeaderBytes: 8,
     tagMask: 0xf,
+    tagPinned: 0x40,
     tagFree: 1,
+    tagBuffer: 5,
+    tagString: 6,
+    tagLongString: 12,
+    /** struct devs_buffer: the object attached to it. */
+    bufferAttached: 8,
 }
 
 /** jd_dcfg.c: mfr_config and dcfg_inited. */

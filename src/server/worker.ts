@@ -8,7 +8,7 @@ import { platform } from "../platform"
 import { bodyBytes } from "../store/page"
 import { opCommit, opHello, opMask, silent, isDone, executeRequest } from "../store/requests"
 import { ioError, noSpace, noUpload, notController, ok, wrongEpoch } from "../store/status"
-import { Upload, acceptBlock, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
+import { Upload, acceptBlock, settleUpload, takeBytes, appendFull, appendPartial, takenBytes } from "../store/upload"
 import { Control, askControl, isServed, recover } from "./control"
 import { frameIsGood, sealFrame } from "./frame"
 import { Hosted, refusal, slotOf } from "./hosted"
@@ -295,7 +295,7 @@ async function settle(worker: Worker, hosted: Hosted): Promise<void> {
     await volume.array.settle()
     for (let i = 0; i < volume.uploads.length; i++) {
         const upload = volume.uploads[i]
-        if (upload.object) upload.settled()
+        if (upload.object) settleUpload(upload)
     }
     worker.node.outbox.progressDue = true
 }

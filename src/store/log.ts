@@ -70,6 +70,8 @@ export class Log {
     isTailWhole: boolean
     /** The last root is on too few elements, and nothing was answered since. */
     isRootWeak: boolean
+    /** How often the mount under way may still wait for a page that reads wrong. */
+    waits: number
     /** The last row of which `open` found a good page. */
     lastRow: number
     /** Some segments may be marked in the anchors' `unlooked`. */
@@ -99,6 +101,7 @@ export class Log {
         this.weakRow = -1
         this.lastRow = -1
         this.isTailWhole = false
+        this.waits = 0
         this.isRootWeak = false
         this.hasLeft = false
         clearTail(this)
@@ -304,8 +307,10 @@ export async function readBlock(
     return false
 }
 
-/** Reads a page that should be good, and was not, once more a little later. */
+/** Reads a page that should be good, and was not, once more a little later. A mount waits a bounded time in all: what is not there is not waited for on and on. */
 export async function readAgain(log: Log, page: number, buffer: Buffer): Promise<boolean> {
+    if (log.waits === 0) return false
+    log.waits--
     await platform.sleep(readAgainMs)
     return await log.readPage(page, buffer)
 }

@@ -17,7 +17,7 @@ export async function badIn(array: ElementArray, row: number, buffer: Buffer): P
 
 /**
  * Whether a page of a whole row never held anything, as far as headers tell: it is blank, and the sum of the others lacks nothing. A row of which
- * all is blank was not read right: it would not be one of the log's.
+ * all is blank, or zero, was not read right: it would not be one of the log's.
  * @param header what was read of the page; overwritten
  */
 export async function isUnused(array: ElementArray, page: number, header: Buffer): Promise<boolean> {
@@ -26,16 +26,16 @@ export async function isUnused(array: ElementArray, page: number, header: Buffer
     const row = (page / array.rowPages) | 0
     const elements = array.elements
     let sum = 0
-    let isBegun = false
+    let seen = 0
     for (let i = 0; i < elements; i++) {
         if (pageAt(array, i, row) === page) continue
         if (!(await readAt(array, i, row, header))) return false
         const check = header.getAt(atCheck, "i32")
         if (header[atType] === 0xff) if (check === -1 || i !== row % elements) continue
-        isBegun = true
+        seen |= check
         sum ^= check
     }
-    return isBegun && sum === 0
+    return seen !== 0 && sum === 0
 }
 
 async function badCopies(array: ElementArray, row: number, buffer: Buffer): Promise<number> {

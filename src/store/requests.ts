@@ -40,7 +40,16 @@ import {
     stale,
 } from "./status"
 import { Upload, beginUpload, releaseUpload, appendPartial, takenBytes, putExtents } from "./upload"
-import { keptSegments, Volume, prepare, uploadOfHandle, commitResult, isHeldBySnapshots, uploadOf } from "./volume"
+import {
+    keptSegments,
+    Volume,
+    prepare,
+    uploadOfHandle,
+    commitResult,
+    isHeldBySnapshots,
+    uploadOf,
+    hasRuns,
+} from "./volume"
 import { available, takeObject, commitNumber, ensure, roomIn } from "./log"
 import { rebuildElement } from "./rebuild"
 import { scrubArray } from "./repair"
@@ -391,7 +400,7 @@ async function setattr(requests: Requests, object: number, mtime: number): Promi
 
 async function snapshot(requests: Requests, mtime: number, frame: Buffer, at: number, bytes: number): Promise<number> {
     const volume = requests.volume
-    if (volume.hasRuns()) await volume.commit()
+    if (hasRuns(volume)) await volume.commit()
     // what it pins cannot be emptied any more, so there must be segments to go on with
     if (available(volume.log) < keptSegments + 2) return noSpace
     const number = await putSnapshot(volume.tree, volume.log, mtime, frame, at, bytes)

@@ -2,7 +2,7 @@
 //
 // Crash order: volume.ts, "mounting", steps 3 to 5.
 
-import { appendUploadAgain, takeAgain } from "./upload"
+import { appendUploadAgain, recoverPages, resumeUpload, settleUpload, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
 import { readAgain, ensure } from "./log"
 import { platform } from "../platform"
@@ -10,7 +10,7 @@ import { uploadList } from "./directory"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
 import { loadPins } from "./snapshots"
 import { readTail, readTailPage } from "./tail"
-import { uploadsMax, Volume, uploadOf } from "./volume"
+import { uploadsMax, Volume, uploadOf, hasRuns } from "./volume"
 
 /** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
 export async function restore(volume: Volume): Promise<void> {
@@ -22,7 +22,7 @@ export async function restore(volume: Volume): Promise<void> {
     await readTail(volume.log, (page, object, block, bytes, count, buffer) => {
         const upload = uploadOf(self, object)
         if (!upload) return
-        upload.recover(self.log, page, block, bytes, count, buffer)
+        recoverPages(upload, self.log, page, block, bytes, count, buffer)
     })
 }
 
@@ -56,7 +56,7 @@ async function findUploads(volume: Volume): Promise<void> {
         let slot = before.indexOf(object)
         if (slot < 0) slot = 0
         while (uploads[slot].object) slot = (slot + 1) % uploadsMax
-        uploads[slot].resume(object, session, size, page, volume.scratch, now)
+        resumeUpload(uploads[slot], object, session, size, page, volume.scratch, now)
         found++
     }
 }
@@ -65,7 +65,7 @@ async function findUploads(volume: Volume): Promise<void> {
 export async function secure(volume: Volume): Promise<void> {
     const log = volume.log
     const row = log.weakRow
-    volume.isRestored = volume.hasRuns()
+    volume.isRestored = hasRuns(volume)
     if (row >= 0) {
         await appendAgain(volume, row)
         await volume.array.settle()
@@ -81,7 +81,7 @@ export async function secure(volume: Volume): Promise<void> {
 
 /** All that uploads appended is on the elements. */
 export function noteSettled(volume: Volume): void {
-    for (let i = 0; i < uploadsMax; i++) if (volume.uploads[i].object) volume.uploads[i].settled()
+    for (let i = 0; i < uploadsMax; i++) if (volume.uploads[i].object) settleUpload(volume.uploads[i])
 }
 
 /** Appends the pages of open uploads in a row, and those after it, again. */

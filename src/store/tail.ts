@@ -1,14 +1,18 @@
 // What a mount finds of the log: its end, its last root, and the tail of data pages behind it (docs/FORMAT.md, "Mounting").
 //
 // Promises: nothing is changed. Reads are bounded by the rows of a segment and of the tail, and of a tail that was written without a power
-// cut in between a mount reads little more than headers: a failover waits for it.
+// cut in between a mount reads little more than headers: a failover waits for it. It rests in each loop: a transfer is a rest, but there is none
+// while nobody answers.
 
 import { readAt, readCopy } from "../array/array"
+import { platform } from "../platform"
 import { pageIsBlank } from "../flash/blank"
 import { Log, clearTail, loadRoot, measure, readAgain } from "./log"
 import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
 
+/** How often a mount waits for a page that reads wrong: longer than any glitch together. */
+const waitsMax = 10
 /** Type and length of a page that holds a whole block. */
 const wholeBlock = typeData | (bodyBytes << 8)
 
@@ -25,6 +29,7 @@ export type TailVisitor = (
 /** Finds the last root from the newest anchor, and reads it and the usage. @returns false when they cannot be read */
 export async function openLog(log: Log): Promise<boolean> {
     measure(log)
+    log.waits = waitsMax
     const anchors = log.anchors
     const segmentPages = log.array.segmentPages
     log.segment = anchors.segment
@@ -86,6 +91,7 @@ export async function openLog(log: Log): Promise<boolean> {
     // a mount found it weak and had not written it again, or said anything, when the element that had it went: the one before is the last
     if (!anchors.isRootWeak) return false
     if (root !== anchors.root) return false
+    if (await readAgain(log, root, log.scratch)) return false
     const rootBase = root - (root % segmentPages)
     const before = await lastGood(log, rootBase, root, noPage)
     if (before === noPage) return false
@@ -110,6 +116,8 @@ export async function isStillLast(log: Log): Promise<boolean> {
     // before the row that is left alone
     const row = ((end / rowPages) | 0) - 2
     if (row * rowPages >= first) if (!(await rowIsBegun(log, row))) return false
+    // what nobody missed is not appended again
+    if (log.weakRow < 0) if (log.lastRow >= 0) if (await badIn(log.array, log.lastRow, log.scratch)) return false
     // pages that are not there take long to be looked for
     if (!(await rowIsBegun(log, row + 1))) end -= rowPages
     return (await lastGood(log, base, end, first)) === log.lastFound
@@ -150,9 +158,6 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
     if (isWeak) if (weak < end) end = weak
     if (end < whole) whole = end
     for (; page < end; page++) {
-        if (page < whole)
-            if (!(await readBlockHeader(log, page, page - before)))
-                if (await isUnused(log.array, page, log.anchors.header)) continue
         if (!(await readTailPage(log, page, scratch))) continue
         if (scratch[atType] !== typeData) continue
         const object = scratch.getAt(atOwner, "u32")
@@ -185,10 +190,10 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
 
 /** Reads a page of the tail, once more when it is not good: a glitch of the line must not take what was acknowledged. @returns false when nothing good is in it */
 export async function readTailPage(log: Log, page: number, buffer: Buffer): Promise<boolean> {
-    if (await log.readPage(page, buffer)) return true
-    // rows that were ended early are many, where a host writes a little at a time
+    // rows that were ended early are many where a host writes a little at a time
     const header = log.anchors.header
     if (await readCopy(log.array, page, header, 0)) if (await isUnused(log.array, page, header)) return false
+    if (await log.readPage(page, buffer)) return true
     return await readAgain(log, page, buffer)
 }
 
@@ -210,8 +215,10 @@ async function isBlock(log: Log, page: number, before: number, object: number, b
 async function findWeak(log: Log, first: number, last: number): Promise<void> {
     const rowPages = log.array.rowPages
     first = (first / rowPages) | 0
-    for (let row = (last / rowPages) | 0; row >= first; row--)
+    for (let row = (last / rowPages) | 0; row >= first; row--) {
+        if ((row & 31) === 0) await platform.sleep(1)
         if (await badIn(log.array, row, log.scratch)) log.weakRow = row
+    }
 }
 
 /** Index of the first row of start..end of which nothing was ever programmed; all three are multiples of a row. */
@@ -240,8 +247,10 @@ async function rowIsBegun(log: Log, row: number): Promise<boolean> {
  * there before the anchor are not the log's: an element did not take the erase.
  */
 async function lastGood(log: Log, first: number, end: number, start: number): Promise<number> {
-    for (let page = end - 1; page >= first; page--)
+    for (let page = end - 1; page >= first; page--) {
+        if ((page & 31) === 0) await platform.sleep(1)
         if (await log.readPage(page, log.scratch))
             if (page < start || log.scratch.getAt(atSerial, "u32") >= log.anchors.serial) return page
+    }
     return noPage
 }

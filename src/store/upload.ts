@@ -43,54 +43,70 @@ export class Upload {
         this.buffer = Buffer.alloc(pageBufferBytes)
         this.extent = Buffer.alloc(6)
     }
+}
 
-    /** Whether there is anything a commit would make known to the tree. */
-    hasRuns(): boolean {
-        return this.runPages.length > 0 || this.partialPage !== this.listedPage
+/** Whether there is anything a commit would make known to the tree. */
+export function uploadHasRuns(upload: Upload): boolean {
+    return upload.runPages.length > 0 || upload.partialPage !== upload.listedPage
+}
+
+/** After the array settled: all that was appended is durable. */
+export function settleUpload(upload: Upload): void {
+    const bytes = appended(upload)
+    if (bytes > upload.durable) upload.durable = bytes
+}
+
+// --- recovery
+
+/**
+ * Begins from what the last checkpoint knew.
+ * @param size bytes in the tree; @param page a buffer with the last page when `size` is not whole blocks
+ */
+export function resumeUpload(
+    upload: Upload,
+    object: number,
+    session: number,
+    size: number,
+    partialPage: number,
+    page: Buffer,
+    nowMs: number,
+): void {
+    beginUpload(upload, object, session, nowMs)
+    upload.blocks = (size / bodyBytes) | 0
+    upload.fill = size - upload.blocks * bodyBytes
+    if (upload.fill > 0) {
+        upload.partialPage = partialPage
+        upload.listedPage = partialPage
+        upload.partialBytes = upload.fill
+        upload.buffer.blitAt(0, page, 0, pageBufferBytes)
     }
+    upload.durable = size
+}
 
-    /** After the array settled: all that was appended is durable. */
-    settled(): void {
-        const bytes = appended(this)
-        if (bytes > this.durable) this.durable = bytes
-    }
-
-    // --- recovery
-
-    /**
-     * Begins from what the last checkpoint knew.
-     * @param size bytes in the tree; @param page a buffer with the last page when `size` is not whole blocks
-     */
-    resume(object: number, session: number, size: number, partialPage: number, page: Buffer, nowMs: number): void {
-        beginUpload(this, object, session, nowMs)
-        this.blocks = (size / bodyBytes) | 0
-        this.fill = size - this.blocks * bodyBytes
-        if (this.fill > 0) {
-            this.partialPage = partialPage
-            this.listedPage = partialPage
-            this.partialBytes = this.fill
-            this.buffer.blitAt(0, page, 0, pageBufferBytes)
+/** `count` data pages of an upload found in the log's tail. */
+export function recoverPages(
+    upload: Upload,
+    log: Log,
+    page: number,
+    block: number,
+    bytes: number,
+    count: number,
+    buffer: Buffer,
+): void {
+    if (count > 1)
+        if (block !== upload.blocks) {
+            for (let i = 0; i < count; i++) recoverPages(upload, log, page + i, block + i, bytes, 1, undefined)
+            return
         }
-        this.durable = size
+    if (!takeAgain(upload, log, block, bytes, buffer)) return
+    account(log, page, count)
+    if (bytes === bodyBytes) addRun(upload, log, page, count)
+    else {
+        leavePartial(upload, log)
+        upload.partialPage = page
+        upload.partialBytes = bytes
     }
-
-    /** `count` data pages of this upload found in the log's tail. */
-    recover(log: Log, page: number, block: number, bytes: number, count: number, buffer: Buffer): void {
-        if (count > 1)
-            if (block !== this.blocks) {
-                for (let i = 0; i < count; i++) this.recover(log, page + i, block + i, bytes, 1, undefined)
-                return
-            }
-        if (!takeAgain(this, log, block, bytes, buffer)) return
-        account(log, page, count)
-        if (bytes === bodyBytes) addRun(this, log, page, count)
-        else {
-            leavePartial(this, log)
-            this.partialPage = page
-            this.partialBytes = bytes
-        }
-        this.settled()
-    }
+    settleUpload(upload)
 }
 
 /** Whether runs are to be put into the tree before more is appended. */

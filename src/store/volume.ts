@@ -29,7 +29,7 @@ import { NodeCache } from "./node-cache"
 import { pagesKept } from "./snapshots"
 import { isStillLast, openLog } from "./tail"
 import { levelsMax, Tree } from "./tree"
-import { Upload, appended, putExtents, wantsCheckpoint } from "./upload"
+import { Upload, appended, putExtents, uploadHasRuns, wantsCheckpoint } from "./upload"
 
 export const uploadsMax = 4
 /** Data pages after a root: a mount reads at most this many, and a few torn ones. */
@@ -39,12 +39,14 @@ export const keptSegments = 3
 /** Looks at an array that does not read twice alike, one soon after the other; then the mount is refused. */
 const looksMax = 8
 const lookAgainMs = 20
+/** An element that is missing is asked for once more so much later. */
+const silentMs = 100
 /** Pages one operation writes, at most. */
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
-/** Steps of reclaiming one operation may have to wait for when space is short. */
-const reclaimStepsMax = 6
+/** How long one operation may have to wait for reclaiming when space is short, and for the step under way then. */
+const reclaimMsMax = 2200
 /** With fewer free segments than this the cleaner works while the node is idle. */
 const cleanBelow = 8
 /** And with fewer than this a step or more before each operation, where segments are so large that many operations fit into one. */
@@ -148,11 +150,6 @@ export class Volume {
         return true
     }
 
-    hasRuns(): boolean {
-        for (let i = 0; i < uploadsMax; i++) if (this.uploads[i].object) if (this.uploads[i].hasRuns()) return true
-        return false
-    }
-
     /** Page of a block as the tree has it. @returns -1 when the file has no such block */
     async pageOf(object: number, block: number): Promise<number> {
         const tree = this.tree
@@ -171,7 +168,7 @@ export class Volume {
         for (let i = 0; i < uploadsMax; i++) {
             const upload = this.uploads[i]
             if (!upload.object) continue
-            if (!upload.hasRuns()) continue
+            if (!uploadHasRuns(upload)) continue
             await putExtents(upload, this.tree, this.log)
             this.directory.setInode(typeFile, flagUpload, appended(upload), 0, 0, 0)
             await this.directory.store(upload.object)
@@ -303,7 +300,11 @@ async function find(volume: Volume): Promise<boolean> {
     await restore(volume)
     // nothing is written to what was not read right
     volume.isDoubtful = true
-    if (deadIn(array)) if ((await array.bank.identify(slotsMax)) !== alive) return false
+    if (deadIn(array)) {
+        // one that was silent for a moment is not left out
+        await platform.sleep(silentMs)
+        if ((await array.bank.identify(slotsMax)) !== alive) return false
+    }
     if (await hasMissed(labels)) return false
     if (!(await isNewest(log.anchors))) return false
     return await isStillLast(log)
@@ -344,14 +345,15 @@ async function takeMembers(volume: Volume): Promise<boolean> {
 async function makeSpace(volume: Volume): Promise<boolean> {
     if (volume.orphans)
         if (!isRoomy(volume)) {
-            for (let i = 0; i < reclaimStepsMax; i++) {
-                if (i > 0) if (freePages(volume) > 0) break
+            const untilMs = platform.now() + reclaimMsMax
+            for (;;) {
                 await volume.reclaim()
                 if (!volume.orphans) {
                     // looking through all segments for nothing took long: a program must rest now and then
                     await platform.sleep(1)
                     break
                 }
+                if (freePages(volume) > 0 || platform.now() >= untilMs) break
             }
         }
     return freePages(volume) > 0
@@ -369,13 +371,20 @@ export function freePages(volume: Volume): number {
 
 /** One bounded step of moving all that is in use out of a segment. @returns false when something in it cannot be moved */
 export async function emptySegment(volume: Volume, segment: number): Promise<boolean> {
-    if (volume.hasRuns()) await volume.commit()
+    if (hasRuns(volume)) await volume.commit()
     const cleaner = volume.cleaner
     if (cleaner.victim !== segment) cleaner.victim = 0
     refreshSegment(cleaner, segment)
     const moved = await cleaner.step()
     await volume.commit()
     return moved && !isStuck(cleaner, segment)
+}
+
+/** Whether an open upload has appended something that the tree does not know. */
+export function hasRuns(volume: Volume): boolean {
+    const uploads = volume.uploads
+    for (let i = 0; i < uploadsMax; i++) if (uploads[i].object) if (uploadHasRuns(uploads[i])) return true
+    return false
 }
 
 /** Whether there is so much room that giving back may wait until nobody waits. The operation's own commit is the one that a mount left, too. */
@@ -410,7 +419,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
                 log.usage.cold = 0
             }
         if (available(log) >= cleanBelow) if (!cleaner.victim) return false
-        if (volume.hasRuns()) await volume.commit()
+        if (hasRuns(volume)) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
         if (!(await cleaner.step())) return false
         await volume.commit()

@@ -5,7 +5,7 @@ import { uploadOf } from "../../src/store/volume"
 import type { StoreBench } from "./store-bench"
 import { bodyBytes } from "../../src/store/page"
 import { executeRequest } from "../../src/store/requests"
-import { takeBytes, appendFull, appendPartial } from "../../src/store/upload"
+import { settleUpload, takeBytes, appendFull, appendPartial } from "../../src/store/upload"
 
 export interface Answer {
     status: number
@@ -77,7 +77,7 @@ export class StoreClient {
         if (!(await volume.prepareData(upload))) return upload.durable
         await appendPartial(upload, volume.log)
         await volume.array.settle()
-        upload.settled()
+        settleUpload(upload)
         return upload.durable
     }
 }

@@ -26,6 +26,8 @@ export interface CardPort {
 export interface ElementBank {
     /** Slots that answer, as bits; one that fails leaves it. */
     alive: number
+    /** This node controls them no more: who they are is not asked, which throws, until a mount begins. */
+    isLetGo: boolean
     /** Pages of each slot's element; 0 = nothing there. */
     pages: number[]
     /** Of NOR the JEDEC id, manufacturer first; of a card its manufacturer << 16 | OEM. */

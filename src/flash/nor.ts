@@ -63,6 +63,7 @@ const run = Buffer.alloc((runPages - 1) * elementPageBytes + pageHeadBytes)
 
 export class NorBank implements ElementBank {
     alive: number
+    isLetGo: boolean
     busy: number
     /** Chips, as bits, whose extended address register is 1. */
     far: number
@@ -87,6 +88,7 @@ export class NorBank implements ElementBank {
 
     constructor(port: ElementPort, pageOut: Buffer, pageIn: Buffer) {
         this.alive = 0
+        this.isLetGo = false
         this.busy = 0
         this.far = 0
         this.port = port
@@ -116,8 +118,10 @@ export class NorBank implements ElementBank {
         for (let slot = 0; slot < this.pages.length; slot++) {
             this.pages[slot] = 0
             this.ids[slot] = 0
+            if (this.isLetGo) throw new Error("no element answers")
             if (slot < slots) await probe(this, slot)
         }
+        if (this.isLetGo) this.alive = 0
         return this.alive
     }
 

@@ -71,6 +71,7 @@ let through: Buffer
 
 export class SdBank implements ElementBank {
     alive: number
+    isLetGo: boolean
     busy: number
     port: CardPort
     pageOut: Buffer
@@ -92,6 +93,7 @@ export class SdBank implements ElementBank {
 
     constructor(port: CardPort, pageOut: Buffer, pageIn: Buffer) {
         this.alive = 0
+        this.isLetGo = false
         this.busy = 0
         this.port = port
         this.pageOut = pageOut
@@ -126,6 +128,7 @@ export class SdBank implements ElementBank {
             // 6.4.1: at least 74 clocks with no card selected
             await leave(port, 0)
             for (let slot = 0; slot < slots; slot++) {
+                if (this.isLetGo) throw new Error("no element answers")
                 const mask = 1 << slot
                 const state = await wakeCard(port, mask, this.pageOut, this.pageIn, eraseMsMax)
                 if (state === cardStarting) starting |= mask
@@ -140,6 +143,7 @@ export class SdBank implements ElementBank {
         }
         port.setClock(spiHz)
         if (failed) throw failed
+        if (this.isLetGo) this.alive = 0
         return this.alive
     }
 

@@ -245,7 +245,9 @@ export function stop(control: Control, hosted: Hosted): void {
     hosted.serving = false
     hosted.volume.mounted = false
     // what the worker is in the middle of reaches no element any more, until the next mount asks them who they are
-    hosted.volume.array.bank.alive = 0
+    const bank = hosted.volume.array.bank
+    bank.isLetGo = true
+    bank.alive = 0
     dropReads(control.node.reads, hosted)
     // nor are uploads told what was so then
     for (let i = 0; i < uploadsMax; i++) hosted.toldStatus[i] = ok

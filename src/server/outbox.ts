@@ -32,6 +32,8 @@ const queuedMax = 4
 export const framesMax = 2
 /** While other packets show that this node lives, its heartbeat comes less often. */
 const busyBeatMs = 300
+/** What is told at once is told again so much later. */
+const beatAgainMs = 40
 /** Acknowledgements go together: a window of 16 blocks at 60 kB/s lasts 60 ms. */
 const progressMs = 45
 
@@ -173,8 +175,10 @@ function next(outbox: Outbox): Buffer {
     outbox.kind = noticeOutcome
     if (outbox.outcomes.length > 0) return first(outbox.outcomes)
     if (outbox.beatDue || now >= outbox.nextBeatMs) {
+        // what is told at once is told again soon: the partner may wait for it, and one frame may be lost
+        outbox.nextBeatMs =
+            now + (outbox.beatDue ? beatAgainMs : now - outbox.lastSendMs < beatMs ? busyBeatMs : beatMs)
         outbox.beatDue = false
-        outbox.nextBeatMs = now + (now - outbox.lastSendMs < beatMs ? busyBeatMs : beatMs)
         outbox.kind = noticeBeat
         return beatFrame(node)
     }

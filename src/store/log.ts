@@ -29,11 +29,23 @@ import {
     typeData,
     typeRoot,
 } from "./page"
-import { Usage, chooseFree, holds, putDeltas, wantsPages } from "./usage"
+import {
+    Usage,
+    chooseFree,
+    clearUsage,
+    countPages,
+    holds,
+    noteEntered,
+    noteErased,
+    putDeltas,
+    wantsPages,
+} from "./usage"
 import { closingPages, readUsage, writeUsage } from "./usage-pages"
 
 /** What reads wrong for a moment is waited for so long. */
 const readAgainMs = 100
+/** How often a mount waits for a page that reads wrong, before it takes control and after it: together longer than any glitch. */
+const waitsMax = 6
 /** One row at least in each of a chip's smallest erases (16), and of every position's pages. */
 const rowsApart = 13
 
@@ -72,6 +84,8 @@ export class Log {
     isRootWeak: boolean
     /** How often the mount under way may still wait for a page that reads wrong. */
     waits: number
+    /** The row that was waited for in vain. */
+    waitedRow: number
     /** The last row of which `open` found a good page. */
     lastRow: number
     /** Some segments may be marked in the anchors' `unlooked`. */
@@ -101,7 +115,7 @@ export class Log {
         this.weakRow = -1
         this.lastRow = -1
         this.isTailWhole = false
-        this.waits = 0
+        beginWaits(this)
         this.isRootWeak = false
         this.hasLeft = false
         clearTail(this)
@@ -213,7 +227,7 @@ export async function ensure(log: Log, pages: number): Promise<void> {
 /** Counts pages as referred to (by > 0) or as no longer so. */
 export function account(log: Log, page: number, by: number): void {
     const segmentPages = log.array.segmentPages
-    log.usage.account((page / segmentPages) | 0, by, segmentPages)
+    countPages(log.usage, (page / segmentPages) | 0, by, segmentPages)
 }
 
 export function treePage(log: Log): number {
@@ -307,6 +321,12 @@ export async function readBlock(
     return false
 }
 
+/** What a mount waits for is bounded. */
+export function beginWaits(log: Log): void {
+    log.waits = waitsMax
+    log.waitedRow = -1
+}
+
 /** Reads a page that should be good, and was not, once more a little later. A mount waits a bounded time in all: what is not there is not waited for on and on. */
 export async function readAgain(log: Log, page: number, buffer: Buffer): Promise<boolean> {
     if (log.waits === 0) return false
@@ -373,7 +393,7 @@ async function enterSegment(log: Log): Promise<void> {
     log.erased = 0
     mark(log.anchors.unlooked, left, true)
     log.hasLeft = true
-    log.usage.enter(segment)
+    noteEntered(log.usage, segment)
     await log.writeAnchor()
     await openSector(log)
 }
@@ -414,7 +434,7 @@ async function deafIn(log: Log, segment: number): Promise<number> {
 async function eraseSegment(log: Log, segment: number): Promise<void> {
     const segmentPages = log.array.segmentPages
     log.cache.forget(log.number, segment * segmentPages, segmentPages)
-    log.usage.erased(segment)
+    noteErased(log.usage, segment)
     await eraseOnAll(log.array, segment)
 }
 
@@ -448,7 +468,7 @@ export async function formatLog(log: Log, arrayId: number): Promise<void> {
     log.root.setAt(atUsageStart, "u32", noPage)
     // 1 is the root directory, 2 and 3 are lists of the store's own (directory.ts); 4 to 15 are kept for later ones
     log.root.setAt(atNextObject, "u32", 16)
-    log.usage.clear()
+    clearUsage(log.usage)
     log.usage.current = 1
     log.usage.freeSegments = log.segments - 2
     log.epoch = 0

@@ -4,7 +4,7 @@
 
 import { appendUploadAgain, recoverPages, resumeUpload, settleUpload, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
-import { readAgain, ensure } from "./log"
+import { beginWaits, readAgain, ensure } from "./log"
 import { platform } from "../platform"
 import { uploadList } from "./directory"
 import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
@@ -67,6 +67,7 @@ export async function secure(volume: Volume): Promise<void> {
     const row = log.weakRow
     volume.isRestored = hasRuns(volume)
     if (row >= 0) {
+        beginWaits(log)
         await appendAgain(volume, row)
         await volume.array.settle()
         noteSettled(volume)

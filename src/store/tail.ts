@@ -7,12 +7,10 @@
 import { readAt, readCopy } from "../array/array"
 import { platform } from "../platform"
 import { pageIsBlank } from "../flash/blank"
-import { Log, clearTail, loadRoot, measure, readAgain } from "./log"
+import { Log, beginWaits, clearTail, loadRoot, measure, readAgain } from "./log"
 import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
 
-/** How often a mount waits for a page that reads wrong: longer than any glitch together. */
-const waitsMax = 10
 /** Type and length of a page that holds a whole block. */
 const wholeBlock = typeData | (bodyBytes << 8)
 
@@ -29,7 +27,7 @@ export type TailVisitor = (
 /** Finds the last root from the newest anchor, and reads it and the usage. @returns false when they cannot be read */
 export async function openLog(log: Log): Promise<boolean> {
     measure(log)
-    log.waits = waitsMax
+    beginWaits(log)
     const anchors = log.anchors
     const segmentPages = log.array.segmentPages
     log.segment = anchors.segment
@@ -78,7 +76,7 @@ export async function openLog(log: Log): Promise<boolean> {
     } else {
         // a mount was cut before it had appended a weak row again: that row is not the last any more, and may be in a segment left since
         const rootBase = rootSegment * segmentPages
-        await findWeak(log, rootBase === base ? root : base, last)
+        if (log.lastFound !== noPage) await findWeak(log, rootBase === base ? root : base, log.lastFound)
         if (rootBase !== base) {
             if (between) await findWeak(log, between, between + log.betweenTail - 1)
             await findWeak(log, root, log.rootTail ? rootBase + log.rootTail - 1 : root)
@@ -91,7 +89,7 @@ export async function openLog(log: Log): Promise<boolean> {
     // a mount found it weak and had not written it again, or said anything, when the element that had it went: the one before is the last
     if (!anchors.isRootWeak) return false
     if (root !== anchors.root) return false
-    if (await readAgain(log, root, log.scratch)) return false
+    if (await readAgain(log, root, log.scratch)) return await loadRoot(log)
     const rootBase = root - (root % segmentPages)
     const before = await lastGood(log, rootBase, root, noPage)
     if (before === noPage) return false
@@ -190,11 +188,17 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
 
 /** Reads a page of the tail, once more when it is not good: a glitch of the line must not take what was acknowledged. @returns false when nothing good is in it */
 export async function readTailPage(log: Log, page: number, buffer: Buffer): Promise<boolean> {
+    if ((page & 31) === 0) await platform.sleep(1)
     // rows that were ended early are many where a host writes a little at a time
     const header = log.anchors.header
     if (await readCopy(log.array, page, header, 0)) if (await isUnused(log.array, page, header)) return false
     if (await log.readPage(page, buffer)) return true
-    return await readAgain(log, page, buffer)
+    // a row that a mount left alone is waited for once
+    const row = (page / log.array.rowPages) | 0
+    if (row === log.waitedRow) return false
+    if (await readAgain(log, page, buffer)) return true
+    log.waitedRow = row
+    return false
 }
 
 /** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */

@@ -2,7 +2,7 @@
 
 import { atType, noPage, pageBufferBytes, typeUsage } from "./page"
 import { Log, atUsageStart, account, ensure } from "./log"
-import { fillUsagePage, loadUsagePage, recount, takeDeltas, usagePerPage } from "./usage"
+import { fillUsagePage, forgetChanges, loadUsagePage, noteWritten, recount, takeDeltas, usagePerPage } from "./usage"
 
 /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */
 export function closingPages(log: Log): number {
@@ -19,7 +19,7 @@ export async function readUsage(log: Log): Promise<boolean> {
     const root = log.root
     usage.counts.fillAt(0, usage.counts.length, 0)
     usage.wear.fillAt(0, usage.wear.length, 0)
-    usage.forget()
+    forgetChanges(usage)
     const start = root.getAt(atUsageStart, "u32")
     if (start !== noPage) {
         let page = start
@@ -56,5 +56,5 @@ export async function writeUsage(log: Log): Promise<void> {
         if (start === noPage) start = page
     }
     log.root.setAt(atUsageStart, "u32", start)
-    log.usage.written()
+    noteWritten(log.usage)
 }

@@ -50,62 +50,62 @@ export class Usage {
         this.wear = Buffer.alloc(counts.length >> 1)
         this.pins = Buffer.alloc(counts.length >> 4)
         this.segments = 0
-        this.clear()
+        clearUsage(this)
     }
+}
 
-    clear(): void {
-        this.counts.fillAt(0, this.counts.length, 0)
-        this.wear.fillAt(0, this.wear.length, 0)
-        this.wearBase = 0
-        this.live = 0
-        this.cold = 0
-        this.forget()
-    }
+export function clearUsage(usage: Usage): void {
+    usage.counts.fillAt(0, usage.counts.length, 0)
+    usage.wear.fillAt(0, usage.wear.length, 0)
+    usage.wearBase = 0
+    usage.live = 0
+    usage.cold = 0
+    forgetChanges(usage)
+}
 
-    /** Nothing changed yet. */
-    forget(): void {
-        this.written()
-        this.freed = []
-    }
+/** Nothing changed yet. */
+export function forgetChanges(usage: Usage): void {
+    noteWritten(usage)
+    usage.freed = []
+}
 
-    /** The usage pages say all. */
-    written(): void {
-        this.changed = []
-        this.changedLast = 0
-        this.isRebased = false
-    }
+/** The usage pages say all. */
+export function noteWritten(usage: Usage): void {
+    usage.changed = []
+    usage.changedLast = 0
+    usage.isRebased = false
+}
 
-    /** Counts pages of a segment as in use (by > 0) or as no longer so. */
-    account(segment: number, by: number, segmentPages: number): void {
-        const was = this.counts.getAt(segment * 2, "u16")
-        const is = was + by
-        if (is < 0 || is > segmentPages) throw new Error("usage of segment " + segment)
-        this.counts.setAt(segment * 2, "u16", is)
-        this.live += by
-        if (was === 0) {
-            if (segment !== this.current) if (!isPinned(this, segment)) this.freeSegments--
-        } else if (is === 0)
-            if (!isPinned(this, segment)) {
-                if (segment !== this.current) this.freeSegments++
-                this.freed.push(segment)
-            }
-        touch(this, segment)
-    }
+/** Counts pages of a segment as in use (by > 0) or as no longer so. */
+export function countPages(usage: Usage, segment: number, by: number, segmentPages: number): void {
+    const was = usage.counts.getAt(segment * 2, "u16")
+    const is = was + by
+    if (is < 0 || is > segmentPages) throw new Error("usage of segment " + segment)
+    usage.counts.setAt(segment * 2, "u16", is)
+    usage.live += by
+    if (was === 0) {
+        if (segment !== usage.current) if (!isPinned(usage, segment)) usage.freeSegments--
+    } else if (is === 0)
+        if (!isPinned(usage, segment)) {
+            if (segment !== usage.current) usage.freeSegments++
+            usage.freed.push(segment)
+        }
+    touch(usage, segment)
+}
 
-    /** The log leaves its present segment for another, a free one. */
-    enter(segment: number): void {
-        const left = this.current
-        this.current = segment
-        this.freeSegments--
-        if (pagesIn(this, left) === 0) if (!isPinned(this, left)) this.freeSegments++
-    }
+/** The log leaves its present segment for another, a free one. */
+export function noteEntered(usage: Usage, segment: number): void {
+    const left = usage.current
+    usage.current = segment
+    usage.freeSegments--
+    if (pagesIn(usage, left) === 0) if (!isPinned(usage, left)) usage.freeSegments++
+}
 
-    /** A segment was erased. */
-    erased(segment: number): void {
-        if (this.wear[segment] >= wearMax) rebase(this)
-        this.wear[segment] += 1
-        touch(this, segment)
-    }
+/** A segment was erased. */
+export function noteErased(usage: Usage, segment: number): void {
+    if (usage.wear[segment] >= wearMax) rebase(usage)
+    usage.wear[segment] += 1
+    touch(usage, segment)
 }
 
 /** An empty segment is not to be used any more. */

@@ -45,8 +45,9 @@ const silentMs = 100
 const operationPagesMax = 64
 /** Extents of a dropped file given back in one commit. */
 const extentsPerCommit = 8
-/** How long one operation may have to wait for reclaiming when space is short, and for the step under way then. */
-const reclaimMsMax = 2200
+/** Steps of reclaiming one operation may have to wait for when space is short; and for how long it begins another. */
+const reclaimStepsMax = 6
+const reclaimMsMax = 2700
 /** With fewer free segments than this the cleaner works while the node is idle. */
 const cleanBelow = 8
 /** And with fewer than this a step or more before each operation, where segments are so large that many operations fit into one. */
@@ -131,6 +132,7 @@ export class Volume {
         const labels = this.labels
         const log = this.log
         this.mounted = false
+        this.array.bank.isLetGo = false
         for (let looks = looksMax; !(await find(this));) {
             if (!this.isDoubtful) return false
             if (--looks === 0) return false
@@ -346,7 +348,7 @@ async function makeSpace(volume: Volume): Promise<boolean> {
     if (volume.orphans)
         if (!isRoomy(volume)) {
             const untilMs = platform.now() + reclaimMsMax
-            for (;;) {
+            for (let i = 0; i < reclaimStepsMax; i++) {
                 await volume.reclaim()
                 if (!volume.orphans) {
                     // looking through all segments for nothing took long: a program must rest now and then

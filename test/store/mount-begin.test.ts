@@ -2,6 +2,7 @@
 // before an erase it did not take is not the log.
 
 import assert from "node:assert/strict"
+import { changeSegment } from "../../src/store/log"
 import { Random } from "../../tools/sim/random"
 import { readAll, survivesAnyLoss } from "../support/array-work"
 import { imagesOf } from "../support/flash-timeline"
@@ -111,4 +112,74 @@ describe("store: where a mount begins", function () {
             if (difference !== undefined) assert.equal(difference, "new should not be there", `seed ${seed}`)
         }
     })
+
+    for (const elements of [2, 3])
+        it(`${elements} elements: a weak root in its segment's last rows, a mount that is cut in the next segment, and its element gone: the root before it [R23] [R24]`, async () => {
+            const bench = new StoreBench(smallPart(17), segmentRows, "end", elements)
+            bench.hasBroken = true
+            assert.equal(await bench.mount(), true)
+            const host = new StoreHost(bench)
+            await host.hello()
+            bench.isIdleAfterMount = () => false
+            const rootRow = () => Math.floor(bench.volume.log.rootPage / bench.volume.array.rowPages)
+            for (let n = 0; n < 20 || rootRow() % segmentRows < segmentRows - 3; n++)
+                await host.put(`f${n % 3}`, Buffer.alloc(100 + ((n * 37) % 300), n), 1)
+            const row = rootRow()
+            const images = bench.snapshot()
+            const lacks = elements === 2 ? 1 : row % elements
+            const holds = elements === 2 ? 0 : (row + 1) % elements
+            images[lacks][row >> 4]!.fill(0xff, (row & 15) * 256, ((row & 15) + 1) * 256)
+            let wentBack = 0
+            for (let operation = 1; ; operation++) {
+                bench.silent = 0
+                bench.load(images)
+                bench.cutPowerNow()
+                bench.powerUp()
+                bench.cutPowerAt(bench.operations + operation, 0.0001)
+                const isWhole = await bench.mount().catch(error => {
+                    if (error instanceof PowerCut) return false
+                    throw error
+                })
+                if (isWhole) break
+                bench.powerUp()
+                bench.silent = 1 << holds
+                assert.equal(await bench.mount(), true, `cut at ${operation}`)
+                if (rootRow() < row) wentBack++
+            }
+            assert.ok(wentBack > 0, "it had gone on in the next segment")
+        })
+
+    for (const elements of [2, 3])
+        it(`${elements} elements: a log that goes on in a segment with a lower number, power gone before its first page: no more is read than there is of the tail [R23] [R22]`, async () => {
+            const bench = new StoreBench(smallPart(20), 64, "lower", elements)
+            bench.hasBroken = true
+            assert.equal(await bench.mount(), true)
+            const host = new StoreHost(bench)
+            await host.hello()
+            bench.isIdleAfterMount = () => false
+            const object = await host.create()
+            await host.write(object, Buffer.alloc(472, 1))
+            while (bench.volume.log.segment !== bench.volume.log.segments - 1) await changeSegment(bench.volume.log)
+            await bench.volume.commit()
+            bench.cutPowerNow()
+            bench.powerUp()
+            assert.equal(await bench.mount(), true)
+            const { log } = bench.volume
+            const last = log.segment
+            let images: ReturnType<StoreBench["snapshot"]> | undefined
+            const writeAnchor = log.writeAnchor.bind(log)
+            log.writeAnchor = async () => {
+                await writeAnchor()
+                if (log.segment !== last) images ??= bench.snapshot()
+            }
+            for (let i = 0; i < 400 && !images; i++) await host.write(object, Buffer.alloc(236, i))
+            assert.ok(images && log.segment < last)
+            bench.load(images)
+            bench.cutPowerNow()
+            bench.powerUp()
+            const from = bench.transfers
+            assert.equal(await bench.mount(), true)
+            const rows = 64
+            assert.ok(bench.transfers - from < rows * elements * 8, `${bench.transfers - from} transfers`)
+        })
 })

@@ -104,6 +104,11 @@ export async function startProgram(runtimes: Runtimes, board: RuntimeBoard, opti
     await runtimes.ask(board.device, commands, options)
 }
 
+export interface DeployOptions extends AskOptions {
+    /** The board is about to be told to erase what it has. */
+    onErase?: () => void
+}
+
 /**
  * Gives the board a program and starts it, which it must not do by itself: a frame's CRC lets one damaged frame in 65,536 pass, and
  * nobody knows what damaged code does. Begins anew, a few times, when the board restarts in the middle or does not hold the
@@ -114,7 +119,7 @@ export async function deploy(
     board: RuntimeBoard,
     image: Uint8Array,
     at: (bytes: number) => void,
-    options: AskOptions = {},
+    options: DeployOptions = {},
 ): Promise<void> {
     const bytes = paddedImage(image)
     const wanted = imageSha256(image)
@@ -143,9 +148,10 @@ async function deployOnce(
     board: RuntimeBoard,
     bytes: Buffer,
     at: (bytes: number) => void,
-    options: AskOptions,
+    options: DeployOptions,
 ): Promise<void> {
     const { device } = board
+    if (!options.signal?.aborted) options.onErase?.()
     const port = await beginDeploy(runtimes, board, bytes.length, options)
     let counter = 0
     const send = async (flags: number, data: Uint8Array) => {

@@ -362,13 +362,14 @@ export class Upgrade {
         })
         this.step(node, "deploy")
         const beginMs = this.clock.now()
+        let isErased = false
         try {
             const at = (bytes: number) => this.options.onBytes?.(node, bytes, firmware.image.length)
-            await deploy(this.runtimes, board, firmware.image, at, { signal })
+            await deploy(this.runtimes, board, firmware.image, at, { signal, onErase: () => (isErased = true) })
         } catch (error) {
             await sleep(this.clock, silentAfterMs)
-            // it ended before the erase
-            if (this.role(node) !== undefined) return this.backOut(node, error)
+            // it ended before the erase; a node that is not heard now is starting
+            if (!isErased || this.role(node) !== undefined) return this.backOut(node, error)
             throw left(error, `node ${letter} has no whole program now, and its partner serves both volumes`)
         }
         const deployMs = this.clock.now() - beginMs

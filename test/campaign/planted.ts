@@ -87,8 +87,8 @@ export const plantedBugs: readonly Planted[] = [
         edits: [
             {
                 file: "src/store/restore.ts",
-                text: 'import { readTail } from "./tail"\n',
-                by: 'import { storeResult } from "./sessions"\nimport { readTail } from "./tail"\n',
+                text: 'import { loadPins } from "./snapshots"\n',
+                by: 'import { storeResult } from "./sessions"\nimport { loadPins } from "./snapshots"\n',
             },
             {
                 file: "src/store/restore.ts",

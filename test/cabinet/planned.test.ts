@@ -4,13 +4,15 @@
 import assert from "node:assert/strict"
 import { isError } from "../../tools/bridge/error"
 import { Random } from "../../tools/sim/random"
-import { roles, type SimSession } from "../../tools/sim/session"
+import { roles, SimSession, source } from "../../tools/sim/session"
 import { underLoad } from "./under-load"
 import { UpgradeBench } from "./upgrade-bench"
 
 /** A mount of a small array takes some 150 ms from the giveback's end. */
 const withinMountMs = 260
 const lateMs = 2_500
+/** From the first frame of a node that has let go on its partner hears nothing for so long. */
+const unheardMs = 25
 /** One operation may meet five rounds, which are ten changes of control. */
 const roundsLateMs = 4_000
 
@@ -264,6 +266,39 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
             })
         } finally {
             await bench.close()
+        }
+    })
+
+    it("the partner does not hear the word that an array was let go of: it is said again, and nobody is reset [R15] [R32]", async () => {
+        for (const seed of [5_700, 5_701, 5_702]) {
+            const session = new SimSession({ seed, chip: "W25Q16JV", elements: 2 })
+            const { client, simulation } = session
+            const { fault } = simulation.wire
+            const starts = () => simulation.board("b").counters().starts
+            await session.run(async () => {
+                await session.healthy()
+                // it speaks of other things, so its beats are 300 ms apart
+                const writing = client.put(1, "f", source(session.random.bytes(60_000)), { mtime: 1_700_000_000 })
+                await session.sleep(400)
+                const before = starts()
+                let lowMs: number | undefined
+                let lost = 0
+                fault.cut = (from, to) => {
+                    if (from !== "b" || to !== "a" || simulation.cabinet.line("b", "OWN") !== 0) return false
+                    lowMs ??= session.nowMs()
+                    const isLost = session.nowMs() - lowMs < unheardMs
+                    if (isLost) lost++
+                    return isLost
+                }
+                await client.takeover(0)
+                fault.cut = undefined
+                assert.ok(lost > 0, "a frame was lost")
+                assert.equal(starts(), before, "node b was reset")
+                await writing
+                await client.close()
+            })
+            await session.bus.close()
+            assert.deepEqual(simulation.panics, [])
         }
     })
 })

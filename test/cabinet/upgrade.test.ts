@@ -408,6 +408,27 @@ describe("upgrade", function () {
                 await runsEverywhere(bench, nextImage(), nextVersion)
             }))
 
+    it("Ctrl-C before the first node's program is erased, while its board starts anew: it is not said to have no program, and both serve [R34 R15]", () =>
+        withPair(110, async bench => {
+            const { session } = bench
+            const path = bench.file("next.devs", nextImage())
+            const stop = new AbortController()
+            const interrupt = (note: string) => {
+                if (stop.signal.aborted || !/b gets its program/.test(note)) return
+                session.power("b", false)
+                session.power("b", true)
+                stop.abort()
+            }
+            const { exitCode, err } = await bench.command(["upgrade", "--firmware", path], interrupt, stop)
+            assert.equal(exitCode, 130)
+            assert.match(
+                err,
+                /stopped; each node serves its own volume; `twinfiler upgrade` again finishes the work\n$/,
+            )
+            assert.equal((await bench.command(["upgrade", "--firmware", path])).exitCode, 0)
+            await runsEverywhere(bench, nextImage(), nextVersion)
+        }))
+
     it("power stays off in the takeover, and Ctrl-C in it or in what waits for the board: it ends soon and says who serves both volumes [R34 R15]", async () => {
         const both =
             /takeover a: stopped; node a serves both volumes and keeps them until `twinfiler giveback a`; `twinfiler upgrade` again/

@@ -19,6 +19,8 @@ export class CliBench {
     hasBus = true
     input: Buffer = Buffer.alloc(0)
     stop = new AbortController()
+    /** Each command is a program of its own, which draws its own tags and sessions. */
+    private seed = 2
 
     async run(...args: string[]): Promise<Outcome> {
         const stdout = new PassThrough()
@@ -30,7 +32,7 @@ export class CliBench {
             env: {},
             isTerminal: false,
             clock: this.clock,
-            random: seeded(2),
+            random: seeded(this.seed++),
             now: () => 1_700_000_000,
             openBus: async () => {
                 if (!this.hasBus) throw new TwinfilerError("noBus", "no bus")

@@ -179,14 +179,28 @@ describe("client: failover", () => {
         await assert.rejects(clock.drive(client.giveback(1, { dryRun: true })), { code: "vetoed" })
     })
 
-    it("takeover whose outcome is lost: the beats tell [R15]", async () => {
+    it("takeover whose outcome is lost: asked again, the node tells it again, and only then it is done [R15] [R21]", async () => {
         const { clock, cabinet, client } = await bench()
         const toHost = cabinet.toHost.bind(cabinet)
+        let outcomes = 0
         cabinet.toHost = frame => {
-            if ((frame.readUInt16LE(14) & 0x10f) !== 0x104) toHost(frame)
+            if ((frame.readUInt16LE(14) & 0x10f) !== 0x104 || ++outcomes > 2) toHost(frame)
         }
         await clock.drive(client.takeover(1))
+        assert.equal(outcomes, 3)
         assert.equal(client.controllerOf(0), 1)
+        assert.equal(cabinet.volumes[0].epoch, 2, "it was done once")
+    })
+
+    it("takeover whose node starts anew meanwhile: refused for now it is asked anew, not told the same refusal again [R15]", async () => {
+        const { clock, cabinet, client } = await bench()
+        cabinet.isDeaf = cabinet.nodes[1].isStarting = true
+        clock.setTimeout(() => (cabinet.isDeaf = false), 200)
+        clock.setTimeout(() => (cabinet.nodes[1].isStarting = false), 1_000)
+        const from = clock.now()
+        await clock.drive(client.takeover(1))
+        assert.ok(clock.now() - from < 1_500, `${clock.now() - from} ms`)
+        assert.deepEqual(cabinet.nodes[1].controls, [1, 0])
     })
 
     it("both volumes at once, both boards cut one after the other, a bad bus [R11] [R21]", async () => {

@@ -12,7 +12,7 @@ import {
     noticeCode,
     noticeKinds,
 } from "../../tools/bridge/protocol/numbers"
-import { encodeNotice, type Answer, type Notice } from "../../tools/bridge/protocol/notices"
+import { encodeNotice, type Answer, type Notice, type Outcome } from "../../tools/bridge/protocol/notices"
 import { commandFrame, eachPacket, frameHead } from "../../tools/bridge/bus/jacdac-frame"
 import { FakeVolume } from "./fake-volume"
 import { announcement } from "./jacdac-packet"
@@ -39,6 +39,10 @@ export class FakeNode {
     uptimeMs = 0
     /** Since its boot; `events` answers with the last of them. */
     events: { uptimeMs: number; kind: number; cause: number; value: number }[] = []
+    /** It refuses what changes control. */
+    isStarting = false
+    /** Outcomes by what was asked: verb and tag. */
+    private readonly told = new Map<string, Outcome>()
     private freeSlots = sendBurst
     private readonly queue: { code: number; report: Notice; about: number }[] = []
     private readonly cancelled = new Set<number>()
@@ -113,14 +117,21 @@ export class FakeNode {
     }
 
     private control(command: Extract<Command, { kind: "control" }>): void {
+        const id = `${command.verb} ${command.tag}`
+        const outcome = this.told.get(id) ?? this.outcomeOf(command)
+        if (!(command.flags & 1)) this.told.set(id, outcome)
+        this.send(outcome)
+    }
+
+    private outcomeOf({ verb, tag, flags }: Extract<Command, { kind: "control" }>): Outcome {
         const partner = this.number ^ 1
-        const { verb, tag } = command
         const holds = this.controls.includes(partner)
-        const reason = verb === "takeover" ? (holds ? 2 : 0) : holds ? 0 : 4
-        const outcome = { kind: "outcome", verb, flags: command.flags, tag, role: 2 } as const
-        if (reason) return this.send({ ...outcome, status: "vetoed", reason, reasons: [reason] })
-        if (!(command.flags & 1)) this.cabinet.giveControl(partner, verb === "takeover" ? this.number : partner)
-        this.send({ ...outcome, status: "ok", reason: 0, reasons: [] })
+        const { isStarting } = this
+        const reason = isStarting ? 3 : verb === "takeover" ? (holds ? 2 : 0) : holds ? 0 : 4
+        const outcome = { kind: "outcome", verb, flags, tag, role: isStarting ? 0 : 2 } as const
+        if (reason) return { ...outcome, status: "vetoed", reason, reasons: [reason] }
+        if (!(flags & 1)) this.cabinet.giveControl(partner, verb === "takeover" ? this.number : partner)
+        return { ...outcome, status: "ok", reason: 0, reasons: [] }
     }
 
     private read(command: Extract<Command, { kind: "read" }>, isOurs: boolean): void {

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict"
 import { isError } from "../../tools/bridge/error"
+import { commandCodes, noticeCode, noticeKinds } from "../../tools/bridge/protocol/numbers"
 import { Random } from "../../tools/sim/random"
 import { roles, SimSession, source } from "../../tools/sim/session"
 import { underLoad } from "./under-load"
@@ -15,6 +16,18 @@ const lateMs = 2_500
 const unheardMs = 25
 /** One operation may meet five rounds, which are ten changes of control. */
 const roundsLateMs = 4_000
+
+/** A takeover that nobody asked for is given back within this. */
+const keptMs = 14_000
+const controlVerbs = { takeover: 1, giveback: 2, mode: 3 }
+
+const commandOf = (frame: Uint8Array) => frame[14] + 256 * frame[15]
+/** The head of a frame is 16 bytes, the check 4. */
+const verbOf = (frame: Uint8Array) => frame[20]
+const isControl = (verb: number) => (frame: Uint8Array) =>
+    commandOf(frame) === commandCodes.control && verbOf(frame) === verb
+const isOutcomeOf = (node: number, verb: number) => (frame: Uint8Array) =>
+    commandOf(frame) === noticeCode(node, noticeKinds.outcome) && verbOf(frame) === verb
 
 const bothServe = (session: SimSession) => [0, 1].every(node => session.roleOf(node) === roles.active)
 
@@ -266,6 +279,38 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
             })
         } finally {
             await bench.close()
+        }
+    })
+
+    it("what is asked, or its outcome, is lost once: a giveback that cannot be is told as refused, a takeover told as done is kept [R15] [R32]", async () => {
+        const { giveback, mode, takeover } = controlVerbs
+        const refused = /^1 twinfiler: \w+ b is not possible: node b serves nothing/
+        const cases = [
+            { args: ["giveback", "b"], lost: isOutcomeOf(1, giveback), told: refused },
+            { args: ["mode", "b", "active-active"], lost: isOutcomeOf(1, mode), told: refused },
+            { args: ["takeover", "a"], lost: isControl(takeover), told: /^0 takeover by node a is done/ },
+        ]
+        for (const { args, lost, told } of cases) {
+            const bench = new UpgradeBench({ seed: 5_670 })
+            const { session } = bench
+            try {
+                await session.run(async () => {
+                    await session.healthy()
+                    await bench.cut("b", 300)
+                    const isOver = () => session.roleOf(0) === roles.takenOver && session.roleOf(1) === roles.waiting
+                    await session.until("a holds, b waits", isOver)
+                    let count = 0
+                    bench.isLost = frame => lost(frame) && count++ === 0
+                    const { exitCode, out, err } = await bench.command(args)
+                    assert.match(`${exitCode} ${out}${err}`, told, args.join(" "))
+                    assert.ok(count > 1, "one was lost, and another came")
+                    if (exitCode !== 0) return
+                    await session.sleep(keptMs)
+                    assert.ok(isOver(), "it is kept")
+                })
+            } finally {
+                await bench.close()
+            }
         }
     })
 

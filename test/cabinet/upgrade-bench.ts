@@ -40,6 +40,8 @@ export class UpgradeBench {
     private readonly started: { node: string; version: string }[] = []
     /** What the command line's frames become on the way to the wire. */
     onWay: (frame: Buffer) => Buffer = frame => frame
+    /** Whether a frame is lost between the command line and the wire, either way. */
+    isLost: (frame: Uint8Array) => boolean = () => false
 
     constructor(options: SimSessionOptions) {
         const onLog = (node: string, line: string) => {
@@ -155,7 +157,11 @@ export class UpgradeBench {
             openBus: async () =>
                 new JacdacBus(
                     host === undefined
-                        ? besides(session, frame => this.onWay(frame))
+                        ? besides(
+                              session,
+                              frame => this.onWay(frame),
+                              frame => this.isLost(frame),
+                          )
                         : new VirtualHost(session.simulation, host),
                     given,
                 ),
@@ -174,17 +180,23 @@ export class UpgradeBench {
 }
 
 /** A second transport on the host's place on the wire. */
-function besides({ host }: SimSession, onWay: (frame: Buffer) => Buffer): FrameTransport {
+function besides(
+    { host }: SimSession,
+    onWay: (frame: Buffer) => Buffer,
+    isLost: (frame: Uint8Array) => boolean,
+): FrameTransport {
     const first = host.onFrame
     const transport: FrameTransport = {
-        send: frame => host.send(onWay(Buffer.from(frame))),
+        send: frame => {
+            if (!isLost(frame)) host.send(onWay(Buffer.from(frame)))
+        },
         close: () => {
             host.onFrame = first
         },
     }
     host.onFrame = frame => {
         first?.(frame)
-        transport.onFrame?.(frame)
+        if (!isLost(frame)) transport.onFrame?.(frame)
     }
     return transport
 }

@@ -1,7 +1,6 @@
 /** Queries and controls: each waits for its turn among the 8 outstanding, is sent until answered, changes nothing twice. */
 import { TwinfilerError } from "../error"
 import {
-    beatFlags,
     commandCodes,
     dryRunFlag,
     forceFlag,
@@ -99,8 +98,8 @@ export type ControlOptions = CallOptions & {
 
 /**
  * Asks `node` to take its partner's volume, or to hand it back (by itself, or as what a mode wants). Resolves when that is done, or for a dry run when it
- * would be possible; throws `vetoed` with the reason otherwise. Sent again when unanswered: a node that answers the
- * second asking with "already so" has done the first.
+ * would be possible; throws `vetoed` with the reason otherwise. Sent again when unanswered, by the same tag: the node tells the outcome again, or
+ * does now what it has not heard before. Only that counts: a beat does not tell whether anybody was heard, nor why a node holds what it holds.
  */
 export async function control(
     link: Link,
@@ -110,30 +109,26 @@ export async function control(
 ): Promise<ControlResult> {
     const dryRun = options.dryRun ?? false
     const mode = options.mode === undefined ? undefined : modeNames.indexOf(options.mode)
-    const isTaking = verb === "takeover" || mode === modeNames.indexOf("active-standby")
-    const subject = `${verb} ${volumeLetter(node)}`
+    const flags = (dryRun ? dryRunFlag : 0) | (options.force ? forceFlag : 0)
     const gate = link.gatesOf(node).all
     await gate.enter()
-    const tag = link.takeTag()
-    let askedBefore = false
+    let tag = link.takeTag()
     try {
         const exchange: Exchange<void> = new Exchange<void>(link, {
             route: { node },
-            subject,
+            subject: `${verb} ${volumeLetter(node)}`,
             ...options,
-            send: to => {
-                const isServing = ((to.beat.flags & beatFlags.controlsPartner) !== 0) === isTaking
-                const isDone = isServing && (mode === undefined || to.beat.mode === mode)
-                // The outcome may be lost; the beats then show it. (Not at the first sending: `exchange` is not set yet.)
-                if (!dryRun && isDone && askedBefore) exchange.complete()
-                else {
-                    askedBefore = true
-                    const flags = (dryRun ? dryRunFlag : 0) | (options.force ? forceFlag : 0)
-                    link.bus.send(to.node, commandCodes.control, encodeControl({ verb, flags, tag, mode }))
-                }
-            },
+            send: to => link.bus.send(to.node, commandCodes.control, encodeControl({ verb, flags, tag, mode })),
         })
-        link.outcomes.set(tag, outcome => settle(exchange, outcome, verb, node, dryRun))
+        const take = (outcome: Outcome) => settle(exchange, outcome, verb, node, dryRun, askAnew)
+        // by the same tag the node would tell its veto again
+        const askAnew = () => {
+            link.outcomes.delete(tag)
+            tag = link.takeTag()
+            link.outcomes.set(tag, take)
+            exchange.notController()
+        }
+        link.outcomes.set(tag, take)
         await exchange.promise
         return { verb, node, dryRun }
     } finally {
@@ -142,7 +137,14 @@ export async function control(
     }
 }
 
-function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, node: number, dryRun: boolean): void {
+function settle(
+    exchange: Exchange<void>,
+    outcome: Outcome,
+    verb: ControlVerb,
+    node: number,
+    dryRun: boolean,
+    askAnew: () => void,
+): void {
     if (outcome.verb !== verb) return
     const { status, reason } = outcome
     const subject = `${verb} ${volumeLetter(node)}`
@@ -154,7 +156,7 @@ function settle(exchange: Exchange<void>, outcome: Outcome, verb: ControlVerb, n
     // asked for again, or a mode, what is so in fact is made to stay: nothing stands in the way of that either
     const isSo = status === "vetoed" && reason === vetoAlready && (isRepeated || dryRun || verb === "mode")
     if (status === "ok" || isSo) exchange.complete()
-    else if (status === "vetoed" && isRepeated && reason === vetoUnderWay && !settled) exchange.notController()
+    else if (status === "vetoed" && isRepeated && reason === vetoUnderWay && !settled) askAnew()
     else if (status === "busy") exchange.busy()
     else
         exchange.fail(

@@ -135,14 +135,15 @@ export class FakeNode {
     }
 
     private read(command: Extract<Command, { kind: "read" }>, isOurs: boolean): void {
-        const { volume, tag, object, offset, length, snapshot } = command
+        const { volume, tag, epoch, object, offset, length, snapshot } = command
         this.cancelled.delete(tag)
         if (length === 0) return void this.cancelled.add(tag)
         const head = { kind: "data", volume, tag, flags: this.cabinet.reportFlags } as const
         const held = this.cabinet.volumes[volume]
         const objects = snapshot ? held.snapshots.get(snapshot)?.objects : held.objects
         const data = objects?.get(object)?.data
-        const status = !isOurs ? "notController" : data === undefined ? "notFound" : "ok"
+        const isEpoch = epoch === 0 || epoch === (held.epoch & 0xffff)
+        const status = !isOurs ? "notController" : !isEpoch ? "wrongEpoch" : data === undefined ? "notFound" : "ok"
         if (status !== "ok" || data === undefined)
             return this.send({ ...head, status, offset, data: Buffer.alloc(0) }, object)
         const end = Math.min(offset + length, data.length)

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict"
+import { commandFrame } from "../../tools/bridge/bus/jacdac-frame"
+import { encodeNotice } from "../../tools/bridge/protocol/notices"
+import { noticeCode, noticeKinds } from "../../tools/bridge/protocol/numbers"
 import { bench, bytes, collect, stream, type Bench } from "./bench"
 
 const mtime = 1_700_000_000
+
+const refusal = (tag: number, object: number) =>
+    encodeNotice(
+        { kind: "data", volume: 0, tag, status: "wrongEpoch", flags: 0, offset: 0, data: Buffer.alloc(0) },
+        object,
+    )
 
 async function traffic({ clock, cabinet, client }: Bench, seed: number): Promise<void> {
     const data = bytes(20_000 + seed * 7, seed)
@@ -53,6 +62,27 @@ describe("client: a bad bus", () => {
         assert.deepEqual(cabinet.volumes[0].file("file"), data)
         assert.ok(isLost && blocks <= 100 + 2 * 16 + 4, `${blocks} blocks sent`)
         assert.ok(clock.now() - start < 1_500, `${clock.now() - start} ms`)
+    })
+
+    it("one frame of a read says wrongEpoch although no beat tells another epoch: what is asked later names that of the beats [R31]", async () => {
+        const { clock, cabinet, client } = await bench()
+        const data = bytes(2_000)
+        await clock.drive(client.put(0, "file", stream(data), { mtime }))
+        const { object } = await clock.drive(client.stat(0, "file"))
+        const toHost = cabinet.toHost.bind(cabinet)
+        const code = noticeCode(0, noticeKinds.data)
+        let refused = 0
+        cabinet.toHost = frame => {
+            const isFirst = frame.readUInt16LE(14) === code && refused++ === 0
+            toHost(isFirst ? commandFrame(frame.subarray(4, 12), frame[13], code, refusal(frame[21], object)) : frame)
+        }
+        assert.deepEqual(await clock.drive(collect(client.get(0, "file"))), data)
+        await clock.drive(clock.sleep(300))
+        cabinet.sent.length = 0
+        assert.deepEqual(await clock.drive(collect(client.get(0, "file"))), data)
+        assert.ok(refused > 0)
+        const epochs = cabinet.sent.map(command => ("epoch" in command ? command.epoch : undefined))
+        assert.deepEqual([...new Set(epochs)], [1])
     })
 
     it("a damaged report is dropped and counted, and asked for again [R33]", async () => {

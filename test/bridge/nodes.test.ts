@@ -5,10 +5,10 @@ import { NodeTable } from "../../tools/bridge/client/nodes"
 import type { Beat } from "../../tools/bridge/protocol/notices"
 import { beatFlags } from "../../tools/bridge/protocol/numbers"
 
-describe("node table: boards of one number", () => {
+describe("node table", () => {
     let nowMs = 0
     const clock = { now: () => nowMs, setTimeout: () => undefined, clearTimeout: () => undefined }
-    const beatOf = (device: string): Beat => ({
+    const beatOf = (device: string, fields: Partial<Beat> = {}): Beat => ({
         kind: "beat",
         protocol: 1,
         node: 0,
@@ -20,6 +20,7 @@ describe("node table: boards of one number", () => {
         uptimeMs: 0,
         device,
         serviceIndex: 1,
+        ...fields,
     })
     /** One beat of each device every 100 ms. */
     const beats = (table: NodeTable, ms: number, ...devices: string[]) => {
@@ -60,5 +61,24 @@ describe("node table: boards of one number", () => {
         assert.equal(table.controllerOf(0), undefined)
         beats(table, 10_000, "old")
         assert.equal(table.controllerOf(0)?.beat.device, "old")
+    })
+
+    it("a late frame teaches a wrong epoch: the next beat of who controls the volume puts that right, and listeners hear nothing [R31] [R21]", () => {
+        const table = fresh()
+        const partner = { node: 1, ownEpoch: 1, partnerEpoch: 0 }
+        const heard: number[] = []
+        table.beat(beatOf("one", { ownEpoch: 6 }))
+        table.beat(beatOf("two", partner))
+        table.onChange(volume => void heard.push(volume))
+        for (const wrong of [0, 5]) {
+            table.learnEpoch(0, wrong)
+            table.beat(beatOf("one", { ownEpoch: 6 }))
+            assert.equal(table.epochOf(0), 6)
+        }
+        // what a reply told may be newer than the last beat
+        table.learnEpoch(0, 7)
+        table.beat(beatOf("two", partner))
+        assert.equal(table.epochOf(0), 7)
+        assert.deepEqual(heard, [])
     })
 })

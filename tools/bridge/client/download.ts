@@ -223,8 +223,8 @@ class Reader {
     }
 
     private refused(ask: Ask, data: Data): void {
-        const { subject, volume } = this.target
-        if (data.status === "wrongEpoch") this.link.nodes.learnEpoch(volume, 0) // data frames do not tell the epoch
+        const { subject } = this.target
+        // data frames do not tell the epoch: the next beat does
         if (data.status === "busy" || data.status === "notController" || data.status === "wrongEpoch") {
             this.putBack(ask)
             this.pauseMs = data.status === "busy" ? busyWaitMaxMs : roleWaitMs

@@ -129,9 +129,11 @@ export class NodeTable {
             if (!controller) continue
             const epoch = epochIn(controller.beat, volume)
             const state = `${controller.node} ${epoch}`
-            if (this.told.get(volume) === state && !(wasSilent && controller === view)) continue
+            const isNews = this.told.get(volume) !== state
+            // with each of its beats: a late frame may have taught another since. The partner's says nothing of it
+            if (isNews || controller === view) this.learnEpoch(volume, epoch)
+            if (!isNews && !(wasSilent && controller === view)) continue
             this.told.set(volume, state)
-            this.learnEpoch(volume, epoch)
             for (const listener of [...this.listeners]) listener(volume)
         }
     }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict"
 import { commandFrame } from "../../tools/bridge/bus/jacdac-frame"
 import { encodeNotice } from "../../tools/bridge/protocol/notices"
-import { noticeCode, noticeKinds } from "../../tools/bridge/protocol/numbers"
+import { commandCodes, noticeCode, noticeKinds, queryOps } from "../../tools/bridge/protocol/numbers"
 import { bench, bytes, collect, stream, type Bench } from "./bench"
 
 const mtime = 1_700_000_000
+
+/** Of the only packet, behind the frame's head. */
+const codeOf = (frame: Uint8Array) => frame[14] + 256 * frame[15]
 
 const refusal = (tag: number, object: number) =>
     encodeNotice(
@@ -83,6 +86,32 @@ describe("client: a bad bus", () => {
         assert.ok(refused > 0)
         const epochs = cabinet.sent.map(command => ("epoch" in command ? command.epoch : undefined))
         assert.deepEqual([...new Set(epochs)], [1])
+    })
+
+    it("a put asks how much is held, a late block comes after that and its progress before the answer: it goes on [R21] [R33]", async () => {
+        const { clock, cabinet, client } = await bench()
+        const [send, toHost] = [cabinet.send.bind(cabinet), cabinet.toHost.bind(cabinet)]
+        let blocks = 0
+        let asked = 0
+        let overtaken = 0
+        cabinet.send = frame => {
+            const code = codeOf(frame)
+            if (code === commandCodes.query && frame[21] === queryOps.upload) asked++
+            if (code === commandCodes.write && ++blocks === 20) {
+                cabinet.volumes[0].epoch++
+                clock.setTimeout(() => send(frame), 110)
+            } else send(frame)
+        }
+        cabinet.toHost = frame => {
+            if (asked && codeOf(frame) === noticeCode(0, noticeKinds.progress)) overtaken++
+            const isHeld = codeOf(frame) === noticeCode(0, noticeKinds.answer) && frame[21] === queryOps.upload
+            if (isHeld) clock.setTimeout(() => toHost(frame), 120)
+            else toHost(frame)
+        }
+        const data = bytes(20_000)
+        await clock.drive(client.put(0, "file", stream(data), { mtime }))
+        assert.ok(asked === 1 && overtaken > 0, `asked ${asked}, ${overtaken} overtook`)
+        assert.deepEqual(cabinet.volumes[0].file("file"), data)
     })
 
     it("a damaged report is dropped and counted, and asked for again [R33]", async () => {

@@ -260,15 +260,17 @@ class UploadWindow {
         if (this.isResuming || this.isOver) return
         this.isResuming = true
         const { volume, object, subject } = this.target
+        // the answer may be overtaken by progress that was made after it
+        const atLeast = this.acknowledged
         try {
             const answer = await query(this.link, { volume }, { op: "upload", upload: object }, subject, this.options)
             if (this.isOver) return
             if (answer.status !== "ok") throw statusError(answer.status, subject)
             const held = decodeUpload(answer.payload)
-            if (held < this.acknowledged)
+            if (held < atLeast)
                 throw new TwinfilerError(
                     "ioError",
-                    `${subject}: volume ${volumeLetter(volume)} acknowledged ${this.acknowledged} bytes and now holds ${held}`,
+                    `${subject}: volume ${volumeLetter(volume)} acknowledged ${atLeast} bytes and now holds ${held}`,
                 )
             this.isResuming = false
             this.credit = uploadWindowBlocks

@@ -248,7 +248,6 @@ describe("upgrade", function () {
 
     for (const [seed, share, lossP] of [
         [77, "twenty", 0.05],
-        // a board is silent for 45 s then, and its partner must not reset it
         [78, "seven", 0.15],
     ] as const)
         it(`a bus that loses a frame in ${share}: the program arrives whole all the same [R34 R6]`, () =>

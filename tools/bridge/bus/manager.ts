@@ -156,7 +156,8 @@ async function deployOnce(
     let counter = 0
     const send = async (flags: number, data: Uint8Array) => {
         const code = (port << pipePortShift) | flags | (counter++ & pipeCounterMask)
-        await runtimes.ask(device, [{ serviceIndex: pipeIndex, code, data }], options)
+        // the pipe takes each count once
+        await runtimes.ask(device, [{ serviceIndex: pipeIndex, code, data }], { ...options, isEager: true })
     }
     let announcements = runtimes.board(device)?.announcements ?? 0
     for (let sent = 0; sent < bytes.length; sent += pieceBytes) {

@@ -30,6 +30,12 @@ const quietWaitMs = 20_000
 
 const resendMs = 250
 const triesMax = 12
+/** An answer takes some 6 ms. The wait grows from sending to sending, for a bus that is slow and does not lose. */
+const eagerMs = 40
+const eagerGrowth = 1.25
+const eagerTriesMax = 18
+/** While a board is waited for that is at something long. */
+const probeMs = 500
 
 export interface RuntimeBoard {
     /** Jacdac id of the board itself, 16 hex digits. */
@@ -51,6 +57,8 @@ export interface AskOptions {
     /** How long each sending is waited for, and how many there are. */
     waitMs?: number
     tries?: number
+    /** Of many questions, each of which may be on its way several times: sent again soon, and the answer to any sending is taken. */
+    isEager?: boolean
     signal?: AbortSignal
 }
 
@@ -118,38 +126,66 @@ export class Runtimes {
      * doing them twice must change nothing, or `tries` be 1.
      */
     async ask(device: string, commands: readonly Packet[], options: AskOptions = {}): Promise<Packet[]> {
-        const { waitMs = resendMs, tries = triesMax, signal } = options
+        const { isEager = false, waitMs = resendMs, signal } = options
+        const { tries = isEager ? eagerTriesMax : triesMax } = options
+        let eagerWaitMs = eagerMs
+        const echoes: number[] = []
         for (let sent = 0; sent < tries; sent++) {
             if (signal?.aborted) throw new TwinfilerError("aborted", "stopped")
-            this.echo = (this.echo + 1) & 0xff
-            const reports = await this.once(device, commands, echoCode | this.echo, waitMs)
+            if (!isEager) echoes.length = 0
+            echoes.push(this.nextEcho())
+            const reports = await this.once(device, commands, echoes, isEager ? eagerWaitMs : waitMs)
             if (reports) return reports
+            eagerWaitMs = Math.min(eagerWaitMs * eagerGrowth, resendMs)
         }
         throw new TwinfilerError("timeout", `the board ${device} does not answer`)
     }
 
+    private nextEcho(): number {
+        this.echo = (this.echo + 1) & 0xff
+        return echoCode | this.echo
+    }
+
+    /** Sends with the last of the `echoes`, and waits for the answer to any of them, as long as the board may be at it. */
     private once(
         device: string,
         commands: readonly Packet[],
-        echo: number,
+        echoes: readonly number[],
         waitMs: number,
     ): Promise<Packet[] | undefined> {
-        const empty = Buffer.alloc(0)
         return new Promise(resolve => {
-            const key = `${device} ${echo}`
+            const keys: string[] = []
             const end = (reports?: Packet[]) => {
                 this.clock.clearTimeout(timer)
-                this.waiting.delete(key)
+                this.clock.clearTimeout(probing)
+                for (const key of keys) this.waiting.delete(key)
                 resolve(reports)
             }
+            const listen = (echo: number, answered: (packets: Packet[]) => void) => {
+                keys.push(`${device} ${echo}`)
+                this.waiting.set(`${device} ${echo}`, answered)
+            }
+            // a board answers in order: when it answers this, it is at nothing, and what was sent before or its answer is lost
+            const probe = () => {
+                const echo = this.nextEcho()
+                listen(echo, () => end())
+                this.send(device, [], echo)
+                probing = this.clock.setTimeout(probe, probeMs)
+            }
             const timer = this.clock.setTimeout(() => end(), waitMs)
-            this.waiting.set(key, end)
-            this.bus.sendTo(device, [
-                { serviceIndex: controlIndex, code: announceCode, data: empty },
-                ...commands,
-                { serviceIndex: controlIndex, code: echo, data: empty },
-            ])
+            let probing = waitMs > probeMs ? this.clock.setTimeout(probe, probeMs) : undefined
+            for (const echo of echoes) listen(echo, end)
+            this.send(device, commands, echoes[echoes.length - 1])
         })
+    }
+
+    private send(device: string, commands: readonly Packet[], echo: number): void {
+        const empty = Buffer.alloc(0)
+        this.bus.sendTo(device, [
+            { serviceIndex: controlIndex, code: announceCode, data: empty },
+            ...commands,
+            { serviceIndex: controlIndex, code: echo, data: empty },
+        ])
     }
 
     private heard(device: string, packets: Packet[]): void {

@@ -105,6 +105,8 @@ export async function startProgram(runtimes: Runtimes, board: RuntimeBoard, opti
 }
 
 export interface DeployOptions extends AskOptions {
+    /** Awaited before the board loses the program it has. What it throws ends the deploy. */
+    beforeErase?: () => Promise<void>
     /** The board is about to be told to erase what it has. */
     onErase?: () => void
 }
@@ -126,6 +128,7 @@ export async function deploy(
     for (let tried = 1; ; tried++) {
         // two hosts at one board take the pipe from each other for ever
         const isShared = await runtimes.quiet(board.device, options.signal)
+        if (tried === 1) await options.beforeErase?.()
         try {
             if (isShared && (await programState(runtimes, board, options)).sha256 === wanted)
                 return await startProgram(runtimes, board, options)

@@ -316,17 +316,26 @@ export class Upgrade {
         const isKept = this.holders.has(pairOf({ node }))
         const isIdle = () =>
             this.role(partner) === "taken-over" && !this.serves(node) && (!isKept || this.isStandby(partner))
-        if (isIdle()) return
-        this.step(node, "takeover")
-        await this.insist(`node ${volumeLetter(partner)} does not get both volumes`, isIdle, async () => {
-            const role = this.role(partner)
-            if (isKept && (role === "active" || role === "taken-over"))
-                await this.client.mode(partner, "active-standby", this.brief)
-            else if (role === "active") await this.client.takeover(partner, this.brief)
-            // a failover went the other way
-            else if (this.role(node) === "taken-over" && this.role(partner) === "waiting")
-                await this.client.giveback(node, this.brief)
+        if (!isIdle()) this.step(node, "takeover")
+        // what a failover brought is given back by itself: only what was asked for stays, and no beat says which it is
+        let isAsked = false
+        const isMet = () => isAsked && isIdle()
+        await this.insist(`node ${volumeLetter(partner)} does not get both volumes`, isMet, async () => {
+            isAsked = await this.askFor(partner, isKept)
         })
+    }
+
+    /** Asks a node for both volumes; where a failover went the other way, its partner to hand back first. @returns whether it has them now, and keeps them */
+    private async askFor(node: number, isKept: boolean): Promise<boolean> {
+        const partner = partnerOf(node)
+        const role = this.role(node)
+        if (role === "active" || role === "taken-over") {
+            if (isKept) await this.client.mode(node, "active-standby", this.brief)
+            else await this.client.takeover(node, this.brief)
+            return true
+        }
+        if (role === "waiting" && this.role(partner) === "taken-over") await this.client.giveback(partner, this.brief)
+        return false
     }
 
     /** Asks again and again, because a power cut may undo what was asked for, or a node may not be ready for it. */
@@ -365,7 +374,12 @@ export class Upgrade {
         let isErased = false
         try {
             const at = (bytes: number) => this.options.onBytes?.(node, bytes, firmware.image.length)
-            await deploy(this.runtimes, board, firmware.image, at, { signal, onErase: () => (isErased = true) })
+            await deploy(this.runtimes, board, firmware.image, at, {
+                signal,
+                // the board may have been waited for, and others may ask for changes
+                beforeErase: () => this.takeOver(node),
+                onErase: () => (isErased = true),
+            })
         } catch (error) {
             await sleep(this.clock, silentAfterMs)
             // it ended before the erase; a node that is not heard now is starting

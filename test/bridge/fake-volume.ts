@@ -3,7 +3,7 @@
  * directories. It counts every execution, so that a test can see one that ran twice.
  */
 import { FakeArray } from "./fake-array"
-import type { Command } from "../../tools/bridge/protocol/commands"
+import type { Command, RequestBody } from "../../tools/bridge/protocol/commands"
 import { encodeAttributes, type Attributes } from "../../tools/bridge/protocol/answers"
 import type { StatusName } from "../../tools/bridge/protocol/numbers"
 
@@ -179,7 +179,8 @@ export class FakeVolume {
         return object?.data
     }
 
-    private execute(request: Request): Result {
+    /** What a request does, whoever asks and in whatever session. */
+    execute(request: RequestBody): Result {
         const fail = (status: StatusName): Result => ({ status, value: 0 })
         switch (request.op) {
             case "create":
@@ -226,7 +227,15 @@ export class FakeVolume {
                 directory.entries.delete(request.key)
                 directory.attributes.change++
                 this.link(target, request.name, request.object)
+                this.objects.get(request.object)!.attributes.change++
                 return { status: "ok", value: request.object }
+            }
+            case "setattr": {
+                const attributes = this.objects.get(request.object)?.attributes
+                if (!attributes) return fail("notFound")
+                attributes.mtime = request.mtime
+                attributes.change++
+                return { status: "ok", value: 0 }
             }
             case "remove": {
                 const directory = this.objects.get(request.directory)

@@ -106,6 +106,10 @@ export class Arrays {
     /** Rows a second, 0 to stop. */
     async scrub(volume: number, rowsPerSecond: number, options: CallOptions = {}): Promise<void> {
         const subject = `scrub of volume ${volumeLetter(volume)}`
-        await this.changes.run(volume, { op: "scrub", rowsPerSecond }, subject, options, async () => false)
+        await this.changes.run(volume, { op: "scrub", rowsPerSecond }, subject, options, async () => {
+            // one that runs may be another client's, at its rate
+            const { running } = (await this.figures(volume, options)).scrub
+            return rowsPerSecond === 0 && !running ? true : undefined
+        })
     }
 }

@@ -1,9 +1,10 @@
 /**
  * Changing a volume's names: each change is one request executed exactly once. Where the volume has forgotten the
- * session of a request that may have run, the objects tell: they are never used twice, so that a moved, removed or
- * committed object can be recognised. Only what did not happen is asked for again.
+ * session of a request that may have run, the objects tell: they are never used twice, so that a moved or committed object can be
+ * recognised, and their change counters rise. Only what did not happen is asked for again; what may be another client's work is not taken for one's own.
  */
 import { isError, TwinfilerError } from "../error"
+import type { Attributes } from "../protocol/answers"
 import type { RequestBody } from "../protocol/commands"
 import { splitPath } from "../protocol/names"
 import { replaceFlag, rootObject } from "../protocol/numbers"
@@ -90,7 +91,8 @@ export class Changes {
             const { directory, key, object } = entry
             const body = { op: "remove", directory, key, object, mtime: options.mtime } as const
             await this.run(volume, body, subject, options, async () => {
-                return (await this.tree.getattr(volume, object, options)) === undefined
+                // It may be another client that removed it: only that it is there is certain.
+                return (await this.tree.getattr(volume, object, options)) === undefined ? undefined : false
             })
         })
     }
@@ -122,7 +124,9 @@ export class Changes {
             const body = { op: "rename", directory, key, object, newDirectory, mtime, flags, name } as const
             await this.run(volume, body, subject, options, async () => {
                 if ((await this.tree.find(volume, toNames, options))?.object === object) return true
-                return (await this.tree.find(volume, fromNames, options))?.object === object ? false : undefined
+                const there = await this.tree.find(volume, fromNames, options)
+                // with another change counter it may have been moved, and back by another client
+                return there?.object === object && there.change === entry.change ? false : undefined
             })
         })
     }
@@ -131,9 +135,27 @@ export class Changes {
     async setMtime(volume: number, path: string, options: ChangeOptions): Promise<void> {
         const names = splitPath(path)
         checkChangeable(showPath(volume, names), names)
-        const { object } = await this.tree.lookup(volume, names, options)
-        const body = { op: "setattr", object, mtime: options.mtime } as const
-        await this.run(volume, body, showPath(volume, names), options, async () => false)
+        const entry = await this.tree.lookup(volume, names, options)
+        const body = { op: "setattr", object: entry.object, mtime: options.mtime } as const
+        await this.run(volume, body, showPath(volume, names), options, () =>
+            this.isSo(volume, entry, options, async ({ mtime }) => mtime === options.mtime),
+        )
+    }
+
+    /**
+     * For `run`, of what sets something of an object that was looked up before: whether it is set. Changed and something else, it may have been
+     * set and changed again by another client.
+     */
+    async isSo(
+        volume: number,
+        before: { object: number; change: number },
+        options: CallOptions,
+        look: (now: Attributes) => Promise<boolean>,
+    ): Promise<boolean | undefined> {
+        const now = await this.tree.getattr(volume, before.object, options)
+        // what is gone, the node refuses
+        if (!now || now.change === before.change) return false
+        return (await look(now)) || undefined
     }
 
     /** The object of the directory that `names` (not empty) lie in. */

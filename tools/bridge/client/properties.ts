@@ -79,14 +79,23 @@ export class Properties {
         options: CallOptions = {},
     ): Promise<ObjectProperties> {
         const found: ObjectProperties = { plain: new Map(), packed: {} }
-        if (!(entry.flags & hasPropertiesFlag)) return found
-        const { object, snapshot } = entry
-        const answer = await query(this.link, { volume }, { op: "properties", object, snapshot }, subject, options)
-        if (answer.status !== "ok") throw statusError(answer.status, subject)
-        for (const [name, value] of decodeProperties(answer.payload))
+        for (const [name, value] of await this.stored(volume, entry, subject, options))
             if (name === packedName) found.packed = unpack(value)
             else found.plain.set(Buffer.from(name, "latin1").toString(), value.toString())
         return found
+    }
+
+    /** As they are stored, by name in latin1. */
+    private async stored(
+        volume: number,
+        { object, flags, snapshot }: { object: number; flags: number; snapshot?: number },
+        subject: string,
+        options: CallOptions,
+    ): Promise<Map<string, Buffer>> {
+        if (!(flags & hasPropertiesFlag)) return new Map()
+        const answer = await query(this.link, { volume }, { op: "properties", object, snapshot }, subject, options)
+        if (answer.status !== "ok") throw statusError(answer.status, subject)
+        return decodeProperties(answer.payload)
     }
 
     /** Sets a plain property, or removes it (`value` undefined or empty). Throws `tooLarge`, `notFound`. */
@@ -136,11 +145,15 @@ export class Properties {
         const subject = showPath(volume, names)
         checkChangeable(subject, names)
         if (2 + property.length + value.length > propertyBytesMax) throw tooLargeError(subject)
-        const { object } = await this.tree.lookup(volume, names, options)
-        const body = { op: "setProperty", object, mtime: 0, property, value } as const
+        const entry = await this.tree.lookup(volume, names, options)
+        const body = { op: "setProperty", object: entry.object, mtime: 0, property, value } as const
         try {
-            // doing it again does the same
-            await this.changes.run(volume, body, subject, options, async () => false)
+            await this.changes.run(volume, body, subject, options, () =>
+                this.changes.isSo(volume, entry, options, async now => {
+                    const found = await this.stored(volume, now, subject, options)
+                    return value.equals(found.get(property.toString("latin1")) ?? Buffer.alloc(0))
+                }),
+            )
         } catch (error) {
             if (isError(error, "tooLarge")) throw tooLargeError(subject)
             // the first try may have removed it

@@ -76,7 +76,9 @@ export class SnapshotChanges {
         if (!found) throw statusError("notFound", subject)
         const body = { op: "snapshotDelete", number: found.number } as const
         await this.changes.run(volume, body, subject, options, async () => {
-            return !(await listSnapshots(this.link, volume, options)).some(one => one.number === found.number)
+            // it may be another client that deleted it: only that it is there is certain
+            const all = await listSnapshots(this.link, volume, options)
+            return all.some(one => one.number === found.number) ? false : undefined
         })
     }
 }

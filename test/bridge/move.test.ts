@@ -5,6 +5,7 @@ import type { Command } from "../../tools/bridge/protocol/commands"
 import { rootObject } from "../../tools/bridge/protocol/numbers"
 import { CliBench } from "./cli-bench"
 import type { FakeVolume } from "./fake-volume"
+import { loseOnce } from "./lose-once"
 
 type Request = Extract<Command, { kind: "request" }>
 /** `Omit` of each member of a union. */
@@ -112,6 +113,13 @@ describe("command line: mv between volumes beside another client", () => {
         whenCopied("h", () => other.remove(rootObject, "h"))
         assert.equal((await bench.run("mv", ":/a/h", ":/b/h")).exitCode, 0)
         assert.deepEqual([text(0, "h"), text(1, "h")], [undefined, "newer"])
+    })
+
+    it("it is not known who removed the source: gone is gone, and nothing stays [R18] [R21]", async () => {
+        whenCopied("h", () => loseOnce(bench.cabinet, "remove", "reply"))
+        const { exitCode, err } = await bench.run("mv", ":/a/h", ":/b/h")
+        assert.equal(exitCode, 0, err)
+        assert.deepEqual([text(0, "h"), text(1, "h")], [undefined, "h"])
     })
 
     it("a directory whose properties were set, or that was made, meanwhile stays [R18] [R22]", async () => {

@@ -44,11 +44,15 @@ export class CopiedRemoval {
 
     /** True when it is gone, whoever removed it. */
     private async remove({ at }: RemoteSource, only: { object: number; change?: number }): Promise<boolean> {
+        const { client, change, call } = this.context
+        const path = at.names.join("/")
         try {
-            await this.context.client.remove(at.volume, at.names.join("/"), { ...this.context.change, ...only })
+            await client.remove(at.volume, path, { ...change, ...only })
             return true
         } catch (error) {
             if (isError(error, "notFound", "notDirectory")) return true
+            if (isError(error, "unknownOutcome"))
+                return (await client.find(at.volume, path, call))?.object !== only.object
             if (!isError(error, "replaced", "notEmpty", "stale")) throw error
             return false
         }

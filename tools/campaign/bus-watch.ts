@@ -12,7 +12,8 @@ import {
     requestOps,
     roleNames,
 } from "../bridge/protocol/numbers"
-import { decodeNotice, type Beat, type Reply } from "../bridge/protocol/notices"
+import { decodeNotice, type Beat, type Progress, type Reply } from "../bridge/protocol/notices"
+import { UploadWatch } from "./upload-watch"
 
 const unprotected = 1
 const sessionKind = 1
@@ -24,12 +25,24 @@ const heardLateMs = 1_500
 /** docs/FORMAT.md: sessions a volume remembers; those that asked since may all have pushed one out. */
 const sessionsKept = 8
 
+/** What a node told of a request: that its partner's request is recorded, or that its own is done, and a copy of it recorded. */
+export interface Word {
+    kind: "recorded" | "answered"
+    /** Of an answer; of a recorded request the partner's own. */
+    volume: number
+    session: number
+    sequence: number
+}
+
 export class BusWatch {
     takeovers = 0
     givebacks = 0
     /** Nodes that took over, or that restarted. */
     readonly disturbed = new Set<number>()
     readonly faults: string[] = []
+    /** Called as soon as such a word is on the wire, for faults that strike right after it. */
+    onWord?: (word: Word) => void
+    private readonly uploads = new UploadWatch()
     private readonly recorded = new Map<string, { number: number; atMs: number }>()
     /** When each node was first heard after it had restarted, its memory gone. */
     private readonly restartedMs = new Map<number, number>()
@@ -58,7 +71,7 @@ export class BusWatch {
             else if (code === commandCodes.request) {
                 this.request(data, head.device)
                 asks ||= changingOps.includes(data[5] & opMask)
-            }
+            } else if (code === commandCodes.query) this.uploads.query(data)
         })
         return asks
     }
@@ -103,6 +116,7 @@ export class BusWatch {
         const what = `${atMs.toFixed(1)} ms: request ${sequence} of session ${session} on volume ${volume}`
         this.noteEpoch(volume, epoch, node)
         const others = this.othersSince(volume)
+        if (status === "ok" && !(data[7] & unprotected)) this.onWord?.({ kind: "answered", volume, session, sequence })
         if (status === "noSession") {
             const since = others.get(session)
             if (since && since.size < sessionsKept) this.faults.push(`${what}: its session is forgotten`)
@@ -142,11 +156,16 @@ export class BusWatch {
                     `reply to op ${data[5]}`,
                     atMs,
                 )
-        } else if (kind === noticeKinds.progress)
+        } else if (kind === noticeKinds.answer) {
+            const wrong = this.uploads.answer(data)
+            if (wrong) this.faults.push(`${atMs.toFixed(1)} ms: ${wrong}`)
+        } else if (kind === noticeKinds.progress) {
+            this.uploads.progress(decodeNotice(kind, data) as Progress)
             for (let i = 0, at = 8; i < data[5]; i++, at += 8) {
                 const end = data.readUInt32LE(at + 4)
                 if (end > 0) this.claim(node, data[6], `u${data[4]}.${data.readUInt16LE(at)}`, end, "progress", atMs)
             }
+        }
     }
 
     private beat(node: number, data: Buffer, atMs: number): void {
@@ -179,7 +198,13 @@ export class BusWatch {
             const key = `${node} ${id}`
             const told = this.recorded.get(key)
             const before = told && this.isKept(node, told.atMs) ? told.number : 0
-            this.recorded.set(key, { number: Math.max(data.readUInt32LE(at + 8), before), atMs })
+            const number = data.readUInt32LE(at + 8)
+            this.recorded.set(key, { number: Math.max(number, before), atMs })
+            if (data[at] === sessionKind)
+                this.onWord?.({
+                    ...{ kind: "recorded", volume: partnerOf(node) },
+                    ...{ session: data.readUInt32LE(at + 4), sequence: number },
+                })
         }
     }
 

@@ -11,6 +11,7 @@ import type { Random } from "../sim/random"
 import type { SimSession } from "../sim/session"
 import { pieces } from "../sim/wire"
 import { unknownMsMax } from "./history"
+import type { Span } from "./lateness"
 
 export const faultKinds = [
     "power",
@@ -59,6 +60,9 @@ const faultsMax = 6
 const stalePowerMs = 1_500 + durationMsMax + 2_500 + unknownMsMax
 const staleEndMs = stalePowerMs + durationMsMax + 1_000
 
+/** stale: copies that nobody waits for any more, `startStale`. lastWord: a board dies right after its partner's word, as last-word.ts does it. */
+export type Script = "stale" | "lastWord"
+
 interface Planned {
     kind: FaultKind
     /** After the start of the history; or after a change of control, when aimed. */
@@ -75,11 +79,13 @@ export class FaultPlan {
     readonly arraysToRead = new Set<number>()
     /** Beyond the budget: arrays of which more than one was bad. What one did not write the other may have lost. */
     readonly arraysLost = new Set<number>()
+    /** When each fault began and ended, in ms of virtual time; one that is over at once ends when it begins. */
+    readonly spans: Span[] = []
     isOver = false
     /** Of a plan of copies that grow stale: the board that hears no host, and what is called when that begins. */
     readonly deafNode: number
     onDeaf?: () => void
-    private readonly planned: Planned[] = []
+    private planned: Planned[] = []
     /** Those that wait for a request. */
     private readonly armed: FaultKind[] = []
     private readonly mends = new Set<() => void>()
@@ -94,8 +100,8 @@ export class FaultPlan {
         private readonly hostIds: () => string[],
         kinds: readonly FaultKind[],
         private readonly isBeyond: boolean,
-        /** The plan is the one of `startStale`, and no other faults are in it. */
-        readonly isStale: boolean,
+        /** Its faults are those of one purpose, and no others. */
+        readonly script: Script | undefined,
         elements: number,
         /** Pairs that faults strike. */
         readonly pairs: readonly number[] = [0],
@@ -115,6 +121,7 @@ export class FaultPlan {
             const [kind, atMs] = [first[random.int(first.length)], random.float() * spanMs]
             if (first.length > 0) this.planned.push({ kind, isAimed: false, isAtRequest: random.chance(0.5), atMs })
         }
+        if (script === "lastWord") this.planned = []
         this.victims = session.simulation.cabinet.nodeNames.map(() => random.int(elements))
         this.deafNode = random.chance(0.7) ? 0 : 1
     }
@@ -124,18 +131,23 @@ export class FaultPlan {
         return this.planned.some(({ kind }) => kinds.includes(kind))
     }
 
+    /** A board hung, and nobody but its partner did something about it. */
+    get isHungForGood(): boolean {
+        return this.hangsForGood !== undefined
+    }
+
     /** All that is in this plan strikes no other pair than this plan's. */
     get isWithinPairs(): boolean {
-        return !this.isStale && this.planned.every(({ kind }) => faultKindsOfPair.includes(kind))
+        return this.script !== "stale" && this.planned.every(({ kind }) => faultKindsOfPair.includes(kind))
     }
 
     /** When no fault begins any more, nor lasts. */
     get endMs(): number {
-        return this.isStale ? staleEndMs : spanMs + durationMsMax
+        return this.script === "stale" ? staleEndMs : spanMs + durationMsMax
     }
 
     start(): void {
-        if (this.isStale) return this.startStale()
+        if (this.script === "stale") return this.startStale()
         for (const one of this.planned) if (!one.isAimed) this.after(one.atMs, () => this.due(one))
     }
 
@@ -193,8 +205,11 @@ export class FaultPlan {
         if (this.isOver) return
         const { simulation } = this.session
         const forMs = durationMsMin + Math.floor(this.random.float() ** 2 * (durationMsMax - durationMsMin))
+        const known = this.spans.length
         const what = this.begin(kind, forMs)
         if (what === undefined) return
+        const atMs = simulation.nowNs / 1e6
+        if (this.spans.length === known) this.spans.push({ fromMs: atMs, toMs: atMs })
         this.told.push(`${(simulation.nowNs / 1e6).toFixed(3)} ms: ${what}`)
     }
 
@@ -268,6 +283,23 @@ export class FaultPlan {
                     this.after(random.float() * aimedDelayMsMax, () => this.askForChange(nodes[random.int(2)]))
                 return `someone asks ${node} for a change of control`
         }
+    }
+
+    /** A board has no power until what this returns is called, or the faults end. */
+    cutPower(node: string): () => void {
+        const { simulation } = this.session
+        const fromMs = simulation.nowNs / 1e6
+        const span = { fromMs, toMs: Infinity }
+        this.spans.push(span)
+        this.told.push(`${fromMs.toFixed(3)} ms: power of ${node} off`)
+        simulation.power(node, false)
+        const powerOn = () => {
+            if (!this.mends.delete(powerOn)) return
+            span.toMs = simulation.nowNs / 1e6
+            simulation.power(node, true)
+        }
+        this.mends.add(powerOn)
+        return powerOn
     }
 
     private askForChange(node: string): void {
@@ -367,6 +399,8 @@ export class FaultPlan {
     }
 
     private mendIn(ms: number, mend: () => void): void {
+        const fromMs = this.session.simulation.nowNs / 1e6
+        this.spans.push({ fromMs, toMs: fromMs + ms })
         const once = () => {
             if (this.mends.delete(once)) mend()
         }

@@ -5,9 +5,11 @@ import { JacdacBus } from "../bridge/bus/jacdac-bus"
 import { TwinfilerClient } from "../bridge/client"
 import { isError, type ErrorCode } from "../bridge/error"
 import type { Random } from "../sim/random"
-import { source, type SimSession } from "../sim/session"
+import { sourceOnce, type SimSession } from "../sim/session"
 import { VirtualHost } from "../sim/virtual-host"
 import type { Action, Operation, Outcome } from "./linear"
+import type { Wait } from "./lateness"
+import { isRefusal, type Refused } from "./refusals"
 
 const names = ["f", "g", "h"]
 const snapshotNames = ["s", "t"]
@@ -30,8 +32,6 @@ const markBytes = 16
 
 /** Nobody answered, or nobody can tell: it may be done, now or later. */
 const unknownCodes: readonly ErrorCode[] = ["timeout", "noNode", "unknownOutcome", "aborted"]
-/** It was answered that nothing was done, for a reason that says nothing of the contents. */
-const nothingDoneCodes: readonly ErrorCode[] = ["busy", "stale", "noSpace", "replaced", "noUpload", "vetoed"]
 /** The array failed below; what was asked may be done. */
 const arrayCodes: readonly ErrorCode[] = ["ioError", "checksum"]
 
@@ -49,6 +49,10 @@ export class ClientHistory {
     readonly operations: Operation[][]
     /** What no client may see. */
     readonly faults: string[] = []
+    /** Turned away for a reason that says nothing of the contents: they did nothing, and are no part of what was done. */
+    readonly refused: Refused[] = []
+    /** How long each operation of a patient client took, whatever its outcome. */
+    readonly waits: Wait[] = []
     answered = 0
     arrayErrors = 0
     private readonly clients: Client[] = []
@@ -189,20 +193,29 @@ export class ClientHistory {
     private async run(client: Client, volume: number, wanted: Action): Promise<void> {
         const calledAt = this.session.nowMs()
         let action = wanted
-        let outcome: Outcome | "nothing" = "done"
+        let outcome: Outcome = "done"
+        let failure: unknown
         try {
             action = await this.ask(client.client, volume, wanted)
         } catch (error) {
-            outcome = this.outcomeOf(client, wanted, error)
+            failure = error
         }
         const returnedAt = this.session.nowMs()
+        const at = { client: client.name, volume, action, calledAt, returnedAt }
+        if (client.isPatient) this.waits.push(at)
+        if (failure !== undefined) {
+            if (isError(failure) && isRefusal(failure.code)) {
+                this.refused.push({ ...at, code: failure.code, isPatient: client.isPatient })
+                return
+            }
+            outcome = this.outcomeOf(client, wanted, failure)
+        }
         this.answered++
-        if (outcome === "nothing") return
         const until = outcome === "unknown" ? returnedAt + unknownMsMax : returnedAt
         this.operations[volume].push({ client: client.name, calledAt, returnedAt: until, action, outcome })
     }
 
-    private outcomeOf(client: Client, action: Action, error: unknown): Outcome | "nothing" {
+    private outcomeOf(client: Client, action: Action, error: unknown): Outcome {
         const what = `${client.name} ${action.kind}`
         if (!isError(error)) throw error
         const { code } = error
@@ -212,7 +225,6 @@ export class ClientHistory {
         )
             return "refused"
         if (code === "exists" && action.kind === "snapshot") return "refused"
-        if (nothingDoneCodes.includes(code)) return "nothing"
         if (arrayCodes.includes(code)) {
             this.arrayErrors++
             return "unknown"
@@ -227,7 +239,8 @@ export class ClientHistory {
         const mtime = 1_700_000_000 + this.made
         switch (action.kind) {
             case "put":
-                await client.put(volume, action.name, source(this.contents.get(action.value)!), { mtime })
+                // what the volume lost could be sent anew without a word, and nobody would hear of it
+                await client.put(volume, action.name, sourceOnce(this.contents.get(action.value)!), { mtime })
                 return action
             case "rename":
                 await client.rename(volume, action.name, action.to, { mtime, replace: true })

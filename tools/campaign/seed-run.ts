@@ -1,28 +1,23 @@
 // One seed, one history: clients at work on a whole cabinet under faults, then the faults end, the cabinet must become healthy, and all
 // that was promised is checked.
 
-import { isError } from "../bridge/error"
-import { givenUpSlot, type ArrayFigures } from "../bridge/protocol/array-figures"
-import { beatFlags, volumeLetter } from "../bridge/protocol/numbers"
-import { checkArray, MemoryImage } from "../check"
+import { volumeLetter } from "../bridge/protocol/numbers"
+import { checkArray } from "../check"
 import { Random } from "../sim/random"
-import { roles, SimSession } from "../sim/session"
+import { SimSession } from "../sim/session"
 import { BusWatch } from "./bus-watch"
-import { FaultPlan, faultKinds, faultKindsOfPair, type FaultKind } from "./faults"
+import { FaultPlan, faultKinds, faultKindsOfPair, type FaultKind, type Script } from "./faults"
 import { ClientHistory } from "./history"
+import { LastWord } from "./last-word"
+import { tooLate } from "./lateness"
 import { checkLinearizable, describe } from "./linear"
 import { ForgetfulHost } from "./forgetful-host"
-import { holders, Operator, quietly } from "./operator"
-import { leftByScrub } from "./pinned"
+import { Operator } from "./operator"
+import { imagesOf, isHealthy, memberNames, Recovery } from "./recovery"
+import { unexplained } from "./refusals"
 import { StaleHost } from "./stale-host"
 
-/** From the end of the faults until both nodes serve their own volume, record for each other, and no array lacks an element. Longer than a node
- * waits for a holder that it never heard. */
-export const healthyMsMax = 120_000
-const rebuildMsMax = 60_000
 const startMsMax = 30_000
-const pollMs = 50
-const scrubRowsPerSecond = 4_000
 const operationsMax = 14
 const quietMs = 600
 const slowSeedEvery = 8
@@ -33,6 +28,11 @@ const staleEvery = 12
 const staleOperationsMax = 6
 const staleImpatientMs = 1_800
 const staleHostEvery = 3
+/** Of so many histories in a row those in which a board dies right after a word: a plain one, one of slow boards, one of cards with parity. */
+const lastWordEvery = 24
+const lastWordAt: readonly number[] = [7, 8, 12]
+/** Of the histories in which no volume was asked for, those that end with nobody asking for a giveback either. */
+const byItselfShare = 0.7
 /** Of so many histories in a row those from this one on have an operator who does all sorts of things. */
 const kindsEvery = 16
 const operatedFrom = 9
@@ -72,22 +72,28 @@ export interface SeedResult {
 
 interface HistoryKind {
     isBeyond: boolean
-    /** Copies grow stale, and nothing may change control before its time. */
-    isStale: boolean
+    /** What breaks is for one purpose, and nothing else may change control. */
+    script: Script | undefined
     isOperated: boolean
     hasCards: boolean
     elements: number
 }
 
 function kindOf(seed: number, { beyond, faults, isOperated, image }: SeedOptions): HistoryKind {
-    const isStale = faults === undefined && seed % staleEvery === 5
+    const isBeyond = beyond ?? seed % beyondEvery === 0
+    const script = faults === undefined ? scriptOf(seed, isBeyond) : undefined
     return {
-        isBeyond: beyond ?? seed % beyondEvery === 0,
-        isStale,
-        isOperated: !isStale && (isOperated ?? seed % kindsEvery >= operatedFrom),
+        isBeyond,
+        script,
+        isOperated: script === undefined && (isOperated ?? seed % kindsEvery >= operatedFrom),
         hasCards: image === undefined && seed % cardsEvery === cardsAt,
         elements: seed % parityEvery === 0 ? 3 : 2,
     }
+}
+
+function scriptOf(seed: number, isBeyond: boolean): Script | undefined {
+    if (seed % staleEvery === 5) return "stale"
+    return !isBeyond && lastWordAt.includes(seed % lastWordEvery) ? "lastWord" : undefined
 }
 
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
@@ -123,9 +129,9 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
         await session.bus.close()
     }
     result.violations.push(...watch.faults)
-    // 0: a node that has lost its array, or hangs, asks for its restart
+    // 0: it started anew because it hung, or had no way to speak
     for (const { node, code, atNs, isPlanted } of session.simulation.panics)
-        if (!isPlanted && code !== 0)
+        if (!isPlanted)
             result.violations.push(`${(atNs / 1e6).toFixed(3)} ms: node ${node} panicked by itself (${code})`)
     result.takeovers = watch.takeovers
     result.givebacks = watch.givebacks
@@ -138,7 +144,7 @@ async function history(
     session: SimSession,
     watch: BusWatch,
     random: Random,
-    { isBeyond, isStale, isOperated, elements }: HistoryKind,
+    { isBeyond, script, isOperated, elements }: HistoryKind,
     options: SeedOptions,
     result: SeedResult,
 ): Promise<void> {
@@ -156,6 +162,7 @@ async function history(
     if (isOperated && random.fork("spares").chance(0.5)) insertSpares(session)
     const { struck, calm } = pairsOf(session, result.seed, random)
     const kinds = calm.length > 0 ? faultKindsOfPair : faultKinds
+    const isStale = script === "stale"
     const clients = new ClientHistory(session, random.fork("clients"), isStale ? staleImpatientMs : undefined)
     const plan: FaultPlan = new FaultPlan(
         session,
@@ -163,7 +170,7 @@ async function history(
         () => (forgetful ? [...clients.hostIds, forgetful.id] : clients.hostIds),
         options.faults ?? kinds,
         isBeyond,
-        isStale,
+        script,
         elements,
         struck,
     )
@@ -183,16 +190,22 @@ async function history(
     const operations = isOperated ? operator.workAtAll() : givesBack ? operator.giveBack() : undefined
     const stale =
         result.seed % staleHostEvery === 1 ? new StaleHost(session, random.fork("stale")).work(endMs) : undefined
+    const lastWord =
+        script === "lastWord" ? new LastWord(session, watch, plan, random.fork("last word")).work() : undefined
     await faultsEnd
     if (plan.isWithinPairs) result.violations.push(...disturbances(clients, watch, calm))
     await operations
     await stale
+    result.violations.push(...((await lastWord) ?? []))
     const from = session.nowMs()
+    const isAsked = isOperated || operations !== undefined || plan.has("control") || isBeyond
+    const givesBackByItself = !isAsked && random.fork("giveback").chance(byItselfShare)
+    const recovery = new Recovery(session, plan, isBeyond, givesBackByItself, result.violations)
     const isWell =
-        (await recover(session, plan, isBeyond, result)) &&
-        (await scrubAfter(session, plan, result)) &&
+        (await recovery.recover()) &&
+        (await recovery.scrubAfter()) &&
         // reading all there is may have found an element that does not answer
-        (await recover(session, plan, isBeyond, result))
+        (await recovery.recover())
     result.healthyMs = session.nowMs() - from
     if (!isWell && isBeyond) {
         // what is broken may stay broken; what was answered counts all the same
@@ -201,15 +214,19 @@ async function history(
     }
     await work
     if (isWell) await clients.readEverything()
-    if (isWell && !isBeyond) await mendPinned(session, plan, result)
+    if (isWell && !isBeyond) await recovery.mendPinned()
     if (isWell && forgetful) result.violations.push(...(await forgetful.judge()))
     await clients.close()
-    if (isWell) await untilRepaired(session, result)
+    if (isWell) await recovery.untilRepaired()
     // of an element in which a segment is written again it is not told that it is a member
     const members: string[][] = []
     for (const volume of session.client.volumes()) members[volume] = await memberNames(session, volume)
     await session.client.close()
     judge(clients, result, isBeyond)
+    if (!isBeyond) {
+        const { spans: faults, isHungForGood } = plan
+        result.violations.push(...tooLate(clients.waits, { faults, endMs, isHungForGood, isOperated }))
+    }
     if (clients.arrayErrors > 0 && !isBeyond && !plan.has("element", "line"))
         result.violations.push(`${clients.arrayErrors} operations failed at the array, and nothing was wrong with it`)
     await session.sleep(quietMs)
@@ -217,7 +234,7 @@ async function history(
 }
 
 function judge(clients: ClientHistory, result: SeedResult, isBeyond: boolean): void {
-    if (!isBeyond) result.violations.push(...clients.faults)
+    if (!isBeyond) result.violations.push(...clients.faults, ...unexplained(clients.refused, clients.operations))
     result.operations = clients.answered
     for (const [volume, operations] of clients.operations.entries()) {
         const verdict = checkLinearizable(operations)
@@ -257,150 +274,6 @@ export function disturbances(
                 found.push(`volume ${letter} of a pair that was left alone: late or failed: ${describe(one)}`)
     }
     return found
-}
-
-function isHealthy(session: SimSession): boolean {
-    const wanted = beatFlags.controlsOwn | beatFlags.protected
-    const nodes = session.client.nodes()
-    return (
-        nodes.length === session.simulation.cabinet.nodeNames.length &&
-        nodes.every(node => node.isHeard && node.role === roles.active && (node.flags & wanted) === wanted)
-    )
-}
-
-/** Does what an operator does: gives volumes back and has elements filled that are there again. */
-async function recover(session: SimSession, plan: FaultPlan, isBeyond: boolean, result: SeedResult): Promise<boolean> {
-    const { client } = session
-    const end = session.nowMs() + healthyMsMax
-    let isComplete = false
-    while (!isComplete) {
-        while (!isHealthy(session)) {
-            if (session.nowMs() >= end) {
-                const told = client
-                    .nodes()
-                    .map(
-                        one => `node ${one.node}: role ${one.role}, flags ${one.flags}${one.isHeard ? "" : ", silent"}`,
-                    )
-                if (!isBeyond)
-                    result.violations.push(`not healthy ${healthyMsMax} ms after the last fault: ${told.join("; ")}`)
-                return false
-            }
-            for (const node of holders(session)) await quietly(client.giveback(node))
-            await session.sleep(pollMs)
-        }
-        isComplete = true
-        for (const volume of session.client.volumes())
-            if (isComplete) isComplete = await makeComplete(session, volume, plan, result)
-        if (session.nowMs() >= end + rebuildMsMax) {
-            if (!isBeyond)
-                result.violations.push(
-                    `an array was not complete ${healthyMsMax + rebuildMsMax} ms after the last fault`,
-                )
-            return false
-        }
-        if (!isComplete) await session.sleep(pollMs)
-    }
-    return true
-}
-
-/** What an element did not write, or was away for when power went, is found by reading all there is. */
-async function scrubAfter(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<boolean> {
-    for (const volume of plan.arraysToRead) if (!(await scrub(session, volume, result))) return false
-    return true
-}
-
-async function scrub(session: SimSession, volume: number, result: SeedResult): Promise<boolean> {
-    const { client } = session
-    const before = (await client.array(volume)).scrub.passes
-    // one that the operator asked for goes on where it is, and may be past what was damaged since
-    await client.scrub(volume, 0)
-    await client.scrub(volume, scrubRowsPerSecond)
-    const end = session.nowMs() + rebuildMsMax
-    while ((await client.array(volume)).scrub.passes === before) {
-        if (session.nowMs() >= end) {
-            result.violations.push(`volume ${volumeLetter(volume)} was not read through in ${rebuildMsMax} ms`)
-            return false
-        }
-        await session.sleep(pollMs)
-    }
-    return true
-}
-
-/** What a power cut left weak in a segment is found when that was left and the node rests, and written again. */
-async function untilRepaired(session: SimSession, result: SeedResult): Promise<void> {
-    const { client } = session
-    const end = session.nowMs() + rebuildMsMax
-    await session.sleep(quietMs)
-    for (const volume of client.volumes())
-        while ((await client.array(volume)).joining !== undefined) {
-            if (session.nowMs() >= end) {
-                result.violations.push(`a segment of volume ${volumeLetter(volume)} was not repaired`)
-                return
-            }
-            await session.sleep(pollMs)
-        }
-}
-
-/** A segment in which two elements lack something is mended by moving what is in it, which a snapshot forbids as long as it is there. */
-async function mendPinned(session: SimSession, plan: FaultPlan, result: SeedResult): Promise<void> {
-    const { client } = session
-    const isDamaged = async (volume: number) => (await client.statfs(volume)).damagedSegments > 0
-    for (const volume of plan.arraysToRead) {
-        // the snapshot that pinned it may be gone since the last scrub
-        if (!(await isDamaged(volume)) || !(await scrub(session, volume, result)) || !(await isDamaged(volume)))
-            continue
-        await session.sleep(quietMs)
-        const say = (what: string) => result.violations.push(`volume ${volumeLetter(volume)} after a scrub: ${what}`)
-        leftByScrub(checkArray(imagesOf(session, await memberNames(session, volume)))).forEach(say)
-        for (const { name } of await client.snapshots(volume)) await client.deleteSnapshot(volume, name)
-        if ((await scrub(session, volume, result)) && (await isDamaged(volume))) say("damaged, and nothing is pinned")
-    }
-}
-
-/** One step of filling what is missing; true when nothing is. */
-async function makeComplete(
-    session: SimSession,
-    volume: number,
-    plan: FaultPlan,
-    result: SeedResult,
-): Promise<boolean> {
-    try {
-        const figures = await session.client.array(volume)
-        if (figures.joining !== undefined) return false
-        if (figures.members.length === figures.elements) return true
-        if (!plan.arraysToRead.has(volume)) {
-            plan.arraysToRead.add(volume)
-            result.violations.push(`array ${volumeLetter(volume)} gave up an element, and nothing was wrong with it`)
-        }
-        await fill(session, volume, figures)
-    } catch (error) {
-        if (!isError(error)) throw error
-    }
-    return false
-}
-
-/** Has the missing element filled; a slot that was given up has to be named. */
-async function fill({ client }: SimSession, volume: number, figures: ArrayFigures): Promise<void> {
-    try {
-        await client.rebuild(volume)
-    } catch (error) {
-        const slot = givenUpSlot(figures)
-        if (!isError(error, "notFound") || slot === undefined) throw error
-        await client.rebuild(volume, { slot })
-    }
-}
-
-/** The elements that a volume's array is made of, which may have changed. */
-async function memberNames({ client, simulation: { cabinet } }: SimSession, volume: number): Promise<string[]> {
-    const { slots } = await client.array(volume)
-    return slots.filter(({ state }) => state === "member").map(({ slot }) => `${cabinet.nodeNames[volume]}.E${slot}`)
-}
-
-function imagesOf({ simulation: { cabinet } }: SimSession, names: readonly string[]): MemoryImage[] {
-    return names.map((name, i) => {
-        const element = cabinet.element(name)
-        return new MemoryImage(element.peek(0, element.part.bytes), element.name, i)
-    })
 }
 
 /**

@@ -116,6 +116,11 @@ export function sha256(bytes: Uint8Array): string {
     return createHash("sha256").update(bytes).digest("hex")
 }
 
+/** A source for `put` that can be read once: an upload that the volume loses cannot be begun anew, so that the loss is seen. */
+export function sourceOnce(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+    return source(bytes)()
+}
+
 /** A source for `put` that hands out bytes held in memory. */
 export function source(bytes: Uint8Array): () => AsyncIterable<Uint8Array> {
     return async function* () {

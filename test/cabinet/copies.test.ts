@@ -5,7 +5,7 @@ import { encodeRequest } from "../../tools/bridge/protocol/commands"
 import { commandCodes, noticeKinds, roleNames } from "../../tools/bridge/protocol/numbers"
 import { decodeNotice, type Beat, type Reply } from "../../tools/bridge/protocol/notices"
 import { oneReboot } from "../../tools/bench/reboots"
-import { SimSession, source } from "../../tools/sim/session"
+import { SimSession, source, sourceOnce } from "../../tools/sim/session"
 import { CopyWatch } from "./copy-watch"
 import { UpgradeBench } from "./upgrade-bench"
 
@@ -195,7 +195,7 @@ async function lossy(seed: number, lossP: number): Promise<CopyWatch> {
         simulation.wire.fault.lossP = lossP
         const load = async (volume: number) => {
             for (let i = 0; i < 4; i++) {
-                await client.put(volume, `f${i}`, source(random.bytes(6_000)), { mtime })
+                await client.put(volume, `f${i}`, sourceOnce(random.bytes(6_000)), { mtime })
                 await client.mkdir(volume, `d${i}`, { mtime })
                 await client.remove(volume, `d${i}`, { mtime })
             }
@@ -260,7 +260,7 @@ describe("pair: lost frames and rebooted partners", function () {
             let isReady = false
             session.host.clock.setTimeout(() => session.power("b", false), 300)
             session.host.clock.setTimeout(() => session.power("b", true), 700)
-            const put = client.put(0, "over", source(bytes), { mtime }).then(() => (isReady = true))
+            const put = client.put(0, "over", sourceOnce(bytes), { mtime }).then(() => (isReady = true))
             // b waits for giveback and records again; its copies are all it has of what a did not finish
             await session.sleep(2_500)
             assert.equal(isReady, false, "the write goes on")

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict"
 import type { Random } from "../../tools/sim/random"
-import { sha256, source, type SimSession } from "../../tools/sim/session"
+import { sha256, sourceOnce, type SimSession } from "../../tools/sim/session"
 
 const mtime = 1_700_000_000
 
@@ -21,7 +21,7 @@ export class History {
         private readonly bytesMax = 3_000,
     ) {}
 
-    /** One random operation; resolves when it is answered. */
+    /** One random operation; resolves when it is answered. A file is sent once: an upload that is lost is an error. */
     async step(): Promise<void> {
         const { client } = this.session
         const { random, files, volume } = this
@@ -31,12 +31,12 @@ export class History {
         if (kind <= 1) {
             const path = this.newPath()
             const bytes = this.contents()
-            await client.put(volume, path, source(bytes), { mtime, replace: false })
+            await client.put(volume, path, sourceOnce(bytes), { mtime, replace: false })
             files.set(path, bytes)
         } else if (kind === 2) {
             const path = some()
             const bytes = this.contents()
-            await client.put(volume, path, source(bytes), { mtime })
+            await client.put(volume, path, sourceOnce(bytes), { mtime })
             files.set(path, bytes)
         } else if (kind === 3) {
             const from = some()

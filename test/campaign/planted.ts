@@ -139,6 +139,59 @@ export const plantedBugs: readonly Planted[] = [
             },
         ],
     },
+    {
+        // harmless to all that is stored, and of no use to anybody
+        name: "full after a failover",
+        edits: [
+            {
+                file: "src/store/requests.ts",
+                text: "async function create(requests: Requests, session: number): Promise<number> {\n    const volume = requests.volume\n",
+                by:
+                    "async function create(requests: Requests, session: number): Promise<number> {\n    const volume = requests.volume\n" +
+                    "    if (volume.log.epoch > 1) return noSpace\n",
+            },
+        ],
+    },
+    {
+        name: "a mount forgets open uploads",
+        edits: [
+            {
+                file: "src/store/restore.ts",
+                text: "    await findUploads(volume)\n",
+                by: "    await findUploads(volume)\n    for (let i = 0; i < uploadsMax; i++) volume.uploads[i].object = 0\n",
+            },
+        ],
+    },
+    {
+        name: "copies are never finished",
+        edits: [
+            {
+                file: "src/server/control.ts",
+                text: "            if (slot < 0) return true\n",
+                by: "            if (slot < 0 || slot >= 0) return true\n",
+            },
+        ],
+    },
+    {
+        name: "tell a copy and keep none",
+        edits: [
+            {
+                file: "src/pair/journal.ts",
+                text: "    } else numbers[mark] = number\n    journal.sizes[slot] = bytes\n",
+                by: "    } else numbers[mark] = number\n    if (!isAhead) return\n    journal.sizes[slot] = bytes\n",
+            },
+        ],
+    },
+    {
+        name: "never give back by itself",
+        edits: [
+            {
+                file: "src/pair/role.ts",
+                text: "    if (s.role !== takenOver) return -1\n",
+                by: "    if (s.role !== takenOver || s.role === takenOver) return -1\n",
+            },
+        ],
+    },
 ]
 
 /** A source of the firmware with what a fault changes in it. Throws when what is to be changed is not there, once. */

@@ -285,21 +285,23 @@ export class FaultPlan {
         }
     }
 
-    /** A board has no power until what this returns is called, or the faults end. */
-    cutPower(node: string): () => void {
+    /** A board has no power, or hangs unless its partner resets it, until what this returns is called, or the faults end. */
+    stop(node: string, way: "power" | "hang"): () => void {
         const { simulation } = this.session
         const fromMs = simulation.nowNs / 1e6
         const span = { fromMs, toMs: Infinity }
         this.spans.push(span)
-        this.told.push(`${fromMs.toFixed(3)} ms: power of ${node} off`)
-        simulation.power(node, false)
-        const powerOn = () => {
-            if (!this.mends.delete(powerOn)) return
+        this.told.push(`${fromMs.toFixed(3)} ms: ${way === "power" ? `power of ${node} off` : `${node} hangs`}`)
+        if (way === "power") simulation.power(node, false)
+        else simulation.board(node).hang()
+        const goOn = () => {
+            if (!this.mends.delete(goOn)) return
             span.toMs = simulation.nowNs / 1e6
-            simulation.power(node, true)
+            if (way === "power") simulation.power(node, true)
+            else simulation.board(node).resume()
         }
-        this.mends.add(powerOn)
-        return powerOn
+        this.mends.add(goOn)
+        return goOn
     }
 
     private askForChange(node: string): void {

@@ -1,4 +1,4 @@
-// A board dies right after its partner's last word on a request: that it recorded it, or that the request is done. The board stays off until the
+// A board dies or hangs right after the last word on a request: that its partner recorded it, or that the request is done. It is left so until the
 // partner serves its volume and was asked. What was told as recorded is done then, though nobody asks again; so a partner that tells and
 // keeps nothing shows, and one that finishes no copies.
 
@@ -18,8 +18,10 @@ const servesMsMax = 6_000
 /** The other clients read meanwhile, too. */
 const keptOffMs = 1_500
 const pollMs = 10
+/** Of the boards, those that hang until their partner resets them; the others have no power. */
+const hangShare = 0.4
 
-/** deaf: the board never hears the request; recorded: it dies when its partner has told that it has a copy; answered: when the reply is told. */
+/** deaf: the board never hears the request, and dies later; recorded: it dies when its partner has told that it has a copy; answered: when it has replied. */
 const ways = ["deaf", "deaf", "recorded", "recorded", "answered"] as const
 
 export class LastWord {
@@ -46,11 +48,11 @@ export class LastWord {
         const owner = session.simulation.cabinet.nodeNames[volume]
         const isTold = await this.askUntilTold(owner)
         if (!isTold) return []
-        const powerOn = plan.cutPower(owner)
+        const goOn = plan.stop(owner, random.chance(hangShare) ? "hang" : "power")
         session.simulation.wire.fault.cut = undefined
         const found = await this.afterDeath()
         await session.sleep(keptOffMs)
-        powerOn()
+        goOn()
         await host.close()
         return found
     }

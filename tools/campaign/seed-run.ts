@@ -28,9 +28,9 @@ const staleEvery = 12
 const staleOperationsMax = 6
 const staleImpatientMs = 1_800
 const staleHostEvery = 3
-/** Of so many histories in a row those in which a board dies right after a word: a plain one, one of slow boards, one of cards with parity. */
+/** Of so many histories in a row those in which a board dies right after a word: plain ones, one of slow boards, one of cards with parity. */
 const lastWordEvery = 24
-const lastWordAt: readonly number[] = [7, 8, 12]
+const lastWordAt: readonly number[] = [8, 12, 19, 23]
 /** Of the histories in which no volume was asked for, those that end with nobody asking for a giveback either. */
 const byItselfShare = 0.7
 /** Of so many histories in a row those from this one on have an operator who does all sorts of things. */

@@ -5,7 +5,7 @@ import { commandFrame } from "../../tools/bridge/bus/jacdac-frame"
 import { encodeRequest } from "../../tools/bridge/protocol/commands"
 import { encodeNotice, type Beat, type Reply } from "../../tools/bridge/protocol/notices"
 import { commandCodes, noticeCode, noticeKinds, roleNames } from "../../tools/bridge/protocol/numbers"
-import { BusWatch } from "../../tools/campaign/bus-watch"
+import { BusWatch, type Word } from "../../tools/campaign/bus-watch"
 
 const devices = ["0a0a0a0a0a0a0a0a", "0b0b0b0b0b0b0b0b"]
 const session = 77
@@ -49,6 +49,12 @@ class Wire {
         }
         this.notice(a, noticeKinds.reply, encodeNotice(reply))
         return this.watch.faults.splice(0).join("; ")
+    }
+
+    /** A node tells what it recorded of its partner's requests. */
+    recorded(node: number): void {
+        const entries = [{ kind: 1, volume: 0, handle: 0, id: session, number: sequence }]
+        this.notice(node, noticeKinds.recorded, encodeNotice({ kind: "recorded", node, entries }))
     }
 
     askedBye(): void {
@@ -147,5 +153,18 @@ describe("campaign: a session that said bye", () => {
         assert.equal(wire.done(a, 1), "")
         assert.equal(wire.obeyed("bye"), "")
         assert.equal(wire.forgotten(), "")
+    })
+})
+
+describe("campaign: words that a fault may follow", () => {
+    it("are told at once: a partner recorded a request, a request was done and a copy of it recorded [R8]", () => {
+        const wire = takingOver()
+        const words: Word[] = []
+        wire.watch.onWord = word => words.push(word)
+        wire.recorded(b)
+        assert.deepEqual(words, [{ kind: "recorded", volume: a, session, sequence }])
+        // with the flag that nothing protects it
+        wire.done(a, 1)
+        assert.equal(words.length, 1)
     })
 })

@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander"
 import { changeKinds, measureControl, type ChangeKind } from "./control"
 import { measureAll, measureStore } from "./measures"
-import type { Result } from "./result"
+import { percentile, type Result } from "./result"
 
 function count(text: string): number {
     const value = Number(text)
@@ -32,9 +32,22 @@ async function main(): Promise<void> {
     const results = options.store
         ? await measureStore(options.seed)
         : options.control
-          ? await measureControl(options, options.control === true ? changeKinds : options.control)
+          ? await measureControl(
+                { ...options, onChange: sayTimes(options.cuts) },
+                options.control === true ? changeKinds : options.control,
+            )
           : await measureAll({ ...options, wallMs: () => performance.now() })
     process.stdout.write(options.json ? `${JSON.stringify({ outputVersion: 1, results })}\n` : table(results))
+}
+
+/** What is known so far, 20 times in the course of a figure: a thousand changes of control take an hour. */
+function sayTimes(cuts: number): (kind: ChangeKind, times: readonly number[]) => void {
+    const every = Math.ceil(cuts / 20)
+    return (kind, times) => {
+        if (times.length % every !== 0 && times.length !== cuts) return
+        const [median, high] = [50, 99].map(percent => percentile(times, percent).toFixed(0))
+        process.stderr.write(`${kind}: ${times.length} of ${cuts}, median ${median} ms, 99th percentile ${high} ms\n`)
+    }
 }
 
 function table(results: readonly Result[]): string {

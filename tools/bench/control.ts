@@ -15,6 +15,8 @@ export interface ControlOptions {
     /** Of each figure. */
     cuts: number
     cpu: "rp2040" | "ideal"
+    /** Told after each change of control, with the times so far in ms. */
+    onChange?(kind: ChangeKind, times: readonly number[]): void
 }
 
 /** Parity of three 8 MB chips: a volume of 16 MB. */
@@ -66,6 +68,7 @@ export async function measureControl(
                 cpSync(filled, images, { recursive: true })
                 times.push(await oneChange(kind, { ...shape, seed: options.seed + 1 + i, cpu: options.cpu, images }))
                 rmSync(images, { recursive: true })
+                options.onChange?.(kind, times)
             }
             for (const percent of [50, 99])
                 figures.push({

@@ -18,9 +18,10 @@ import { framesMax, queue, queueReply } from "./outbox"
 import { answerBytesMax, answerHeadBytes, query } from "./questions"
 import { replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
-import { eraseAhead, roomIn } from "../store/log"
+import { roomIn } from "../store/log"
+import { eraseAhead } from "../store/segments"
 import { repairStep } from "../store/repair"
-import { isRoomy, uploadOf } from "../store/volume"
+import { isRoomy, uploadOf, prepareData } from "../store/volume"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -48,6 +49,7 @@ export class Worker {
     node: NodeServer
     control: Control
     answer: Buffer
+    /** When the last command was done, or what waits for a rest is not begun before. */
     lastCommandMs: number
     /** Uploads took blocks that are not known to be durable yet. */
     unsettled: boolean
@@ -82,8 +84,10 @@ export class Worker {
                         // the runtime ends a program that computes for 131,072 operations without a rest; most steps rest at a chip, not all
                         await platform.sleep(1)
                         // a rebuild goes on under load, too
-                        await tidy(this, this.node.home, this.node.nowMs, true)
-                        await tidy(this, this.node.other, this.node.nowMs, true)
+                        if (this.lastCommandMs <= this.node.nowMs) {
+                            await tidy(this, this.node.home, this.node.nowMs, true)
+                            await tidy(this, this.node.other, this.node.nowMs, true)
+                        }
                     }
             } catch (e) {
                 await recover(this.control, e)
@@ -190,7 +194,8 @@ async function step(worker: Worker): Promise<boolean> {
             inbox.count--
             if (failed) throw failed
         }
-        worker.lastCommandMs = node.nowMs
+        // after a mount it lies ahead
+        if (worker.lastCommandMs < node.nowMs) worker.lastCommandMs = node.nowMs
         await readOn(worker)
         return true
     }
@@ -245,7 +250,7 @@ async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promi
     const volume = hosted.volume
     const node = worker.node
     node.outbox.progressDue = true
-    if (await volume.prepareData(upload)) {
+    if (await prepareData(volume, upload)) {
         await appendFull(upload, volume.log)
         upload.usedMs = node.nowMs
         return true
@@ -274,7 +279,7 @@ async function appendPartials(worker: Worker, hosted: Hosted): Promise<void> {
         const upload = volume.uploads[i]
         if (!upload.object) continue
         if (takenBytes(upload) === upload.durable) continue
-        if (!(await volume.prepareData(upload))) {
+        if (!(await prepareData(volume, upload))) {
             tellNoSpace(worker, hosted, i)
             continue
         }

@@ -2,7 +2,7 @@
 // before an erase it did not take is not the log.
 
 import assert from "node:assert/strict"
-import { changeSegment } from "../../src/store/log"
+import { changeSegment } from "../../src/store/segments"
 import { Random } from "../../tools/sim/random"
 import { readAll, survivesAnyLoss } from "../support/array-work"
 import { imagesOf } from "../support/flash-timeline"

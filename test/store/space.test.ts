@@ -48,9 +48,8 @@ function watchWaits(host: StoreHost): { slowestMs: number; freeAtRefusal: number
         }
     }
     const { client } = host
-    const { volume } = bench
     client.again = timed(client.again.bind(client))
-    volume.prepareData = timed(volume.prepareData.bind(volume))
+    client.prepareData = timed(client.prepareData.bind(client))
     return watched
 }
 

@@ -404,7 +404,11 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
     }
     if (repair.segment === 0) if (repair.rate) if (nowMs >= repair.dueMs) lookThrough(repair, nextScrubbed(repair))
     if (repair.segment === 0) return false
-    if (repair.rate) if (nowMs < repair.dueMs) return false
+    if (repair.rate) {
+        if (nowMs < repair.dueMs) return false
+        // also when it throws
+        repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate
+    }
     const row = repair.row
     await lookStep(repair)
     if (repair.rate) repair.dueMs = nowMs + ((repair.row - row) * 1000) / repair.rate

@@ -9,7 +9,7 @@
 // - Pages of the reserved segment are the same on every element.
 
 import { ElementBank, slotsMax } from "../flash/bank"
-import { Parity, abandonRow, makeInRow, readInRow, programInRow, closeRow } from "./parity"
+import { Parity, abandonRow, readInRow, programInRow, closeRow } from "./parity"
 
 /** Records who the members are: the log. No function of its own for each array, which would keep all locals of who made it. */
 export interface Recorder {
@@ -68,6 +68,47 @@ export class ElementArray {
         this.writeMask = 0
     }
 
+    // --- taking elements in
+
+    /** Asks the elements who they are, and waits for what a former controller left running. @returns slots that answer, as bits */
+    async identify(): Promise<number> {
+        this.recorder = undefined
+        this.elements = 0
+        this.members = 0
+        this.joining = -1
+        this.heir = -1
+        this.away.fillAt(0, this.away.length, 0)
+        for (let i = 0; i < slotsMax; i++) this.slots[i] = -1
+        abandonRow(this.parity)
+        this.closedRow = -1
+        return await this.bank.identify(slotsMax)
+    }
+
+    /** Sets what a label says; `slots` and `use` follow. */
+    shape(elements: number, rows: number, segmentRows: number): void {
+        this.elements = elements
+        this.rowPages = elements > 2 ? elements - 1 : 1
+        this.copies = 2
+        this.rows = rows
+        this.segmentRows = segmentRows
+        this.segmentPages = segmentRows * this.rowPages
+        this.pages = rows * this.rowPages
+    }
+
+    /** From now on the elements of these positions are read and written, and the joining one. */
+    use(members: number, joining: number): void {
+        this.members = members
+        this.joining = joining
+        let mask = 0
+        if (this.heir >= 0) mask = 1 << this.heir
+        for (let i = 0; i < this.elements; i++)
+            if (this.slots[i] >= 0) if (members & (1 << i) || i === joining) mask |= 1 << this.slots[i]
+        this.writeMask = mask
+        this.bank.inUse = mask & this.bank.alive
+        // what joins gets every page that is written from now on
+        this.bank.missesMax = deadIn(this) & ~(1 << joining) ? 0 : 1
+    }
+
     // --- pages of the log
 
     /** Ends the row, and waits until all is on the elements. */
@@ -84,47 +125,6 @@ export class ElementArray {
     }
 
     // --- rows
-}
-
-// --- taking elements in
-
-/** Asks the elements who they are, and waits for what a former controller left running. @returns slots that answer, as bits */
-export async function identifyElements(array: ElementArray): Promise<number> {
-    array.recorder = undefined
-    array.elements = 0
-    array.members = 0
-    array.joining = -1
-    array.heir = -1
-    array.away.fillAt(0, array.away.length, 0)
-    for (let i = 0; i < slotsMax; i++) array.slots[i] = -1
-    abandonRow(array.parity)
-    array.closedRow = -1
-    return await array.bank.identify(slotsMax)
-}
-
-/** Sets what a label says; `slots` and `useElements` follow. */
-export function shapeArray(array: ElementArray, elements: number, rows: number, segmentRows: number): void {
-    array.elements = elements
-    array.rowPages = elements > 2 ? elements - 1 : 1
-    array.copies = 2
-    array.rows = rows
-    array.segmentRows = segmentRows
-    array.segmentPages = segmentRows * array.rowPages
-    array.pages = rows * array.rowPages
-}
-
-/** From now on the elements of these positions are read and written, and the joining one. */
-export function useElements(array: ElementArray, members: number, joining: number): void {
-    array.members = members
-    array.joining = joining
-    let mask = 0
-    if (array.heir >= 0) mask = 1 << array.heir
-    for (let i = 0; i < array.elements; i++)
-        if (array.slots[i] >= 0) if (members & (1 << i) || i === joining) mask |= 1 << array.slots[i]
-    array.writeMask = mask
-    array.bank.inUse = mask & array.bank.alive
-    // what joins gets every page that is written from now on
-    array.bank.missesMax = deadIn(array) & ~(1 << joining) ? 0 : 1
 }
 
 /** Erases a segment of the log, or the reserved one. @returns when the last erase has begun */
@@ -219,7 +219,7 @@ export async function readAt(array: ElementArray, position: number, row: number,
 /** Makes what a position should hold in a row from the others. @returns false when one of them does not count */
 export async function makePage(array: ElementArray, position: number, row: number, buffer: Buffer): Promise<boolean> {
     if (array.rowPages === 1) return await readAt(array, 1 - position, row, buffer)
-    return await makeInRow(array.parity, position, row, buffer)
+    return await array.parity.make(position, row, buffer)
 }
 
 /** Reads an element page of one position. @returns false when its element does not answer */
@@ -253,7 +253,7 @@ export async function dropElements(array: ElementArray, lost: number): Promise<v
         } else if (array.heir < 0)
             // what joins is made from it: better no service for a while than a record that it is gone
             throw new Error("no element answers")
-    useElements(array, array.members & ~lost, joining)
+    array.use(array.members & ~lost, joining)
     if (joining < 0) array.away.fillAt(0, array.away.length, 0)
     if (!isEnough(array)) throw new Error("no element answers")
     if (array.recorder) await array.recorder.writeAnchor()
@@ -271,7 +271,7 @@ async function noteLoss(elementArray: ElementArray): Promise<void> {
         if (!(alive & (1 << heir))) {
             elementArray.heir = -1
             elementArray.away.fillAt(0, elementArray.away.length, 0)
-            useElements(elementArray, elementArray.members, -1)
+            elementArray.use(elementArray.members, -1)
         }
     let lost = 0
     for (let i = 0; i < elementArray.elements; i++) {

@@ -13,7 +13,7 @@ const atType = 8
 
 export class Parity {
     array: ElementArray
-    scratch: Buffer
+    private scratch: Buffer
     /** The XOR of the open row's pages; made when an array with parity is first used. */
     total: Buffer
     /** The open row, or -1. */
@@ -25,29 +25,26 @@ export class Parity {
         this.scratch = scratch
         this.row = -1
     }
-}
 
-/** XORs what all other positions hold into `buffer`. @returns false when one of them does not count */
-export async function makeInRow(parity: Parity, position: number, row: number, buffer: Buffer): Promise<boolean> {
-    const array = parity.array
-    const elements = array.elements
-    const last = row % elements
-    let isEmpty = true
-    for (let i = 0; i < elements; i++) {
-        if (i === position) continue
-        let page = parity.total
-        if (i !== last || row !== parity.row) {
-            page = parity.scratch
-            if (!(await readAt(array, i, row, page))) return false
-            if (page[atType] === 0xff) if (i !== last || page.getAt(atCheck, "i32") === -1) continue
+    /** XORs what all other positions hold into `buffer`. @returns false when one of them does not count */
+    async make(position: number, row: number, buffer: Buffer): Promise<boolean> {
+        const array = this.array
+        const elements = array.elements
+        const parity = row % elements
+        buffer.fillAt(4, pageBufferBytes - 4, 0)
+        for (let i = 0; i < elements; i++) {
+            if (i === position) continue
+            if (i === parity)
+                if (row === this.row) {
+                    addPage(buffer, this.total)
+                    continue
+                }
+            if (!(await readAt(array, i, row, this.scratch))) return false
+            if (this.scratch[atType] !== 0xff || (i === parity && this.scratch.getAt(atCheck, "i32") !== -1))
+                addPage(buffer, this.scratch)
         }
-        // as much as a page is added up
-        if (isEmpty) buffer.blitAt(4, page, 4, pageBufferBytes - 4)
-        else addPage(buffer, page)
-        isEmpty = false
+        return true
     }
-    if (isEmpty) buffer.fillAt(4, pageBufferBytes - 4, 0)
-    return true
 }
 
 /** The row that is open stays without parity. @returns it, or -1 */
@@ -70,7 +67,7 @@ export async function readInRow(parity: Parity, page: number, buffer: Buffer, at
     const row = (page / array.rowPages) | 0
     const position = (row + 1 + page - row * array.rowPages) % array.elements
     if (attempt === 0) return await readAt(array, position, row, buffer)
-    return await makeInRow(parity, position, row, buffer)
+    return await parity.make(position, row, buffer)
 }
 
 /** Programs a page; the first of a row waits until all rows before are settled, the last ends the row. */

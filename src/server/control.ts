@@ -45,11 +45,10 @@ import {
     vetoFault,
 } from "../pair/role"
 import { platform } from "../platform"
-import { roomIn } from "../store/log"
-import { changeSegment } from "../store/segments"
+import { changeSegment, roomIn } from "../store/log"
 import { dropStrangers } from "../store/presence"
 import { badRequest, ok, vetoed } from "../store/status"
-import { uploadsMax, hasRuns } from "../store/volume"
+import { uploadsMax } from "../store/volume"
 import { clearRecorded } from "./copies"
 import { eventRole, noteState, record } from "./events"
 import { sealFrame } from "./frame"
@@ -340,18 +339,16 @@ async function finishEach(control: Control): Promise<boolean> {
 
 /** Writes down what a volume has, and lets go of it. */
 async function release(control: Control, hosted: Hosted, event: number): Promise<void> {
-    const volume = hosted.volume
     hosted.serving = false
     dropReads(control.node.reads, hosted)
     try {
         // a blank one in a member's place would be taken for it by whoever mounts, for the anchors it gets now
-        await dropStrangers(volume.repair)
-        // requests have theirs, and clients wait
-        if (volume.isRestored || hasRuns(volume)) await volume.commit()
+        await dropStrangers(hosted.volume.repair)
+        await hosted.volume.commit()
         // room for whoever takes it over, who knows of no erased segment: an erase would keep its first clients waiting
-        const log = volume.log
+        const log = hosted.volume.log
         if (log.erased) if (roomIn(log) < log.array.segmentPages >> 2) await changeSegment(log)
-        await volume.array.settle()
+        await hosted.volume.array.settle()
     } catch (e) {
         // what was acknowledged is on the array; the next mount finds it
         console.log("! release " + e)

@@ -18,10 +18,9 @@ import { framesMax, queue, queueReply } from "./outbox"
 import { answerBytesMax, answerHeadBytes, query } from "./questions"
 import { replyFlags } from "./telling"
 import { beginRead, nextData } from "./reads"
-import { roomIn } from "../store/log"
-import { eraseAhead } from "../store/segments"
+import { eraseAhead, roomIn } from "../store/log"
 import { repairStep } from "../store/repair"
-import { isRoomy, uploadOf, prepareData } from "../store/volume"
+import { isRoomy, uploadOf } from "../store/volume"
 
 export const commandWrite = 0x80
 export const commandRequest = 0x81
@@ -49,7 +48,6 @@ export class Worker {
     node: NodeServer
     control: Control
     answer: Buffer
-    /** When the last command was done, or what waits for a rest is not begun before. */
     lastCommandMs: number
     /** Uploads took blocks that are not known to be durable yet. */
     unsettled: boolean
@@ -84,10 +82,8 @@ export class Worker {
                         // the runtime ends a program that computes for 131,072 operations without a rest; most steps rest at a chip, not all
                         await platform.sleep(1)
                         // a rebuild goes on under load, too
-                        if (this.lastCommandMs <= this.node.nowMs) {
-                            await tidy(this, this.node.home, this.node.nowMs, true)
-                            await tidy(this, this.node.other, this.node.nowMs, true)
-                        }
+                        await tidy(this, this.node.home, this.node.nowMs, true)
+                        await tidy(this, this.node.other, this.node.nowMs, true)
                     }
             } catch (e) {
                 await recover(this.control, e)
@@ -194,8 +190,7 @@ async function step(worker: Worker): Promise<boolean> {
             inbox.count--
             if (failed) throw failed
         }
-        // after a mount it lies ahead
-        if (worker.lastCommandMs < node.nowMs) worker.lastCommandMs = node.nowMs
+        worker.lastCommandMs = node.nowMs
         await readOn(worker)
         return true
     }
@@ -250,7 +245,7 @@ async function appendPage(worker: Worker, hosted: Hosted, upload: Upload): Promi
     const volume = hosted.volume
     const node = worker.node
     node.outbox.progressDue = true
-    if (await prepareData(volume, upload)) {
+    if (await volume.prepareData(upload)) {
         await appendFull(upload, volume.log)
         upload.usedMs = node.nowMs
         return true
@@ -279,7 +274,7 @@ async function appendPartials(worker: Worker, hosted: Hosted): Promise<void> {
         const upload = volume.uploads[i]
         if (!upload.object) continue
         if (takenBytes(upload) === upload.durable) continue
-        if (!(await prepareData(volume, upload))) {
+        if (!(await volume.prepareData(upload))) {
             tellNoSpace(worker, hosted, i)
             continue
         }

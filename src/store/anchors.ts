@@ -75,71 +75,71 @@ export class Anchors {
         this.hint = 0
         beginRing(this, 0)
     }
-}
 
-/** Loads the newest anchor. @returns false when there is none */
-export async function findNewest(anchors: Anchors): Promise<boolean> {
-    const sectors = ringSectors(anchors)
-    const hint = anchors.hint
-    let first = 0
-    if (hint >= sectorPages)
-        if (hint < sectors * sectorPages) {
-            // two losses at once and the ring goes on in the sector after the next
-            first = await newestSector(anchors, (hint / sectorPages) | 0, 3)
-            if (first !== hint - (hint % sectorPages)) first = 0
-        }
-    if (first === 0) first = await newestSector(anchors, 1, sectors - 1)
-    let newest = first ? await readAnchor(anchors, first) : 0
-    if (newest !== anchors.sequence || newest === 0) {
-        // what a header said was not so: the whole of each first slot
-        first = 0
-        newest = 0
-        for (let i = 1; i < sectors; i++) {
-            const sequence = await readAnchor(anchors, i * sectorPages)
-            if (sequence > newest) {
-                newest = sequence
-                first = i * sectorPages
-                anchors.openOn = anchors.goodOn
+    /** Loads the newest anchor. @returns false when there is none */
+    async findNewest(): Promise<boolean> {
+        const sectors = ringSectors(this)
+        const hint = this.hint
+        let first = 0
+        if (hint >= sectorPages)
+            if (hint < sectors * sectorPages) {
+                // two losses at once and the ring goes on in the sector after the next
+                first = await newestSector(this, (hint / sectorPages) | 0, 3)
+                if (first !== hint - (hint % sectorPages)) first = 0
             }
-        }
-        if (first === 0) return false
-    } else anchors.openOn = anchors.goodOn
-    // within the sector: the last programmed slot, and back from there to one that is good. Before it any may be blank, on some of the elements
-    // or all, as cuts left them
-    const end = first + sectorPages
-    let last = await lastIn(anchors, hint > first && hint < end ? hint : first)
-    let at = last
-    // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
-    while (at > first && (await readAnchor(anchors, at)) <= newest) at--
-    if (at === first) if (!(await readAnchor(anchors, first))) return false
-    anchors.newest = at
-    const buffer = anchors.scratch
-    anchors.sequence = buffer.getAt(atOwner, "u32")
-    anchors.epoch = buffer.getAt(atBody, "u32")
-    anchors.segment = buffer.getAt(atBody + 4, "u16")
-    anchors.start = buffer.getAt(atBody + 6, "u16")
-    anchors.root = buffer.getAt(atBody + 8, "u32")
-    anchors.serial = buffer.getAt(atBody + 12, "u32")
-    anchors.rootTail = buffer.getAt(atBody + 16, "u16")
-    anchors.between = buffer.getAt(atBody + 18, "u16")
-    anchors.betweenTail = buffer.getAt(atBody + 20, "u16")
-    anchors.members = buffer[atBody + 22]
-    const joining = buffer[atBody + 23]
-    anchors.joining = joining === noPosition ? -1 : joining
-    anchors.generations.blitAt(0, buffer, atBody + 28, slotsMax)
-    const flags = buffer[atBody + 34]
-    anchors.isTailWhole = (flags & flagTailWhole) !== 0
-    anchors.isRootWeak = (flags & flagRootWeak) !== 0
-    anchors.array.away.blitAt(0, buffer, atBody + 36, anchors.array.away.length)
-    anchors.unlooked.blitAt(0, buffer, atBody + 68, anchors.unlooked.length)
-    // a slot whose programming was cut may read as blank: leave one free
-    // and one may hold bits of a cut program behind its header
-    last += 2
-    while (last < end && !(await slotIsBlank(anchors, last, buffer))) last++
-    anchors.slot = last < end ? last : end
-    if (anchors.slot === sectors * sectorPages) anchors.slot = sectorPages
-    anchors.sectorIsOpen = true
-    return true
+        if (first === 0) first = await newestSector(this, 1, sectors - 1)
+        let newest = first ? await readAnchor(this, first) : 0
+        if (newest !== this.sequence || newest === 0) {
+            // what a header said was not so: the whole of each first slot
+            first = 0
+            newest = 0
+            for (let i = 1; i < sectors; i++) {
+                const sequence = await readAnchor(this, i * sectorPages)
+                if (sequence > newest) {
+                    newest = sequence
+                    first = i * sectorPages
+                    this.openOn = this.goodOn
+                }
+            }
+            if (first === 0) return false
+        } else this.openOn = this.goodOn
+        // within the sector: the last programmed slot, and back from there to one that is good. Before it any may be blank, on some of the elements
+        // or all, as cuts left them
+        const end = first + sectorPages
+        let last = await lastIn(this, hint > first && hint < end ? hint : first)
+        let at = last
+        // an element that was away may hold anchors of the ring's earlier turns here, older than the sector's first
+        while (at > first && (await readAnchor(this, at)) <= newest) at--
+        if (at === first) if (!(await readAnchor(this, first))) return false
+        this.newest = at
+        const buffer = this.scratch
+        this.sequence = buffer.getAt(atOwner, "u32")
+        this.epoch = buffer.getAt(atBody, "u32")
+        this.segment = buffer.getAt(atBody + 4, "u16")
+        this.start = buffer.getAt(atBody + 6, "u16")
+        this.root = buffer.getAt(atBody + 8, "u32")
+        this.serial = buffer.getAt(atBody + 12, "u32")
+        this.rootTail = buffer.getAt(atBody + 16, "u16")
+        this.between = buffer.getAt(atBody + 18, "u16")
+        this.betweenTail = buffer.getAt(atBody + 20, "u16")
+        this.members = buffer[atBody + 22]
+        const joining = buffer[atBody + 23]
+        this.joining = joining === noPosition ? -1 : joining
+        this.generations.blitAt(0, buffer, atBody + 28, slotsMax)
+        const flags = buffer[atBody + 34]
+        this.isTailWhole = (flags & flagTailWhole) !== 0
+        this.isRootWeak = (flags & flagRootWeak) !== 0
+        this.array.away.blitAt(0, buffer, atBody + 36, this.array.away.length)
+        this.unlooked.blitAt(0, buffer, atBody + 68, this.unlooked.length)
+        // a slot whose programming was cut may read as blank: leave one free
+        // and one may hold bits of a cut program behind its header
+        last += 2
+        while (last < end && !(await slotIsBlank(this, last, buffer))) last++
+        this.slot = last < end ? last : end
+        if (this.slot === sectors * sectorPages) this.slot = sectorPages
+        this.sectorIsOpen = true
+        return true
+    }
 }
 
 /**

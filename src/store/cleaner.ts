@@ -5,12 +5,10 @@
 // headers, and are in use exactly when the tree leads back to them: nothing is scanned but the segment itself.
 
 import { isMovable, isPinned, pagesIn } from "./usage"
-import { Log, available, account, roomIn } from "./log"
-import { readBlock } from "./read-again"
-import { ensure } from "./segments"
+import { Log, available, readBlock, account, ensure, roomIn } from "./log"
 import { hasUsage, writeUsage } from "./usage-pages"
 import { atBlock, atBody, atLength, atOwner, atType, typeData, typeNode, typeUsage } from "./page"
-import { Tree, moveNode, removeKey, putKey, findAtMost } from "./tree"
+import { Tree, moveNode } from "./tree"
 import { Upload, uploadMoved } from "./upload"
 
 /** Pages appended, and pages looked at, in one step. */
@@ -60,71 +58,71 @@ export class Cleaner {
         this.isUrgent = true
         beginCleaner(this)
     }
-}
 
-/** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
-export async function cleanStep(cleaner: Cleaner): Promise<boolean> {
-    const log = cleaner.log
-    let victim = cleaner.victim
-    if (!victim || victim === log.segment || !isMovable(log.usage, victim)) pick(cleaner)
-    victim = cleaner.victim
-    if (!victim) return false
-    const segmentPages = log.array.segmentPages
-    const scratch = cleaner.scratch
-    let moves = 0
-    let looks = 0
-    const free = available(log)
-    // the fewer free segments there are, the more at a time
-    let max = free < 7 ? (10 - free) << 4 : movesMax
-    const isWide = segmentPages >= wideSegmentPages
-    if (isWide) if (free === 4 || free === 5) max = (6 - free) << 4
-    cleaner.isUrgent = !isWide || free < 6
-    while (moves < max && looks < looksMax && cleaner.cursor < segmentPages && pagesIn(log.usage, victim) > 0) {
-        if (moves >= waitedForMax) if (!cleaner.isUrgent) if (isAwaited(cleaner)) break
-        const page = victim * segmentPages + cleaner.cursor
-        cleaner.cursor++
-        looks++
-        if (!(await log.readPage(page, scratch))) continue
-        const type = scratch[atType]
-        if (type === typeData) {
-            const count = await moveData(
-                cleaner,
-                page,
-                scratch.getAt(atOwner, "u32"),
-                scratch.getAt(atBlock, "u32"),
-                isWide ? max : movesMax,
-            )
-            moves += count
-            if (count > 1) cleaner.cursor += count - 1
-        } else if (type === typeNode) {
-            const at = atBody + 2
-            if (
-                await moveNode(
-                    cleaner.tree,
+    /** All that is in use must be known to the tree. A commit must follow. @returns false when there is nothing to gain */
+    async step(): Promise<boolean> {
+        const log = this.log
+        let victim = this.victim
+        if (!victim || victim === log.segment || !isMovable(log.usage, victim)) pick(this)
+        victim = this.victim
+        if (!victim) return false
+        const segmentPages = log.array.segmentPages
+        const scratch = this.scratch
+        let moves = 0
+        let looks = 0
+        const free = available(log)
+        // the fewer free segments there are, the more at a time
+        let max = free < 7 ? (10 - free) << 4 : movesMax
+        const isWide = segmentPages >= wideSegmentPages
+        if (isWide) if (free === 4 || free === 5) max = (6 - free) << 4
+        this.isUrgent = !isWide || free < 6
+        while (moves < max && looks < looksMax && this.cursor < segmentPages && pagesIn(log.usage, victim) > 0) {
+            if (moves >= waitedForMax) if (isAwaited(this)) break
+            const page = victim * segmentPages + this.cursor
+            this.cursor++
+            looks++
+            if (!(await log.readPage(page, scratch))) continue
+            const type = scratch[atType]
+            if (type === typeData) {
+                const count = await moveData(
+                    this,
                     page,
-                    scratch[atLength],
-                    scratch.getAt(at, "u32"),
-                    scratch.getAt(at + 4, "u32"),
+                    scratch.getAt(atOwner, "u32"),
+                    scratch.getAt(atBlock, "u32"),
+                    isWide ? max : movesMax,
                 )
-            )
-                moves++
-        } else if (type === typeUsage)
-            if (hasUsage(log, victim)) {
-                await writeUsage(log)
-                moves++
-            }
-    }
-    // the root page itself moves with the commit
-    if (cleaner.cursor >= segmentPages) {
-        let left = pagesIn(log.usage, victim)
-        if (((log.rootPage / segmentPages) | 0) === victim) left--
-        if (left > 0) {
-            const at = victim >> 3
-            cleaner.stuck[at] = cleaner.stuck[at] | (1 << (victim & 7))
+                moves += count
+                if (count > 1) this.cursor += count - 1
+            } else if (type === typeNode) {
+                const at = atBody + 2
+                if (
+                    await moveNode(
+                        this.tree,
+                        page,
+                        scratch[atLength],
+                        scratch.getAt(at, "u32"),
+                        scratch.getAt(at + 4, "u32"),
+                    )
+                )
+                    moves++
+            } else if (type === typeUsage)
+                if (hasUsage(log, victim)) {
+                    await writeUsage(log)
+                    moves++
+                }
         }
-        cleaner.victim = 0
+        // the root page itself moves with the commit
+        if (this.cursor >= segmentPages) {
+            let left = pagesIn(log.usage, victim)
+            if (((log.rootPage / segmentPages) | 0) === victim) left--
+            if (left > 0) {
+                const at = victim >> 3
+                this.stuck[at] = this.stuck[at] | (1 << (victim & 7))
+            }
+            this.victim = 0
+        }
+        return true
     }
-    return true
 }
 
 /** After a mount: nothing is known of what cannot be emptied, or gains. */
@@ -192,9 +190,8 @@ export function isStuck(cleaner: Cleaner, segment: number): boolean {
 }
 
 /** Whether somebody waits for the end of a step. */
-/** Whether a command waits, or a change of control. */
-export function isAwaited(cleaner: Cleaner): boolean {
-    return cleaner.waiting.count + cleaner.jobs.length > 0
+function isAwaited(cleaner: Cleaner): boolean {
+    return !cleaner.isUrgent && cleaner.waiting.count + cleaner.jobs.length > 0
 }
 
 /**
@@ -205,7 +202,7 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     const log = cleaner.log
     const tree = cleaner.tree
     const scratch = cleaner.scratch
-    if (!(await findAtMost(tree, object, block + 1))) return 0
+    if (!(await tree.findAtMost(object, block + 1))) return 0
     if (tree.object !== object) return 0
     if (tree.sub === 0) return 0
     const sub = tree.sub
@@ -223,7 +220,7 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
     const to = log.segment * log.array.segmentPages + log.next
     let moved = 0
     while (moved < max) {
-        if (moved >= extentMin) if (!cleaner.isUrgent) if (isAwaited(cleaner)) break
+        if (moved >= extentMin) if (isAwaited(cleaner)) break
         // an element that did not take it has a good page of before
         if (!(await readBlock(log, page + moved, object, block + moved, scratch))) break
         await log.append(scratch, typeData, scratch[atLength], object, block + moved)
@@ -243,7 +240,7 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
         }
     if (offset > 0) await putExtent(cleaner, object, sub, first, offset)
     // one with what was moved just before; not of an upload, which overwrites its last extent by its key
-    else if (!isOpen && (await findAtMost(tree, object, block)))
+    else if (!isOpen && (await tree.findAtMost(object, block)))
         if (tree.object === object && tree.sub > 0) {
             const before = tree.leaf.getAt(tree.valueAt, "u32")
             const pages = tree.leaf.getAt(tree.valueAt + 4, "u16")
@@ -251,7 +248,7 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
                 key = tree.sub
                 start = before
                 length += pages
-                await removeKey(tree, object, sub)
+                await tree.remove(object, sub)
             }
         }
     await putExtent(cleaner, object, key, start, length)
@@ -263,5 +260,5 @@ async function moveData(cleaner: Cleaner, page: number, object: number, block: n
 async function putExtent(cleaner: Cleaner, object: number, sub: number, page: number, count: number): Promise<void> {
     cleaner.extent.setAt(0, "u32", page)
     cleaner.extent.setAt(4, "u16", count)
-    await putKey(cleaner.tree, object, sub, cleaner.extent, 0, 6)
+    await cleaner.tree.put(object, sub, cleaner.extent, 0, 6)
 }

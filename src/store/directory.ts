@@ -5,7 +5,7 @@
 
 import { platform } from "../platform"
 import { badName, noSpace, notDirectory, notFound, ok } from "./status"
-import { Tree, findKey, nextKey, putKey } from "./tree"
+import { Tree, findKey, nextKey } from "./tree"
 
 export const rootDirectory = 1
 /** Object whose entries are the open uploads, by object number. */
@@ -40,7 +40,7 @@ export class Directory {
     key: number
     object: number
     type: number
-    /** Where `findName` would put a name it did not find. */
+    /** Where `lookup` would put a name it did not find. */
     freeKey: number
     tree: Tree
     entry: Buffer
@@ -50,92 +50,78 @@ export class Directory {
         this.inode = Buffer.alloc(inodeBytes)
         this.entry = Buffer.alloc(entryHeadBytes + nameBytesMax)
     }
-}
 
-// --- inodes
+    // --- inodes
 
-/** @returns false when there is no such object, it is an upload nobody committed, or it was dropped */
-export async function loadInode(names: Directory, object: number): Promise<boolean> {
-    if (isList(object)) return false
-    if (!(await loadAnyInode(names, object))) return false
-    return (names.inode[1] & ~flagProperties) === 0
-}
-
-/** Loads an inode whatever its flags. */
-export async function loadAnyInode(names: Directory, object: number): Promise<boolean> {
-    const tree = names.tree
-    if (!(await findKey(tree, object, 0))) return false
-    names.inode.blitAt(0, tree.leaf, tree.valueAt, inodeBytes)
-    return true
-}
-
-export function setInode(
-    names: Directory,
-    type: number,
-    flags: number,
-    size: number,
-    mtime: number,
-    change: number,
-    parent: number,
-): void {
-    const inode = names.inode
-    inode.setAt(0, "u32", type | (flags << 8))
-    inode.setAt(4, "u32", size)
-    inode.setAt(8, "u32", mtime)
-    inode.setAt(12, "u32", change)
-    inode.setAt(16, "u32", parent)
-}
-
-export async function storeInode(names: Directory, object: number): Promise<void> {
-    await putKey(names.tree, object, 0, names.inode, 0, inodeBytes)
-}
-
-// --- entries
-
-/**
- * Finds a name, `bytes` bytes of `name` from `at`. Sets `object`, `type` and `key`; `object` is 0 and `freeKey` set when there is
- * none of that name.
- * @returns ok, badName, or noSpace when 256 names of one directory have the same hash
- */
-export async function findName(
-    names: Directory,
-    directory: number,
-    name: Buffer,
-    at: number,
-    bytes: number,
-): Promise<number> {
-    if (!nameIsGood(name, at, bytes)) return badName
-    const exact = Buffer.alloc(bytes)
-    exact.blitAt(0, name, at, bytes)
-    // 1 to 2^23 - 1: subs below `firstEntry` are the directory's own; by bits, as `%` of a number above 2^31 is negative on a board
-    let hash = platform.sha256([exact]).getAt(0, "i32") & 0x7fffff
-    if (hash === 0) hash = 1
-    const tree = names.tree
-    let free = 0
-    const first = hash * 256
-    let more = await tree.seek(directory, first)
-    names.object = 0
-    while (more) {
-        const index = tree.sub - first
-        // what is sought comes in the order of its key, none below the first
-        if (tree.object !== directory) break
-        if (index > 255) break
-        if (index === free) free++
-        if (tree.valueBytes === entryHeadBytes + bytes)
-            if (sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
-                loadEntry(names)
-                return ok
-            }
-        more = await nextKey(tree)
+    /** @returns false when there is no such object, it is an upload nobody committed, or it was dropped */
+    async load(object: number): Promise<boolean> {
+        if (isList(object)) return false
+        if (!(await this.loadAny(object))) return false
+        return (this.inode[1] & ~flagProperties) === 0
     }
-    if (free > 255) return noSpace
-    names.freeKey = first + free
-    return ok
+
+    /** Loads an inode whatever its flags. */
+    async loadAny(object: number): Promise<boolean> {
+        const tree = this.tree
+        if (!(await findKey(tree, object, 0))) return false
+        this.inode.blitAt(0, tree.leaf, tree.valueAt, inodeBytes)
+        return true
+    }
+
+    setInode(type: number, flags: number, size: number, mtime: number, change: number, parent: number): void {
+        const inode = this.inode
+        inode.setAt(0, "u32", type | (flags << 8))
+        inode.setAt(4, "u32", size)
+        inode.setAt(8, "u32", mtime)
+        inode.setAt(12, "u32", change)
+        inode.setAt(16, "u32", parent)
+    }
+
+    async store(object: number): Promise<void> {
+        await this.tree.put(object, 0, this.inode, 0, inodeBytes)
+    }
+
+    // --- entries
+
+    /**
+     * Finds a name, `bytes` bytes of `name` from `at`. Sets `object`, `type` and `key`; `object` is 0 and `freeKey` set when there is
+     * none of that name.
+     * @returns ok, badName, or noSpace when 256 names of one directory have the same hash
+     */
+    async lookup(directory: number, name: Buffer, at: number, bytes: number): Promise<number> {
+        if (!nameIsGood(name, at, bytes)) return badName
+        const exact = Buffer.alloc(bytes)
+        exact.blitAt(0, name, at, bytes)
+        // 1 to 2^23 - 1: subs below `firstEntry` are the directory's own; by bits, as `%` of a number above 2^31 is negative on a board
+        let hash = platform.sha256([exact]).getAt(0, "i32") & 0x7fffff
+        if (hash === 0) hash = 1
+        const tree = this.tree
+        let free = 0
+        const first = hash * 256
+        let more = await tree.seek(directory, first)
+        this.object = 0
+        while (more) {
+            const index = tree.sub - first
+            // what is sought comes in the order of its key, none below the first
+            if (tree.object !== directory) break
+            if (index > 255) break
+            if (index === free) free++
+            if (tree.valueBytes === entryHeadBytes + bytes)
+                if (sameBytes(tree.leaf, tree.valueAt + entryHeadBytes, exact)) {
+                    loadEntry(this)
+                    return ok
+                }
+            more = await nextKey(tree)
+        }
+        if (free > 255) return noSpace
+        this.freeKey = first + free
+        return ok
+    }
 }
 
 /** @returns ok, notFound or notDirectory */
 export async function loadDirectory(names: Directory, object: number): Promise<number> {
-    if (!(await loadInode(names, object))) return notFound
+    if (!(await names.load(object))) return notFound
     return names.inode[0] === typeDirectory ? ok : notDirectory
 }
 
@@ -146,10 +132,10 @@ export async function touchDirectory(
     mtime: number,
     change: number,
 ): Promise<void> {
-    if (!(await loadInode(names, directory))) return
+    if (!(await names.load(directory))) return
     names.inode.setAt(8, "u32", mtime)
     names.inode.setAt(12, "u32", change)
-    await storeInode(names, directory)
+    await names.store(directory)
 }
 
 /** Whether `directory` is `object` or lies below it, or too deep to tell. */
@@ -157,7 +143,7 @@ export async function isWithin(names: Directory, directory: number, object: numb
     for (let i = 0; i < depthMax; i++) {
         if (directory === object) return true
         if (directory === rootDirectory) return false
-        if (!(await loadInode(names, directory))) return false
+        if (!(await names.load(directory))) return false
         directory = names.inode.getAt(16, "u32")
     }
     return true
@@ -198,7 +184,7 @@ export async function putEntry(
     entry.setAt(0, "u32", object)
     entry[4] = type
     entry.blitAt(entryHeadBytes, name, at, bytes)
-    await putKey(names.tree, directory, key, entry, 0, entryHeadBytes + bytes)
+    await names.tree.put(directory, key, entry, 0, entryHeadBytes + bytes)
 }
 
 /** Whether an object is one of the store's own lists, whose records are no inodes and no entries. */

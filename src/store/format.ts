@@ -6,13 +6,11 @@
 //
 // Crash order of formatting: 1 erase the reserved segment and segment 1, 2 root, 3 anchor, 4 labels. No label: not formatted.
 
-import { loadTree } from "./tree"
-import { eraseOnAll, useElements, shapeArray } from "../array/array"
+import { eraseOnAll } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
-import { findNewest } from "./anchors"
-import { rootDirectory, typeDirectory, storeInode, setInode } from "./directory"
+import { rootDirectory, typeDirectory } from "./directory"
 import { adopt, chooseId, lookAt, slotForeign, writeLabels } from "./label"
 import { formatLog, segmentsMaxOf, commitNumber } from "./log"
 import { openLog } from "./tail"
@@ -41,15 +39,15 @@ export async function formatArray(volume: Volume, alive: number): Promise<boolea
     // a gap: an element that should be there does not answer
     if (elements < 2) return false
     if (alive !== (1 << elements) - 1) return false
-    shapeArray(array, elements, rows, volume.newSegmentRows)
+    array.shape(elements, rows, volume.newSegmentRows)
     let segmentRows = volume.newSegmentRows
     while (rows > segmentRows * segmentsMaxOf(log)) segmentRows *= 2
     while (segmentRows * array.rowPages > segmentPagesMax) segmentRows = segmentRows >> 1
     if (rows > segmentRows * segmentsMaxOf(log)) rows = segmentRows * segmentsMaxOf(log)
     if (segmentRows < segmentRowsMin) return false
     if (rows < segmentRows * segmentsMin) return false
-    shapeArray(array, elements, rows, segmentRows)
-    useElements(array, alive, -1)
+    array.shape(elements, rows, segmentRows)
+    array.use(alive, -1)
     if (!(await isNew(volume, alive))) return false
     // what is wrong for a moment is not wrong twice
     await platform.sleep(secondLookMs)
@@ -61,9 +59,9 @@ export async function formatArray(volume: Volume, alive: number): Promise<boolea
     await eraseOnAll(array, 1)
     await array.settle()
     await formatLog(log, chooseId(volume.labels))
-    loadTree(volume.tree)
-    setInode(volume.directory, typeDirectory, 0, 0, 0, 1, rootDirectory)
-    await storeInode(volume.directory, rootDirectory)
+    volume.tree.load()
+    volume.directory.setInode(typeDirectory, 0, 0, 0, 1, rootDirectory)
+    await volume.directory.store(rootDirectory)
     for (let i = 0; i < uploadsMax; i++) volume.uploads[i].object = 0
     await volume.commit()
     for (let slot = 0; slot < elements; slot++) adopt(volume.labels, slot, slot, 0)
@@ -91,8 +89,8 @@ async function isNew(volume: Volume, alive: number): Promise<boolean> {
     }
     if (labels.held) return false
     log.anchors.arrayId = 0
-    if (!(await findNewest(log.anchors))) return true
-    useElements(array, alive, -1)
+    if (!(await log.anchors.findNewest())) return true
+    array.use(alive, -1)
     array.away.fillAt(0, array.away.length, 0)
     return (await openLog(log)) && commitNumber(log) <= 2
 }

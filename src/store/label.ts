@@ -7,7 +7,7 @@
 // Crash order: the labels of a new array are written one after the other. A mount completes what a cut left, but only on an element
 // that holds anchors of the array: a blank or foreign one has none of the data and stays out.
 
-import { ElementArray, isWritten, useElements, shapeArray } from "../array/array"
+import { ElementArray, isWritten } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
 import { platform } from "../platform"
@@ -234,7 +234,7 @@ async function follow(labels: Labels, leader: number): Promise<boolean> {
     await lookAt(labels, leader)
     if (labels.states[leader] !== slotMember) return false
     labels.arrayId = idOf(labels, leader)
-    shapeArray(array, buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
+    array.shape(buffer[atBody + 8], buffer.getAt(atBody + 12, "u32"), buffer.getAt(atBody + 10, "u16"))
     let members = 0
     for (let slot = 0; slot < slotsMax; slot++) {
         const state = labels.states[slot]
@@ -250,7 +250,7 @@ async function follow(labels: Labels, leader: number): Promise<boolean> {
         array.slots[position] = slot
         members |= 1 << position
     }
-    useElements(array, members, -1)
+    array.use(members, -1)
     return true
 }
 

@@ -9,12 +9,13 @@
 // - A segment may be entered at any time: its anchor says where the last root is and what of the tail lies before it.
 //
 // Crash order of a commit: 1 nodes, 2 usage pages (when their deltas no longer fit the root), 3 settle, 4 root, 5 settle.
-// Crash order of entering a segment: segments.ts.
+// Crash order of entering a segment: 1 erase it, 2 settle, see that it was done, 3 anchor, 4 settle, 5 first page.
 // Crash order of a mount: 1 read the newest anchor and the last root, 2 anchor with epoch + 1, 3 settle, 4 go on.
 
-import { ElementArray, programPage, readCopy } from "../array/array"
+import { ElementArray, dropElements, isWritten, pageAt, mark, readCopy, programPage, eraseOnAll } from "../array/array"
+import { platform } from "../platform"
 import { NodeCache } from "./node-cache"
-import { Anchors, beginRing, appendAnchor, checkSector } from "./anchors"
+import { Anchors, beginRing, appendAnchor, checkSector, isSectorFull } from "./anchors"
 import {
     atBlock,
     atBody,
@@ -28,10 +29,25 @@ import {
     typeData,
     typeRoot,
 } from "./page"
-import { Usage, clearUsage, countPages, holds, putDeltas, wantsPages } from "./usage"
-import { beginWaits } from "./read-again"
-import { ensure } from "./segments"
+import {
+    Usage,
+    chooseFree,
+    clearUsage,
+    countPages,
+    holds,
+    noteEntered,
+    noteErased,
+    putDeltas,
+    wantsPages,
+} from "./usage"
 import { closingPages, readUsage, writeUsage } from "./usage-pages"
+
+/** What reads wrong for a moment is waited for so long. */
+const readAgainMs = 100
+/** How often a mount waits for a page that reads wrong, before it takes control and after it: together longer than any glitch. */
+const waitsMax = 6
+/** One row at least in each of a chip's smallest erases (16), and of every position's pages. */
+const rowsApart = 13
 
 // offsets in a root's body, as offsets in the page buffer (docs/FORMAT.md, "Root")
 const atCommit = atBody
@@ -60,8 +76,6 @@ export class Log {
     rootPage: number
     /** The last good page a mount found in the segment, or noPage. */
     lastFound: number
-    /** When no good page was found behind it. */
-    foundMs: number
     /** The first row of the tail of which an element lacks something, else -1: what is good of it, and of those after it, must be appended again. */
     weakRow: number
     /** Every row from the last root on is whole, but for the last: no power was cut since. */
@@ -100,7 +114,6 @@ export class Log {
         this.erased = 0
         this.weakRow = -1
         this.lastRow = -1
-        this.foundMs = 0
         this.isTailWhole = false
         beginWaits(this)
         this.isRootWeak = false
@@ -206,6 +219,11 @@ export function roomIn(log: Log): number {
     return log.array.segmentPages - log.next
 }
 
+/** Makes sure that the present segment has `pages` left, entering the next one when it has not. */
+export async function ensure(log: Log, pages: number): Promise<void> {
+    if (roomIn(log) < pages) await enterSegment(log)
+}
+
 /** Counts pages as referred to (by > 0) or as no longer so. */
 export function account(log: Log, page: number, by: number): void {
     const segmentPages = log.array.segmentPages
@@ -264,6 +282,13 @@ export async function appendData(
     return page
 }
 
+/** Goes on in another segment, so that nothing more is added to the present one. @returns false when none is free */
+export async function changeSegment(log: Log): Promise<boolean> {
+    if (available(log) === 0) return false
+    await enterSegment(log)
+    return true
+}
+
 /** Segments that may be entered now. */
 export function available(log: Log): number {
     const usage = log.usage
@@ -277,6 +302,50 @@ export function holdsNeeded(log: Log, segment: number): boolean {
     return segment === log.segment || segment === ((log.rootPage / log.array.segmentPages) | 0)
 }
 
+/** `readPage` of a block of a file: an element that did not take what was written there has a good page of before. */
+export async function readBlock(
+    log: Log,
+    page: number,
+    object: number,
+    block: number,
+    buffer: Buffer,
+): Promise<boolean> {
+    const copies = log.array.copies
+    for (let attempt = 0; attempt < 2 * copies; attempt++) {
+        // all may read wrong for a moment
+        if (attempt === copies) await platform.sleep(readAgainMs)
+        if (await readCopy(log.array, page, buffer, attempt % copies))
+            if (pageIsGood(buffer, page))
+                if (buffer.getAt(atOwner, "u32") === object) if (buffer.getAt(atBlock, "u32") === block) return true
+    }
+    return false
+}
+
+/** What a mount waits for is bounded. */
+export function beginWaits(log: Log): void {
+    log.waits = waitsMax
+    log.waitedRow = -1
+}
+
+/** Reads a page that should be good, and was not, once more a little later. A mount waits a bounded time in all: what is not there is not waited for on and on. */
+export async function readAgain(log: Log, page: number, buffer: Buffer): Promise<boolean> {
+    if (log.waits === 0) return false
+    log.waits--
+    await platform.sleep(readAgainMs)
+    return await log.readPage(page, buffer)
+}
+
+/** Erases the segment that will be entered next, ahead of need, or the sector of the next anchor. The chips are busy for a while after. */
+export async function eraseAhead(log: Log): Promise<boolean> {
+    if (await openSector(log)) return true
+    if (log.erased) return false
+    const segment = findFree(log)
+    if (segment === 0) return false
+    await eraseSegment(log, segment)
+    log.erased = segment
+    return true
+}
+
 export function clearTail(log: Log): void {
     log.rootTail = 0
     log.between = 0
@@ -285,7 +354,7 @@ export function clearTail(log: Log): void {
 }
 
 /** What is left of a row that was ended stays blank. */
-export function leaveClosedRow(log: Log): void {
+function leaveClosedRow(log: Log): void {
     const rowPages = log.array.rowPages
     const column = log.next % rowPages
     if (column === 0) return
@@ -293,6 +362,86 @@ export function leaveClosedRow(log: Log): void {
     if (((page / rowPages) | 0) !== log.array.closedRow) return
     log.next += rowPages - column
     log.since += rowPages - column
+}
+
+/** Goes on in a free segment. Not to be called when none is `available`. */
+async function enterSegment(log: Log): Promise<void> {
+    const segment = findFree(log)
+    if (segment === 0) throw new Error("no free segment")
+    if (log.erased !== segment) await eraseSegment(log, segment)
+    await log.array.settle()
+    if (await deafIn(log, segment)) {
+        // a line may have been bad for a moment
+        await eraseSegment(log, segment)
+        await log.array.settle()
+        // all of them: none heard it
+        await dropElements(log.array, await deafIn(log, segment))
+    }
+    mark(log.array.away, segment, false)
+    leaveClosedRow(log)
+    const left = log.segment
+    if (((log.rootPage / log.array.segmentPages) | 0) === left) {
+        if (log.since > 1) log.rootTail = log.next
+    } else if (log.between === 0) {
+        log.between = left
+        log.betweenTail = log.next
+    }
+    log.tailBefore += log.since - 1
+    log.segment = segment
+    log.next = 0
+    log.since = 1
+    log.erased = 0
+    mark(log.anchors.unlooked, left, true)
+    log.hasLeft = true
+    noteEntered(log.usage, segment)
+    await log.writeAnchor()
+    await openSector(log)
+}
+
+/** Writes another anchor when the next one would have to wait for an erase: it may be that of a takeover. @returns whether it did */
+async function openSector(log: Log): Promise<boolean> {
+    if (!isSectorFull(log.anchors)) return false
+    await log.writeAnchor()
+    return true
+}
+
+/**
+ * An element that was told to erase a segment and still has pages of it is to be a member no more: they would be good pages, and old ones. What
+ * a bad block leaves is none.
+ * @returns their positions, as bits
+ */
+async function deafIn(log: Log, segment: number): Promise<number> {
+    const array = log.array
+    const scratch = log.scratch
+    const first = segment * array.segmentRows
+    const end = first + array.segmentRows
+    let deaf = 0
+    for (let i = 0; i < array.elements; i++)
+        for (let row = first; row < end && !(deaf & (1 << i)) && isWritten(array, array.slots[i]); row += rowsApart) {
+            let at = row
+            let page = pageAt(array, i, at)
+            // its parity page tells nothing, and the next row's is another's
+            if (page < 0) if (++at < end) page = pageAt(array, i, at)
+            for (let tries = 2; page >= 0 && tries > 0;) {
+                await array.bank.read(array.slots[i], at, scratch)
+                if (!pageIsGood(scratch, page)) break
+                if (--tries === 0) deaf |= 1 << i
+            }
+        }
+    return deaf
+}
+
+async function eraseSegment(log: Log, segment: number): Promise<void> {
+    const segmentPages = log.array.segmentPages
+    log.cache.forget(log.number, segment * segmentPages, segmentPages)
+    noteErased(log.usage, segment)
+    await eraseOnAll(log.array, segment)
+}
+
+/** A segment that neither the last root, a snapshot nor the tail refers to. 0 = none. */
+function findFree(log: Log): number {
+    if (log.erased) return log.erased
+    return chooseFree(log.usage, log.between, (log.rootPage / log.array.segmentPages) | 0)
 }
 
 export function measure(log: Log): void {

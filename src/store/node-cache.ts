@@ -27,14 +27,14 @@ export class NodeCache {
         this.clock = 0
         this.dirtyCount = 0
     }
-}
 
-/** Forgets nodes of `volume` with a page in first..first+pages-1. */
-export function forgetPages(cache: NodeCache, volume: number, first: number, pages: number): void {
-    const low = volume * 0x2000000 + first
-    for (let i = 0; i < cache.slots; i++) {
-        const tag = cache.tags[i]
-        if (tag >= low) if (tag < low + pages) cache.tags[i] = -1
+    /** Forgets nodes of `volume` with a page in first..first+pages-1. */
+    forget(volume: number, first: number, pages: number): void {
+        const low = volume * 0x2000000 + first
+        for (let i = 0; i < this.slots; i++) {
+            const tag = this.tags[i]
+            if (tag >= low) if (tag < low + pages) this.tags[i] = -1
+        }
     }
 }
 

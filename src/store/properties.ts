@@ -5,7 +5,7 @@
 // does. What a name or a value means is the client's business.
 
 import { notFound, tooLarge } from "./status"
-import { Tree, findKey, removeKey, putKey } from "./tree"
+import { Tree, findKey } from "./tree"
 
 /** Object whose entries are the properties, by object. */
 export const propertyList = 5
@@ -59,8 +59,8 @@ export async function putProperty(
         record.blitAt(used + 2 + nameBytes, frame, at + nameBytes, valueBytes)
         used += 2 + nameBytes + valueBytes
     }
-    if (used === 0) await removeKey(tree, propertyList, object)
-    else await putKey(tree, propertyList, object, record, 0, used)
+    if (used === 0) await tree.remove(propertyList, object)
+    else await tree.put(propertyList, object, record, 0, used)
     return used
 }
 
@@ -70,10 +70,10 @@ export async function copyProperties(tree: Tree, from: number, to: number): Prom
     if (bytes === 0) return false
     const record = Buffer.alloc(bytes)
     record.blitAt(0, tree.leaf, tree.valueAt, bytes)
-    await putKey(tree, propertyList, to, record, 0, bytes)
+    await tree.put(propertyList, to, record, 0, bytes)
     return true
 }
 
 export async function dropProperties(tree: Tree, object: number): Promise<void> {
-    await removeKey(tree, propertyList, object)
+    await tree.remove(propertyList, object)
 }

@@ -1,7 +1,7 @@
 // What can be asked of a volume without changing it. Answers are written into the caller's buffer, docs/PROTOCOL.md "query".
 
 import { commitNumber } from "./log"
-import { firstEntry, loadDirectory, loadEntry, findName, setInode, loadInode } from "./directory"
+import { firstEntry, loadDirectory, loadEntry } from "./directory"
 import { bodyBytes } from "./page"
 import { findProperties } from "./properties"
 import { enterSnapshot, leaveSnapshot, listSnapshots } from "./snapshots"
@@ -77,7 +77,7 @@ export async function askVolume(
 }
 
 export async function getattr(queries: Queries, object: number, out: Buffer, at: number): Promise<number> {
-    if (!(await loadInode(queries.volume.directory, object))) return notFound
+    if (!(await queries.volume.directory.load(object))) return notFound
     writeAttributes(queries, out, at, object)
     queries.bytes = attributeBytes
     return ok
@@ -104,7 +104,7 @@ export async function lookupPath(
         if (slash < 0 || slash > end) slash = end
         out[at] = found
         let status = await loadDirectory(directory, object)
-        if (status === ok) status = await findName(directory, object, path, from, slash - from)
+        if (status === ok) status = await directory.lookup(object, path, from, slash - from)
         if (status !== ok) return status
         if (directory.object === 0) return notFound
         parent = object
@@ -115,7 +115,7 @@ export async function lookupPath(
         // a name must follow a slash
         if (slash === end - 1) return badName
     }
-    if (!(await loadInode(directory, object))) return notFound
+    if (!(await directory.load(object))) return notFound
     writeAttributes(queries, out, at, object)
     out.setAt(at + attributeBytes, "u32", parent)
     out.setAt(at + attributeBytes + 4, "u32", key)
@@ -156,7 +156,7 @@ export async function readdir(
         out.setAt(at + used, "u32", key)
         out[at + used + 4 + attributeBytes] = bytes
         out.blitAt(at + used + 5 + attributeBytes, tree.leaf, tree.valueAt + entryHeadBytes, bytes)
-        if (!(await loadInode(directory, child))) setInode(directory, directory.type, 0, 0, 0, 0, object)
+        if (!(await directory.load(child))) directory.setInode(directory.type, 0, 0, 0, 0, object)
         writeAttributes(queries, out, at + used + 4, child)
         used += need
         count++
@@ -216,7 +216,7 @@ function writeAttributes(queries: Queries, out: Buffer, at: number, object: numb
 
 async function properties(queries: Queries, object: number, out: Buffer, at: number): Promise<number> {
     const volume = queries.volume
-    if (!(await loadInode(volume.directory, object))) return notFound
+    if (!(await volume.directory.load(object))) return notFound
     const bytes = await findProperties(volume.tree, object)
     if (bytes > 0) out.blitAt(at, volume.tree.leaf, volume.tree.valueAt, bytes)
     queries.bytes = bytes

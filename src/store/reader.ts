@@ -3,10 +3,9 @@
 
 import { atBody, bodyBytes } from "./page"
 import { ioError, isDirectory, notFound, ok } from "./status"
-import { typeDirectory, loadInode } from "./directory"
+import { typeDirectory } from "./directory"
 import { commitOfSnapshot, enterSnapshot, leaveSnapshot } from "./snapshots"
-import { commitNumber } from "./log"
-import { readBlock } from "./read-again"
+import { readBlock, commitNumber } from "./log"
 import { Volume } from "./volume"
 
 const damaged = -2
@@ -103,7 +102,7 @@ export async function readFile(
 async function load(reader: Reader): Promise<number> {
     const volume = reader.volume
     const object = reader.object
-    if (!(await loadInode(volume.directory, object))) return notFound
+    if (!(await volume.directory.load(object))) return notFound
     if (volume.directory.inode[0] === typeDirectory) return isDirectory
     reader.size = volume.directory.inode.getAt(4, "u32")
     return ok

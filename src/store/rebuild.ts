@@ -2,7 +2,7 @@
 //
 // Crash order: docs/FORMAT.md, "Rebuild".
 
-import { mark, dropElements, deadIn, isWritten, useElements } from "../array/array"
+import { mark, dropElements, deadIn, isWritten } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import {
     noPosition,
@@ -17,8 +17,7 @@ import {
     lookAt,
     writeLabel,
 } from "./label"
-import { available, holdsNeeded } from "./log"
-import { changeSegment } from "./segments"
+import { available, changeSegment, holdsNeeded } from "./log"
 import { dropStrangers, lookAtSlots } from "./presence"
 import { Repair, badPagesMax, beginRepair, refuse } from "./repair"
 import { badRequest, busy, exists, foreign, ioError, noSpace, notFound, ok, tooSmall, vetoed } from "./status"
@@ -113,7 +112,7 @@ export async function rebuildElement(repair: Repair, position: number, slot: num
         adopt(labels, slot, position, generation)
     }
     for (let s = 1; s < log.segments; s++) mark(array.away, s, holdsNeeded(log, s))
-    useElements(array, array.members, position)
+    array.use(array.members, position)
     log.erased = 0
     log.anchors.sectorIsOpen = false
     beginRepair(repair)

@@ -18,11 +18,11 @@ export async function badIn(array: ElementArray, row: number, buffer: Buffer): P
 /**
  * Whether a page of a whole row never held anything, as far as headers tell: it is blank, and the sum of the others lacks nothing. A row of which
  * all is blank, or zero, was not read right: it would not be one of the log's.
- * @param buffer what was read of the page
+ * @param header what was read of the page; overwritten
  */
-export async function isUnused(array: ElementArray, page: number, buffer: Buffer, header: Buffer): Promise<boolean> {
+export async function isUnused(array: ElementArray, page: number, header: Buffer): Promise<boolean> {
     if (array.rowPages === 1) return false
-    if (!pageIsBlank(buffer)) return false
+    if (!pageIsBlank(header)) return false
     const row = (page / array.rowPages) | 0
     const elements = array.elements
     let sum = 0
@@ -64,7 +64,6 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
     let bad = 0
     let blank = 0
     let missing = -1
-    let isEmpty = true
     for (let i = 0; i < elements; i++) {
         if (!(await readAt(array, i, row, buffer))) {
             missing = i
@@ -74,12 +73,7 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
             if (i !== parity) blank |= 1 << i
             continue
         }
-        if (i === parity || buffer[atType] !== 0xff) {
-            // as much as a page is added up
-            if (isEmpty) sum.blitAt(4, buffer, 4, pageBufferBytes - 4)
-            else addPage(sum, buffer)
-            isEmpty = false
-        }
+        if (i === parity || buffer[atType] !== 0xff) addPage(sum, buffer)
         if (i !== parity) if (!pageIsGood(buffer, pageAt(array, i, row))) bad |= 1 << i
     }
     if (missing < 0) {
@@ -95,5 +89,6 @@ async function badParity(array: ElementArray, row: number, buffer: Buffer): Prom
 }
 
 function isZero(buffer: Buffer): boolean {
-    return buffer.getAt(4, "i32") === 0 && pageIsBlank(buffer)
+    for (let i = 4; i < pageBufferBytes; i += 4) if (buffer.getAt(i, "i32") !== 0) return false
+    return true
 }

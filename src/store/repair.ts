@@ -11,19 +11,7 @@
 //
 // Crash orders: docs/FORMAT.md, "Rebuild" and "Repair".
 
-import { isAwaited } from "./cleaner"
-import {
-    ElementArray,
-    joiningSlot,
-    isMarked,
-    mark,
-    holdsRow,
-    pageAt,
-    makePage,
-    readAt,
-    deadIn,
-    useElements,
-} from "../array/array"
+import { ElementArray, joiningSlot, isMarked, mark, holdsRow, pageAt, makePage, readAt, deadIn } from "../array/array"
 import { addPage, emptySum } from "../array/parity"
 import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
@@ -36,10 +24,9 @@ import { isNeeded } from "./in-use"
 import { noSpace, ok } from "./status"
 import { isPinned, retire, pagesIn } from "./usage"
 import { Volume, emptySegment } from "./volume"
-import { available, holdsNeeded, Log } from "./log"
-import { changeSegment } from "./segments"
+import { available, changeSegment, holdsNeeded, Log } from "./log"
 
-/** Rows copied, or looked at, in one step, at most. */
+/** Rows copied, or looked at, in one step. */
 const rowsPerStep = 4
 const segmentsPerAnchor = 8
 export const badPagesMax = 255
@@ -161,8 +148,6 @@ async function lookStep(repair: Repair): Promise<void> {
         const row = first + repair.row++
         const bad = await badIn(array, row, repair.buffer)
         if (bad) if (await isNeeded(repair.volume, row, repair.buffer)) await noteBad(repair, row, bad)
-        // a host waits for this, or a change of control
-        if (isAwaited(repair.volume.cleaner)) break
     }
     if (repair.row < rows) return
     const segment = repair.segment
@@ -221,7 +206,7 @@ async function rewrite(repair: Repair, segment: number): Promise<void> {
     if (deadIn(array)) return
     repair.again = segment
     mark(array.away, segment, true)
-    useElements(array, array.members & ~(1 << position), position)
+    array.use(array.members & ~(1 << position), position)
     await repair.log.writeAnchor()
 }
 
@@ -369,7 +354,7 @@ async function finishCopy(repair: Repair): Promise<void> {
         generations[position] = generation
         array.slots[position] = heir
     }
-    useElements(array, array.members | (1 << position), -1)
+    array.use(array.members | (1 << position), -1)
     await repair.log.writeAnchor()
     labels.states[array.slots[position]] = slotMember
     await leaveOut(labels, epoch)
@@ -406,12 +391,9 @@ export async function repairStep(repair: Repair, nowMs: number): Promise<boolean
     if (repair.segment === 0) return false
     if (repair.rate) {
         if (nowMs < repair.dueMs) return false
-        // also when it throws
         repair.dueMs = nowMs + (rowsPerStep * 1000) / repair.rate
     }
-    const row = repair.row
     await lookStep(repair)
-    if (repair.rate) repair.dueMs = nowMs + ((repair.row - row) * 1000) / repair.rate
     return true
 }
 

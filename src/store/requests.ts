@@ -3,7 +3,6 @@
 // `execute` may be called twice with the same frame, by a retry or by a partner that finishes what its owner began: the second call
 // changes nothing and gives the first one's result.
 
-import { removeKey, putKey } from "./tree"
 import { platform } from "../platform"
 import {
     flagProperties,
@@ -20,10 +19,6 @@ import {
     isEmpty,
     findEntry,
     putEntry,
-    findName,
-    storeInode,
-    setInode,
-    loadInode,
 } from "./directory"
 import { copyProperties, putProperty } from "./properties"
 import { dropSession, findSession, sequenceOf, statusOf, storeResult, valueOf } from "./sessions"
@@ -54,10 +49,8 @@ import {
     isHeldBySnapshots,
     uploadOf,
     hasRuns,
-    dropObject,
 } from "./volume"
-import { available, takeObject, commitNumber, roomIn } from "./log"
-import { ensure } from "./segments"
+import { available, takeObject, commitNumber, ensure, roomIn } from "./log"
 import { rebuildElement } from "./rebuild"
 import { scrubArray } from "./repair"
 
@@ -239,8 +232,8 @@ async function mkdir(
     const key = directory.freeKey
     const object = takeObject(volume.log)
     const change = commitNumber(volume.log) + 1
-    setInode(directory, typeDirectory, 0, 0, mtime, change, parent)
-    await storeInode(directory, object)
+    directory.setInode(typeDirectory, 0, 0, mtime, change, parent)
+    await directory.store(object)
     await putEntry(directory, parent, key, object, typeDirectory, name, at, bytes)
     await touchDirectory(directory, parent, mtime, change)
     requests.value = object
@@ -257,7 +250,7 @@ async function findFreeName(
 ): Promise<number> {
     const status = await loadDirectory(requests.volume.directory, parent)
     if (status !== ok) return status
-    return await findName(requests.volume.directory, parent, name, at, bytes)
+    return await requests.volume.directory.lookup(parent, name, at, bytes)
 }
 
 async function create(requests: Requests, session: number): Promise<number> {
@@ -277,10 +270,10 @@ async function create(requests: Requests, session: number): Promise<number> {
     }
     let object = takeObject(volume.log)
     while (uploadOfHandle(volume, object % 0x10000)) object = takeObject(volume.log)
-    setInode(volume.directory, typeFile, flagUpload, 0, 0, 0, 0)
-    await storeInode(volume.directory, object)
+    volume.directory.setInode(typeFile, flagUpload, 0, 0, 0, 0)
+    await volume.directory.store(object)
     requests.listed.setAt(0, "u32", session)
-    await putKey(volume.tree, uploadList, object, requests.listed, 0, 4)
+    await volume.tree.put(uploadList, object, requests.listed, 0, 4)
     beginUpload(free, object, session, now)
     requests.value = object
     return ok
@@ -292,8 +285,8 @@ async function abort(requests: Requests, object: number): Promise<number> {
     if (!object) return noUpload
     if (!upload) return noUpload
     releaseUpload(upload, volume.log)
-    await removeKey(volume.tree, uploadList, object)
-    await dropObject(volume, object)
+    await volume.tree.remove(uploadList, object)
+    await volume.drop(object)
     return ok
 }
 
@@ -325,12 +318,12 @@ async function commit(
     await putExtents(upload, volume.tree, volume.log)
     const change = commitNumber(volume.log) + 1
     const flags = old && (await copyProperties(volume.tree, old, object)) ? flagProperties : 0
-    setInode(directory, typeFile, flags, size, mtime, change, parent)
-    await storeInode(directory, object)
-    await removeKey(volume.tree, uploadList, object)
+    directory.setInode(typeFile, flags, size, mtime, change, parent)
+    await directory.store(object)
+    await volume.tree.remove(uploadList, object)
     await putEntry(directory, parent, key, object, typeFile, frame, at, bytes)
     await touchDirectory(directory, parent, mtime, change)
-    if (old) await dropObject(volume, old)
+    if (old) await volume.drop(old)
     upload.object = 0
     requests.value = object
     return ok
@@ -371,16 +364,16 @@ async function rename(
         if (oldType === typeDirectory) if (!(await isEmpty(directory, old))) return notEmpty
     }
     const change = commitNumber(volume.log) + 1
-    await removeKey(volume.tree, from, key)
+    await volume.tree.remove(from, key)
     await putEntry(directory, to, newKey, object, type, frame, at, bytes)
-    if (await loadInode(directory, object)) {
+    if (await directory.load(object)) {
         directory.inode.setAt(12, "u32", change)
         directory.inode.setAt(16, "u32", to)
-        await storeInode(directory, object)
+        await directory.store(object)
     }
     await touchDirectory(directory, from, mtime, change)
     if (to !== from) await touchDirectory(directory, to, mtime, change)
-    if (old) await dropObject(volume, old)
+    if (old) await volume.drop(old)
     return ok
 }
 
@@ -390,19 +383,18 @@ async function remove(requests: Requests, from: number, key: number, object: num
     if (!(await findEntry(directory, from, key))) return stale
     if (directory.object !== object) return stale
     if (directory.type === typeDirectory) if (!(await isEmpty(directory, object))) return notEmpty
-    await removeKey(volume.tree, from, key)
+    await volume.tree.remove(from, key)
     await touchDirectory(directory, from, mtime, commitNumber(volume.log) + 1)
-    await dropObject(volume, object)
+    await volume.drop(object)
     return ok
 }
 
 async function setattr(requests: Requests, object: number, mtime: number): Promise<number> {
     const directory = requests.volume.directory
-    if (object === rootDirectory || !(await loadInode(directory, object)))
-        return object === rootDirectory ? ok : notFound
+    if (object === rootDirectory || !(await directory.load(object))) return object === rootDirectory ? ok : notFound
     directory.inode.setAt(8, "u32", mtime)
     directory.inode.setAt(12, "u32", commitNumber(requests.volume.log) + 1)
-    await storeInode(directory, object)
+    await directory.store(object)
     return ok
 }
 
@@ -425,13 +417,13 @@ async function setProperty(requests: Requests, object: number, frame: Buffer, by
     const nameBytes = frame[at - 1]
     if (nameBytes === 0) return badRequest
     if (at + nameBytes > bytes) return badRequest
-    if (!(await loadInode(directory, object))) return notFound
+    if (!(await directory.load(object))) return notFound
     const left = await putProperty(volume.tree, object, frame, at, nameBytes, bytes)
     if (left < 0) return -left
     directory.inode[1] = left > 0 ? flagProperties : 0
     const mtime = frame.getAt(atArguments + 4, "u32")
     if (mtime !== 0) directory.inode.setAt(8, "u32", mtime)
     directory.inode.setAt(12, "u32", commitNumber(volume.log) + 1)
-    await storeInode(directory, object)
+    await directory.store(object)
     return ok
 }

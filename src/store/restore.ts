@@ -2,14 +2,12 @@
 //
 // Crash order: volume.ts, "mounting", steps 3 to 5.
 
-import { loadTree } from "./tree"
 import { appendUploadAgain, recoverPages, resumeUpload, settleUpload, takeAgain } from "./upload"
 import { beginCleaner } from "./cleaner"
-import { beginWaits, readAgain } from "./read-again"
-import { ensure } from "./segments"
+import { beginWaits, readAgain, ensure } from "./log"
 import { platform } from "../platform"
-import { uploadList, loadAnyInode } from "./directory"
-import { atBlock, atLength, atOwner, atType, bodyBytes, typeData, typeRoot } from "./page"
+import { uploadList } from "./directory"
+import { atBlock, atLength, atOwner, atType, bodyBytes, typeData } from "./page"
 import { loadPins } from "./snapshots"
 import { readTail, readTailPage } from "./tail"
 import { uploadsMax, Volume, uploadOf, hasRuns } from "./volume"
@@ -17,7 +15,7 @@ import { uploadsMax, Volume, uploadOf, hasRuns } from "./volume"
 /** Takes the tree from the log's root, and the open uploads from the tree and the tail, but for a row that is not whole. */
 export async function restore(volume: Volume): Promise<void> {
     beginCleaner(volume.cleaner)
-    loadTree(volume.tree)
+    volume.tree.load()
     await loadPins(volume.tree, volume.log)
     await findUploads(volume)
     const self = volume
@@ -44,7 +42,7 @@ async function findUploads(volume: Volume): Promise<void> {
         const object = tree.sub
         const session = tree.leaf.getAt(tree.valueAt, "u32")
         sub = object + 1
-        if (!(await loadAnyInode(volume.directory, object))) continue
+        if (!(await volume.directory.loadAny(object))) continue
         let size = volume.directory.inode.getAt(4, "u32")
         let page = 0
         const block = (size / bodyBytes) | 0
@@ -107,11 +105,7 @@ async function appendAgain(volume: Volume, row: number): Promise<void> {
         if (page < base || page >= base + segmentPages) page = base
         for (; page < base + ends[part]; page++) {
             if (!(await readTailPage(log, page, scratch))) continue
-            if (scratch[atType] !== typeData) {
-                // a root is the only page of its row
-                if (scratch[atType] === typeRoot) page += volume.array.rowPages - 1
-                continue
-            }
+            if (scratch[atType] !== typeData) continue
             const upload = uploadOf(volume, scratch.getAt(atOwner, "u32"))
             if (!upload) continue
             if (!takeAgain(upload, log, scratch.getAt(atBlock, "u32"), scratch[atLength], scratch)) continue

@@ -12,7 +12,7 @@
 import { nameIsGood } from "./directory"
 import { Log, treePage, treeHeight, commitNumber } from "./log"
 import { badName, exists, notFound, ok, tooLarge } from "./status"
-import { Tree, viewTree, findKey, removeKey, putKey } from "./tree"
+import { Tree, viewTree, findKey } from "./tree"
 import { retired, hasPins, isUsed, recount, pagesIn } from "./usage"
 
 /** Object whose entries are the snapshots, by number. */
@@ -98,7 +98,7 @@ export async function putSnapshot(
     for (let segment = 1; segment < log.segments; segment++)
         if (isUsed(log.usage, segment)) record[atPins + (segment >> 3)] |= 1 << (segment & 7)
     record.blitAt(atPins + pinBytes, name, at, bytes)
-    await putKey(tree, snapshotList, number, record, 0, atPins + pinBytes + bytes)
+    await tree.put(snapshotList, number, record, 0, atPins + pinBytes + bytes)
     return number
 }
 
@@ -115,7 +115,7 @@ function nameOfRecordIs(tree: Tree, name: Buffer, at: number, bytes: number): bo
 export async function removeSnapshot(tree: Tree, number: number): Promise<number> {
     if (number < 1) return notFound
     if (number > numberMax) return notFound
-    return (await removeKey(tree, snapshotList, number)) ? ok : notFound
+    return (await tree.remove(snapshotList, number)) ? ok : notFound
 }
 
 /** The commit a snapshot is of, which no other snapshot of the same number has; 0 when there is no such snapshot. */

@@ -6,17 +6,10 @@
 
 import { readAt, readCopy } from "../array/array"
 import { platform } from "../platform"
-import { slotsMax } from "../flash/bank"
 import { pageIsBlank } from "../flash/blank"
-import { Log, clearTail, loadRoot, measure } from "./log"
-import { beginWaits, readAgain, readAgainMs } from "./read-again"
-import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, pageIsGood, typeData } from "./page"
+import { Log, beginWaits, clearTail, loadRoot, measure, readAgain } from "./log"
+import { atBlock, atLength, atOwner, atSerial, atSince, atType, bodyBytes, noPage, typeData } from "./page"
 import { badIn, isUnused } from "./redundancy"
-
-// what a page is found to be
-const unused = 0
-const bad = 1
-const good = 2
 
 /** Type and length of a page that holds a whole block. */
 const wholeBlock = typeData | (bodyBytes << 8)
@@ -48,7 +41,6 @@ export async function openLog(log: Log): Promise<boolean> {
     // the last good page tells where the newest root is; in a segment without one it is the anchor's
     let last = await lastGood(log, base, base + end, base + anchors.start)
     log.lastFound = last
-    log.foundMs = platform.now()
     if (last !== noPage) {
         const since = log.scratch.getAt(atSince, "u16")
         if (since <= last - base) log.rootPage = last - since
@@ -121,11 +113,11 @@ export async function isStillLast(log: Log): Promise<boolean> {
     let end = base + log.next
     // before the row that is left alone
     const row = ((end / rowPages) | 0) - 2
-    if (row * rowPages >= first) if (!(await rowIsBegun(log, row, slotsMax))) return false
+    if (row * rowPages >= first) if (!(await rowIsBegun(log, row))) return false
     // what nobody missed is not appended again
     if (log.weakRow < 0) if (log.lastRow >= 0) if (await badIn(log.array, log.lastRow, log.scratch)) return false
     // pages that are not there take long to be looked for
-    if (!(await rowIsBegun(log, row + 1, slotsMax))) end -= rowPages
+    if (!(await rowIsBegun(log, row + 1))) end -= rowPages
     return (await lastGood(log, base, end, first)) === log.lastFound
 }
 
@@ -197,25 +189,16 @@ async function readPages(log: Log, first: number, page: number, end: number, vis
 /** Reads a page of the tail, once more when it is not good: a glitch of the line must not take what was acknowledged. @returns false when nothing good is in it */
 export async function readTailPage(log: Log, page: number, buffer: Buffer): Promise<boolean> {
     if ((page & 31) === 0) await platform.sleep(1)
-    const found = await readMaybe(log, page, buffer)
-    if (found !== bad) return found === good
+    // rows that were ended early are many where a host writes a little at a time
+    const header = log.anchors.header
+    if (await readCopy(log.array, page, header, 0)) if (await isUnused(log.array, page, header)) return false
+    if (await log.readPage(page, buffer)) return true
     // a row that a mount left alone is waited for once
     const row = (page / log.array.rowPages) | 0
     if (row === log.waitedRow) return false
-    // what an end of the log was looked for behind has read so before
-    if (row === log.lastRow) if (page > log.lastFound) if (platform.now() - log.foundMs >= readAgainMs) return false
     if (await readAgain(log, page, buffer)) return true
     log.waitedRow = row
     return false
-}
-
-/** Reads a page that may never have been written: rows that were ended early are many where a host writes a little at a time. @returns unused, bad or good */
-async function readMaybe(log: Log, page: number, buffer: Buffer): Promise<number> {
-    if (await readCopy(log.array, page, buffer, 0)) {
-        if (pageIsGood(buffer, page)) return good
-        if (await isUnused(log.array, page, buffer, log.anchors.header)) return unused
-    }
-    return (await log.readPage(page, buffer)) ? good : bad
 }
 
 /** Reads a page's header. @returns whether it is that of a whole block, so far from the last root */
@@ -247,28 +230,19 @@ async function findEnd(log: Log, base: number, start: number, end: number): Prom
     const rowPages = log.array.rowPages
     const row = (base / rowPages) | 0
     let low = (start / rowPages) | 0
-    // a row begins with its first page, and what has not begun takes the more reads the more of it are asked for; but one page may be missing
-    for (let pages = 1; ; pages = slotsMax) {
-        let high = (end / rowPages) | 0
-        while (low < high) {
-            const middle = (low + high) >> 1
-            if (await rowIsBegun(log, row + middle, pages)) low = middle + 1
-            else high = middle
-        }
-        if (pages > 1) break
-        if (low * rowPages === end) break
-        if (!(await rowIsBegun(log, row + low, slotsMax))) break
-        low++
+    let high = (end / rowPages) | 0
+    while (low < high) {
+        const middle = (low + high) >> 1
+        if (await rowIsBegun(log, row + middle)) low = middle + 1
+        else high = middle
     }
     return low * rowPages
 }
 
-/** Whether anything of the first `pages` pages of a row was programmed; of all, the parity included, when there are fewer. */
-async function rowIsBegun(log: Log, row: number, pages: number): Promise<boolean> {
+async function rowIsBegun(log: Log, row: number): Promise<boolean> {
     const header = log.anchors.header
-    const elements = log.array.elements
-    for (let i = 1; i <= elements && i <= pages; i++)
-        if (await readAt(log.array, (row + i) % elements, row, header)) if (!pageIsBlank(header)) return true
+    for (let i = 0; i < log.array.elements; i++)
+        if (await readAt(log.array, i, row, header)) if (!pageIsBlank(header)) return true
     return false
 }
 
@@ -279,7 +253,7 @@ async function rowIsBegun(log: Log, row: number, pages: number): Promise<boolean
 async function lastGood(log: Log, first: number, end: number, start: number): Promise<number> {
     for (let page = end - 1; page >= first; page--) {
         if ((page & 31) === 0) await platform.sleep(1)
-        if ((await readMaybe(log, page, log.scratch)) === good)
+        if (await log.readPage(page, log.scratch))
             if (page < start || log.scratch.getAt(atSerial, "u32") >= log.anchors.serial) return page
     }
     return noPage

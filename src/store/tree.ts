@@ -7,8 +7,7 @@
 // RAM: the cache's slots, allocated once and shared by all volumes of a node, of which one at a time may be in an operation. An
 // operation that changes more nodes than there are slots appends some of them early; nobody knows of them before the root.
 
-import { atHeight, atTree, Log, treePage, treeHeight, account } from "./log"
-import { ensure } from "./segments"
+import { atHeight, atTree, Log, treePage, treeHeight, account, ensure } from "./log"
 import { NodeCache, findSlot, remember, freeSlot, dropDirty } from "./node-cache"
 import { atCount, atHeap, atKeys, cutNode, insertEntry, keyBytes, moveEntries, removeEntry } from "./node-layout"
 import { atBody, atLength, atType, bodyBytes, noPage, pageBufferBytes, typeNode } from "./page"
@@ -51,6 +50,13 @@ export class Tree {
         this.height = 0
     }
 
+    /** Begins from the log's root; drops what was changed and not flushed. */
+    load(): void {
+        dropDirty(this.cache)
+        this.top = treePage(this.log)
+        this.height = treeHeight(this.log)
+    }
+
     // --- reading
 
     /** Positions at the first key that is not less. @returns false when there is none */
@@ -61,7 +67,64 @@ export class Tree {
         return await otherLeaf(this, 1)
     }
 
+    /** Positions at the last key that is not greater. @returns false when there is none */
+    async findAtMost(object: number, sub: number): Promise<boolean> {
+        if (await findKey(this, object, sub)) return true
+        if (this.top === noPage) return false
+        if (settleAt(this, this.places[this.depth] - 1)) return true
+        return await otherLeaf(this, -1)
+    }
+
     // --- changing
+
+    /** Inserts the key, or gives an existing one a new value: `bytes` bytes of `value` from `from`. */
+    async put(object: number, sub: number, value: Buffer, from: number, bytes: number): Promise<void> {
+        await makeRoom(this)
+        for (;;) {
+            if (this.top === noPage) {
+                this.top = dirtyMark + newNode(this, 0)
+                this.height = 0
+            }
+            const exists = await findKey(this, object, sub)
+            dirtyPath(this)
+            if (!exists) lowerSeparators(this, object, sub)
+            const node = this.leaf
+            if (exists) {
+                if (this.valueBytes === bytes) {
+                    node.blitAt(this.valueAt, value, from, bytes)
+                    return
+                }
+                removeEntry(node, this.places[this.depth])
+            }
+            if (insert(this, this.depth, this.places[this.depth], object, sub, value, from, bytes)) return
+        }
+    }
+
+    /** Removes the key. @returns whether it existed */
+    async remove(object: number, sub: number): Promise<boolean> {
+        await makeRoom(this)
+        if (!(await findKey(this, object, sub))) return false
+        dirtyPath(this)
+        const cache = this.cache
+        let d = this.depth
+        for (;;) {
+            const slot = this.slots[d]
+            const node = cache.buffers[slot]
+            removeEntry(node, this.places[d])
+            if (node[atCount] === 0) {
+                cache.tags[slot] = -1
+                cache.dirtyCount--
+                if (d === 0) {
+                    this.top = noPage
+                    this.height = 0
+                    return true
+                }
+            } else if (d === 0 || usedBytes(node) >= sparseBytes || !(await merge(this, d))) break
+            d--
+        }
+        await lowerRoot(this)
+        return true
+    }
 
     // --- making changes durable
 
@@ -75,77 +138,6 @@ export class Tree {
         root.setAt(atTree, "u32", this.top)
         root[atHeight] = this.height
     }
-}
-
-/** Positions at the last key that is not greater. @returns false when there is none */
-export async function findAtMost(tree: Tree, object: number, sub: number): Promise<boolean> {
-    if (await findKey(tree, object, sub)) return true
-    if (tree.top === noPage) return false
-    if (settleAt(tree, tree.places[tree.depth] - 1)) return true
-    return await otherLeaf(tree, -1)
-}
-
-/** Inserts the key, or gives an existing one a new value: `bytes` bytes of `value` from `from`. */
-export async function putKey(
-    tree: Tree,
-    object: number,
-    sub: number,
-    value: Buffer,
-    from: number,
-    bytes: number,
-): Promise<void> {
-    await makeRoom(tree)
-    for (;;) {
-        if (tree.top === noPage) {
-            tree.top = dirtyMark + newNode(tree, 0)
-            tree.height = 0
-        }
-        const exists = await findKey(tree, object, sub)
-        dirtyPath(tree)
-        if (!exists) lowerSeparators(tree, object, sub)
-        const node = tree.leaf
-        if (exists) {
-            if (tree.valueBytes === bytes) {
-                node.blitAt(tree.valueAt, value, from, bytes)
-                return
-            }
-            removeEntry(node, tree.places[tree.depth])
-        }
-        if (insert(tree, tree.depth, tree.places[tree.depth], object, sub, value, from, bytes)) return
-    }
-}
-
-/** Removes the key. @returns whether it existed */
-export async function removeKey(tree: Tree, object: number, sub: number): Promise<boolean> {
-    await makeRoom(tree)
-    if (!(await findKey(tree, object, sub))) return false
-    dirtyPath(tree)
-    const cache = tree.cache
-    let d = tree.depth
-    for (;;) {
-        const slot = tree.slots[d]
-        const node = cache.buffers[slot]
-        removeEntry(node, tree.places[d])
-        if (node[atCount] === 0) {
-            cache.tags[slot] = -1
-            cache.dirtyCount--
-            if (d === 0) {
-                tree.top = noPage
-                tree.height = 0
-                return true
-            }
-        } else if (d === 0 || usedBytes(node) >= sparseBytes || !(await merge(tree, d))) break
-        d--
-    }
-    await lowerRoot(tree)
-    return true
-}
-
-/** Begins from the log's root; drops what was changed and not flushed. */
-export function loadTree(tree: Tree): void {
-    dropDirty(tree.cache)
-    tree.top = treePage(tree.log)
-    tree.height = treeHeight(tree.log)
 }
 
 /** Whether `page` is the node of that level that has the key. */

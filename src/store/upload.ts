@@ -6,7 +6,7 @@
 
 import { Log, appendData, account } from "./log"
 import { bodyBytes, atBody, noPage, pageBufferBytes } from "./page"
-import { Tree, putKey } from "./tree"
+import { Tree } from "./tree"
 
 /** Pages of a row with parity, at most. */
 const rowPagesMax = 5
@@ -292,7 +292,7 @@ export function leavePartial(upload: Upload, log: Log): void {
 async function putExtent(upload: Upload, tree: Tree, block: number, page: number, count: number): Promise<void> {
     upload.extent.setAt(0, "u32", page)
     upload.extent.setAt(4, "u16", count)
-    await putKey(tree, upload.object, block + 1, upload.extent, 0, 6)
+    await tree.put(upload.object, block + 1, upload.extent, 0, 6)
 }
 
 function dropLastBlock(upload: Upload, log: Log): void {

@@ -1,8 +1,7 @@
 // The usage of a volume's segments as pages of the log: read when a root is loaded, written by a commit whose root has no room for the changes.
 
 import { atType, noPage, pageBufferBytes, typeUsage } from "./page"
-import { Log, atUsageStart, account } from "./log"
-import { ensure } from "./segments"
+import { Log, atUsageStart, account, ensure } from "./log"
 import { fillUsagePage, forgetChanges, loadUsagePage, noteWritten, recount, takeDeltas, usagePerPage } from "./usage"
 
 /** Pages that end a commit, at most: usage pages, the rest of a row, and a row for the root. */

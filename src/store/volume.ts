@@ -12,33 +12,23 @@
 // or when the node is idle. Until then a mount begins with that row once more.
 
 import { hasPins } from "./usage"
-import { ElementArray, deadIn, isEnough, useElements, identifyElements } from "../array/array"
+import { ElementArray, deadIn, isEnough } from "../array/array"
 import { slotsMax } from "../flash/bank"
 import { platform } from "../platform"
-import { isNewest, isOn, findNewest } from "./anchors"
-import { Cleaner, isStuck, refreshSegment, wideSegmentPages, cleanStep } from "./cleaner"
-import {
-    Directory,
-    flagDropped,
-    flagUpload,
-    orphanList,
-    typeFile,
-    loadAnyInode,
-    storeInode,
-    setInode,
-} from "./directory"
+import { isNewest, isOn } from "./anchors"
+import { Cleaner, isStuck, refreshSegment, wideSegmentPages } from "./cleaner"
+import { Directory, flagDropped, flagUpload, orphanList, typeFile } from "./directory"
 import { formatArray } from "./format"
 import { Labels, adopt, hasMissed, idOf, inspectLabels, isOwn, leaveOut, settleOn, writeLabels } from "./label"
-import { Log, available, tailPages, takeControl, takesData, account, commitNumber, roomIn } from "./log"
-import { ensure } from "./segments"
+import { Log, available, tailPages, takeControl, takesData, account, commitNumber, ensure, roomIn } from "./log"
 import { dropProperties } from "./properties"
 import { Repair, beginRepair } from "./repair"
 import { noteSettled, restore, secure } from "./restore"
 import { storeResult } from "./sessions"
-import { NodeCache, forgetPages } from "./node-cache"
+import { NodeCache } from "./node-cache"
 import { pagesKept } from "./snapshots"
 import { isStillLast, openLog } from "./tail"
-import { levelsMax, Tree, removeKey, putKey, findAtMost } from "./tree"
+import { levelsMax, Tree } from "./tree"
 import { Upload, appended, putExtents, uploadHasRuns, wantsCheckpoint } from "./upload"
 
 export const uploadsMax = 4
@@ -132,6 +122,8 @@ export class Volume {
         this.extentLeft = 0
     }
 
+    // --- mounting
+
     /**
      * Makes the volume usable by this node, formatting blank elements first. Identifies the elements itself.
      * @returns false when the array cannot be read, or is not this volume's
@@ -163,13 +155,15 @@ export class Volume {
     /** Page of a block as the tree has it. @returns -1 when the file has no such block */
     async pageOf(object: number, block: number): Promise<number> {
         const tree = this.tree
-        if (!(await findAtMost(tree, object, block + 1)) || tree.object !== object || tree.sub === 0) return -1
+        if (!(await tree.findAtMost(object, block + 1)) || tree.object !== object || tree.sub === 0) return -1
         const offset = block + 1 - tree.sub
         const left = tree.leaf.getAt(tree.valueAt + 4, "u16") - offset
         if (left <= 0) return -1
         this.extentLeft = left
         return tree.leaf.getAt(tree.valueAt, "u32") + offset
     }
+
+    // --- committing
 
     /** Ends an operation: everything it changed becomes real, or nothing. What uploads appended becomes part of the tree. */
     async commit(): Promise<void> {
@@ -178,8 +172,8 @@ export class Volume {
             if (!upload.object) continue
             if (!uploadHasRuns(upload)) continue
             await putExtents(upload, this.tree, this.log)
-            setInode(this.directory, typeFile, flagUpload, appended(upload), 0, 0, 0)
-            await storeInode(this.directory, upload.object)
+            this.directory.setInode(typeFile, flagUpload, appended(upload), 0, 0, 0)
+            await this.directory.store(upload.object)
         }
         await this.tree.flush(levelsMax)
         await this.log.commitRoot()
@@ -188,42 +182,46 @@ export class Volume {
         if (available(this.log) < cleanBelow || this.log.usage.cold) this.orphans = true
     }
 
+    // --- space
+
+    /** Gets room for one data page. @returns false when the volume is full */
+    async prepareData(upload: Upload): Promise<boolean> {
+        const log = this.log
+        const tailMax = available(log) < cleanBelow ? paceTailMax : tailPagesMax
+        if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
+        if (!(await makeSpace(this))) return false
+        if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await this.commit()
+        if (roomIn(log) === 0) {
+            await ensure(log, 1)
+            if (log.between !== 0) await this.commit()
+            await ensure(log, 1)
+        }
+        return true
+    }
+
     /** The commit a mount left, or one bounded step of giving back the pages of dropped objects, or of emptying segments. Called while the node is idle. */
     async reclaim(): Promise<void> {
         if (this.isRestored) await this.commit()
         else if (!(await reclaimStep(this))) this.orphans = false
     }
-}
 
-/** Gets room for one data page. @returns false when the volume is full */
-export async function prepareData(volume: Volume, upload: Upload): Promise<boolean> {
-    const log = volume.log
-    const tailMax = available(log) < cleanBelow ? paceTailMax : tailPagesMax
-    if (takesData(log, tailMax, keptSegments)) if (!wantsCheckpoint(upload)) return true
-    if (!(await makeSpace(volume))) return false
-    if (tailPages(log) >= tailMax || log.between !== 0 || wantsCheckpoint(upload)) await volume.commit()
-    if (roomIn(log) === 0) {
-        await ensure(log, 1)
-        if (log.between !== 0) await volume.commit()
-        await ensure(log, 1)
-    }
-    return true
-}
+    // --- giving space back
 
-/** Drops an object no entry leads to any more: at once when it is small, else the rest is left for `reclaim`. */
-export async function dropObject(volume: Volume, object: number): Promise<void> {
-    await dropProperties(volume.tree, object)
-    if (await shrink(volume, object, 2)) {
-        await removeKey(volume.tree, object, 0)
-        return
+    /** Drops an object no entry leads to any more: at once when it is small, else the rest is left for `reclaim`. */
+    async drop(object: number): Promise<void> {
+        await dropProperties(this.tree, object)
+        if (await shrink(this, object, 2)) {
+            await this.tree.remove(object, 0)
+            return
+        }
+        if (await this.directory.loadAny(object)) {
+            this.directory.inode[1] = flagDropped
+            await this.directory.store(object)
+        }
+        await this.tree.put(orphanList, object, Buffer.alloc(1), 0, 1)
+        if (object <= this.lost) this.lost = object - 1
+        this.orphans = true
     }
-    if (await loadAnyInode(volume.directory, object)) {
-        volume.directory.inode[1] = flagDropped
-        await storeInode(volume.directory, object)
-    }
-    await putKey(volume.tree, orphanList, object, Buffer.alloc(1), 0, 1)
-    if (object <= volume.lost) volume.lost = object - 1
-    volume.orphans = true
 }
 
 /** Takes extents of `object` out of the tree, at most `max`. @returns true when none is left */
@@ -235,7 +233,7 @@ export async function shrink(volume: Volume, object: number, max: number): Promi
         const page = tree.leaf.getAt(tree.valueAt, "u32")
         const count = tree.leaf.getAt(tree.valueAt + 4, "u16")
         account(volume.log, page, -count)
-        await removeKey(tree, object, tree.sub)
+        await tree.remove(object, tree.sub)
     }
     return !((await tree.seek(object, 1)) && tree.object === object)
 }
@@ -288,16 +286,16 @@ export async function prepare(volume: Volume, givesBack: boolean): Promise<boole
  */
 async function find(volume: Volume): Promise<boolean> {
     volume.isDoubtful = false
-    forgetPages(volume.cache, volume.number, 0, 0x2000000)
+    volume.cache.forget(volume.number, 0, 0x2000000)
     const array = volume.array
     const labels = volume.labels
     const log = volume.log
-    const alive = await identifyElements(array)
+    const alive = await array.identify()
     if (alive === 0) return false
     if (!(await inspectLabels(labels))) return false
     if (labels.arrayId === 0) if (!(await formatArray(volume, alive))) return false
     log.anchors.arrayId = labels.arrayId
-    if (!(await findNewest(log.anchors))) return false
+    if (!(await log.anchors.findNewest())) return false
     if (!(await takeMembers(volume))) return false
     if (!isEnough(array)) return false
     if (!(await openLog(log))) return false
@@ -337,10 +335,10 @@ async function takeMembers(volume: Volume): Promise<boolean> {
         const joining = anchors.joining
         const joins = joining >= 0 && (positions & (1 << joining)) !== 0
         if (!joins) array.away.fillAt(0, array.away.length, 0)
-        useElements(array, positions & anchors.members, joins ? joining : -1)
+        array.use(positions & anchors.members, joins ? joining : -1)
         if (!isChanged) return array.members !== 0 || joins
         // one that was not asked for its anchors may hold a newer one
-        if (!(await findNewest(anchors))) return false
+        if (!(await anchors.findNewest())) return false
     }
     return false
 }
@@ -379,7 +377,7 @@ export async function emptySegment(volume: Volume, segment: number): Promise<boo
     const cleaner = volume.cleaner
     if (cleaner.victim !== segment) cleaner.victim = 0
     refreshSegment(cleaner, segment)
-    const moved = await cleanStep(cleaner)
+    const moved = await cleaner.step()
     await volume.commit()
     return moved && !isStuck(cleaner, segment)
 }
@@ -410,8 +408,8 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         // when its list cannot be read, the next time begins with what comes behind it
         volume.lost = object
         if (await shrink(volume, object, extentsPerCommit)) {
-            await removeKey(tree, object, 0)
-            await removeKey(tree, orphanList, object)
+            await tree.remove(object, 0)
+            await tree.remove(orphanList, object)
         }
         volume.lost = lost
     } else {
@@ -425,7 +423,7 @@ async function reclaimStep(volume: Volume): Promise<boolean> {
         if (available(log) >= cleanBelow) if (!cleaner.victim) return false
         if (hasRuns(volume)) await volume.commit()
         const room = log.usage.freeSegments * log.array.segmentPages - log.next
-        if (!(await cleanStep(cleaner))) return false
+        if (!(await cleaner.step())) return false
         await volume.commit()
         cleaner.gained += log.usage.freeSegments * log.array.segmentPages - log.next - room
         return true

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict"
 import { isError } from "../../tools/bridge/error"
 import { commandCodes, noticeCode, noticeKinds } from "../../tools/bridge/protocol/numbers"
-import { segmentRows } from "../../src/config"
 import { Random } from "../../tools/sim/random"
 import { roles, SimSession, source } from "../../tools/sim/session"
 import { underLoad } from "./under-load"
@@ -17,10 +16,6 @@ const lateMs = 2_500
 const unheardMs = 25
 /** One operation may meet five rounds, which are ten changes of control. */
 const roundsLateMs = 4_000
-
-/** Labels and anchors have the first segment. */
-const reservedBytes = segmentRows * 256
-const mtime = 1_700_000_000
 
 /** A takeover that nobody asked for is given back within this. */
 const keptMs = 14_000
@@ -317,43 +312,6 @@ describe("cabinet: changes that are asked for, one upon the other", function () 
                 await bench.close()
             }
         }
-    })
-
-    it("what is committed is let go of without a write, as clients wait; what an upload has is committed first [R15] [R37]", async () => {
-        let pages = 0
-        const session = new SimSession({
-            seed: 5_610,
-            onOperation: ({ element, kind, address }) => {
-                if (element.startsWith("b") && kind === "program" && address >= reservedBytes) pages++
-            },
-        })
-        await session.run(async () => {
-            const { client, random } = session
-            await session.healthy()
-            await client.put(1, "committed", source(random.bytes(5_000)), { mtime })
-            await session.sleep(3_000)
-            pages = 0
-            await client.takeover(0)
-            assert.equal(pages, 0)
-            await client.giveback(0)
-            await session.sleep(3_000)
-            const half = random.bytes(20_000)
-            const parts = async function* () {
-                yield half
-                await session.sleep(5_000)
-                yield half
-            }
-            const put = client.put(1, "half", parts, { mtime })
-            await session.sleep(2_000)
-            pages = 0
-            await client.takeover(0)
-            assert.ok(pages > 0)
-            await put
-            assert.deepEqual(await session.readAll(1, "half"), Buffer.concat([half, half]))
-            await client.close()
-        })
-        await session.bus.close()
-        session.simulation.cabinet.close()
     })
 
     it("the partner does not hear the word that an array was let go of: it is said again, and nobody is reset [R15] [R32]", async () => {

@@ -146,7 +146,7 @@ describe("pair: what can be read on no element", function () {
                     await client.put(0, `f${files}`, source(new Random(`f${files}`).bytes(80_000)), { mtime })
             }
             await assert.rejects(fill(), error => isError(error, "noSpace"))
-            assert.ok(files > 2)
+            assert.ok(files > 3)
             const before = (await client.statfs(0)).bytesFree
             for (let i = 0; i < files; i++) await client.remove(0, `f${i}`, { mtime })
             await session.sleep(reclaimedMs)

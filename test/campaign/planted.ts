@@ -92,10 +92,10 @@ export const plantedBugs: readonly Planted[] = [
             },
             {
                 file: "src/store/restore.ts",
-                text: "    beginCleaner(volume.cleaner)\n    loadTree(volume.tree)\n",
+                text: "    beginCleaner(volume.cleaner)\n    volume.tree.load()\n",
                 by:
                     "    for (let i = 1; i <= 8; i++) storeResult(volume.log.root, i, 1, 0, 0)\n" +
-                    "    beginCleaner(volume.cleaner)\n    loadTree(volume.tree)\n",
+                    "    beginCleaner(volume.cleaner)\n    volume.tree.load()\n",
             },
         ],
     },

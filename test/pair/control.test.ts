@@ -4,9 +4,8 @@ import assert from "node:assert/strict"
 import "../support/device-buffer"
 import * as role from "../../src/pair/role"
 import { Control, askControl, recover } from "../../src/server/control"
-import { pushCommand } from "../../src/server/inbox"
 import { NodeServer } from "../../src/server/node"
-import { Worker, commandQuery, tickWorker } from "../../src/server/worker"
+import { Worker, tickWorker } from "../../src/server/worker"
 import { confirmTicks, letGoMsMax, silentMs, workerMsMax } from "../../src/config"
 import { block, clockMs, request, setClock, useTestPlatform } from "./pair-support"
 import { kindUpload, recordCommand } from "../../src/pair/journal"
@@ -225,42 +224,25 @@ describe("control: changes of role while the worker works", () => {
         assert.equal(setup.levels.hold, true)
     })
 
-    it("giveback: no element answers, and the claim ends all the same [R15]", async () => {
-        quietly()
-        const setup = takingOver(() => true)
-        await setup.control.work()
-        const { pair } = setup
-        setup.control.event(role.evPartner, role.waiting)
-        setup.control.event(role.evGiveback, 0)
-        await setup.control.work()
-        assert.equal(pair.role, role.active)
-        assert.equal(setup.levels.hold, false)
-        assert.equal(setup.node.other.serving, false)
-    })
-
-    it("after a mount what can wait waits, also when commands come [R15] [R37]", async () => {
-        const setup = takingOver(() => true)
-        const { node, worker } = setup
-        await setup.control.work()
-        const quietUntilMs = worker.lastCommandMs
-        assert.ok(quietUntilMs > clockMs, "it lies ahead")
-        let wake: () => void = () => {}
-        node.workerSignal.wait = () => new Promise<void>(resolve => (wake = resolve))
-        const settled = () => new Promise(resolve => setImmediate(resolve))
-        const commandAt = async (ms: number) => {
-            node.nowMs = ms
-            pushCommand(node.inbox, commandQuery, Buffer.alloc(12))
-            wake()
-            await settled()
-            assert.equal(node.inbox.count, 0)
-        }
-        void worker.run()
-        await settled()
-        await commandAt(quietUntilMs - 50)
-        assert.equal(worker.lastCommandMs, quietUntilMs)
-        await commandAt(quietUntilMs + 50)
-        assert.equal(worker.lastCommandMs, quietUntilMs + 50)
-    })
+    for (const step of ["commit", "settle"])
+        it(`giveback: ${step} throws, and the claim ends all the same [R15]`, async () => {
+            quietly()
+            const setup = takingOver(() => true)
+            await setup.control.work()
+            const { node, pair } = setup
+            node.other.volume.commit = async () => {
+                if (step === "commit") throw new Error("no element answers")
+            }
+            node.other.volume.array.settle = async () => {
+                throw new Error("no element answers")
+            }
+            setup.control.event(role.evPartner, role.waiting)
+            setup.control.event(role.evGiveback, 0)
+            await setup.control.work()
+            assert.equal(pair.role, role.active)
+            assert.equal(setup.levels.hold, false)
+            assert.equal(node.other.serving, false)
+        })
 
     it("the home array is lost at run time: OWN falls, so that the partner may try [R25] [R32]", async () => {
         const setup = controlling(role.active)

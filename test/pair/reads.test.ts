@@ -21,12 +21,10 @@ describe("reads of a volume that is let go", () => {
             volume: {
                 number: 0,
                 directory: {
-                    tree: {
-                        async seek(): Promise<boolean> {
-                            // the control fiber's turn: the partner takes the volume
-                            if (isLost) dropReads(reads, hosted as unknown as Hosted)
-                            return false
-                        },
+                    async load(): Promise<boolean> {
+                        // the control fiber's turn: the partner takes the volume
+                        if (isLost) dropReads(reads, hosted as unknown as Hosted)
+                        return false
                     },
                 },
             },

@@ -1,7 +1,6 @@
 // The newest anchor is found, whatever cuts left in the ring and whatever a partner's beat says of it.
 
 import assert from "node:assert/strict"
-import { findNewest } from "../../src/store/anchors"
 import { smallGeometries } from "../support/store-geometries"
 import { StoreBench } from "../support/store-bench"
 import { StoreHost } from "../support/store-host"
@@ -85,7 +84,7 @@ describe("store: anchors", () => {
             const epoch = anchors.epoch
             for (let hint = 0; hint < 256; hint++) {
                 anchors.hint = hint
-                assert.equal(await findNewest(anchors), true)
+                assert.equal(await anchors.findNewest(), true)
                 assert.equal(anchors.newest, newest, `after ${i} mounts, told of slot ${hint}`)
                 assert.equal(anchors.epoch, epoch)
             }

@@ -1,6 +1,5 @@
 // What stays the same however full a volume is: the reads of a mount, the pages of an operation, the cache.
 
-import { findName } from "../../src/store/directory"
 import assert from "node:assert/strict"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { checkVolume } from "../support/store-checker"
@@ -132,7 +131,7 @@ describe("store: bounds", function () {
         }
         const { directory } = bench.volume
         const key = async (e: { directory: number; name: string }) => {
-            assert.equal(await findName(directory, e.directory, Buffer.from(e.name), 0, e.name.length), 0)
+            assert.equal(await directory.lookup(e.directory, Buffer.from(e.name), 0, e.name.length), 0)
             return directory.key
         }
         let uploads: number[] = []

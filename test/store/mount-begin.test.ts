@@ -2,8 +2,7 @@
 // before an erase it did not take is not the log.
 
 import assert from "node:assert/strict"
-import { readAgainMs } from "../../src/store/read-again"
-import { changeSegment } from "../../src/store/segments"
+import { changeSegment } from "../../src/store/log"
 import { Random } from "../../tools/sim/random"
 import { readAll, survivesAnyLoss } from "../support/array-work"
 import { imagesOf } from "../support/flash-timeline"
@@ -113,29 +112,6 @@ describe("store: where a mount begins", function () {
             if (difference !== undefined) assert.equal(difference, "new should not be there", `seed ${seed}`)
         }
     })
-
-    for (const elements of [3, 4])
-        it(`${elements} elements: a root that one of them lacks is written again without a wait: its row holds nothing else [R9] [R23]`, async () => {
-            const host = await fresh(`lacking root ${elements}`, elements)
-            const { bench } = host
-            bench.isIdleAfterMount = () => false
-            for (let n = 0; n < 5; n++) assert.equal(await host.mkdir(`d${n}`), 0)
-            const row = Math.floor(bench.volume.log.rootPage / bench.volume.array.rowPages)
-            const whole = bench.snapshot()
-            for (const lacks of [row % elements, (row + 1) % elements]) {
-                bench.load(whole)
-                const images = bench.snapshot()
-                images[lacks][row >> 4]!.fill(0xff, (row & 15) * 256, ((row & 15) + 1) * 256)
-                bench.load(images)
-                bench.cutPowerNow()
-                bench.powerUp()
-                const before = bench.nowNs
-                assert.equal(await bench.mount(), true)
-                assert.equal(bench.volume.log.anchors.isRootWeak, true)
-                const ms = (bench.nowNs - before) / 1e6
-                assert.ok(ms < readAgainMs, `${ms} ms`)
-            }
-        })
 
     for (const elements of [2, 3])
         it(`${elements} elements: a weak root in its segment's last rows, a mount that is cut in the next segment, and its element gone: the root before it [R23] [R24]`, async () => {

@@ -1,6 +1,5 @@
 // Extended properties live and die with their object. docs/FORMAT.md, "Keys and records"; docs/PROTOCOL.md, op 12 and query 9.
 
-import { loadInode } from "../../src/store/directory"
 import assert from "node:assert/strict"
 import { Queries, askVolume } from "../../src/store/queries"
 import { smallPart, StoreBench } from "../support/store-bench"
@@ -56,7 +55,7 @@ describe("store: properties", function () {
         const { object } = host.tree.get("f")!
         const { directory } = host.bench.volume
         assert.deepEqual(await get(host, object), {})
-        await loadInode(directory, object)
+        await directory.load(object)
         const change = directory.inode.readUInt32LE(12)
         const mtime = directory.inode.readUInt32LE(8)
         assert.equal(await set(host, object, "a", "1"), 0)
@@ -64,11 +63,11 @@ describe("store: properties", function () {
         assert.equal(await set(host, object, "a", "longer"), 0)
         assert.equal(await set(host, 1, "root", "too"), 0)
         assert.deepEqual(await get(host, object), { a: "longer", b: "\0\xff binary" })
-        await loadInode(directory, object)
+        await directory.load(object)
         assert.ok(directory.inode.readUInt32LE(12) > change)
         assert.equal(directory.inode.readUInt32LE(8), mtime, "mtime 0 leaves it")
         assert.equal(await set(host, object, "b", "", 77), 0)
-        await loadInode(directory, object)
+        await directory.load(object)
         assert.equal(directory.inode.readUInt32LE(8), 77)
         assert.equal(await set(host, object, "b", ""), notFound)
         host.bench.cutPowerNow()

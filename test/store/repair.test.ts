@@ -425,28 +425,3 @@ for (const elements of [2, 3, 4, 6])
             }
         })
     })
-
-describe("store: looks at rows", () => {
-    it("a step ends after one row when a command waits, or a change of control, and keeps its rate [R15] [R29]", async () => {
-        const { bench } = await fresh(3, "awaited")
-        const { repair, cleaner } = bench.volume
-        const rate = 100
-        assert.equal(await scrubArray(repair, rate), ok)
-        const rowsOfStep = async () => {
-            const nowMs = repair.dueMs
-            assert.equal(await repairStep(repair, nowMs), true)
-            return ((repair.dueMs - nowMs) * rate) / 1000
-        }
-        const idle = await rowsOfStep()
-        assert.ok(idle > 1)
-        cleaner.waiting.count = 1
-        assert.equal(await rowsOfStep(), 1)
-        cleaner.waiting.count = 0
-        cleaner.jobs.push(1)
-        const before = repair.row
-        assert.equal(await rowsOfStep(), 1)
-        assert.equal(repair.row, before + 1)
-        cleaner.jobs.pop()
-        assert.equal(await rowsOfStep(), idle)
-    })
-})

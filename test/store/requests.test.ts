@@ -1,6 +1,5 @@
 // What docs/PROTOCOL.md promises of requests: exactly once, sessions, names, listing; and that no frame does harm.
 
-import { findName } from "../../src/store/directory"
 import { commitNumber } from "../../src/store/log"
 import assert from "node:assert/strict"
 import { Queries, askVolume, getattr, lookupPath, readdir } from "../../src/store/queries"
@@ -145,7 +144,7 @@ describe("store: requests", function () {
             await finish(c, bench)
             const other = new StoreClient(bench, 99)
             assert.equal((await other.hello()).status, 0)
-            await findName(bench.volume.directory, 1, name, 0, 1)
+            await bench.volume.directory.lookup(1, name, 0, 1)
             const { key, object } = bench.volume.directory
             assert.equal((await other.send(8, 1, key, object, 0)).status, 0)
             const commit = commitNumber(bench.volume.log)

@@ -48,8 +48,9 @@ function watchWaits(host: StoreHost): { slowestMs: number; freeAtRefusal: number
         }
     }
     const { client } = host
+    const { volume } = bench
     client.again = timed(client.again.bind(client))
-    client.prepareData = timed(client.prepareData.bind(client))
+    volume.prepareData = timed(volume.prepareData.bind(volume))
     return watched
 }
 

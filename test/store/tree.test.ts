@@ -5,7 +5,7 @@ import assert from "node:assert/strict"
 import { smallPart, StoreBench } from "../support/store-bench"
 import { Random } from "../../tools/sim/random"
 import { available, treeHeight } from "../../src/store/log"
-import { findKey, nextKey, removeKey, putKey, findAtMost } from "../../src/store/tree"
+import { findKey, nextKey } from "../../src/store/tree"
 
 /** Object and sub in one, in the tree's order. */
 type Key = string
@@ -31,9 +31,9 @@ async function history(seed: number, steps: number, longest: number): Promise<nu
             const key = keyOf(object, sub)
             if (random.chance(grows ? 0.8 : 0.2)) {
                 const value = Buffer.from(random.bytes(1 + random.int(longest)))
-                await putKey(tree, object, sub, value, 0, value.length)
+                await tree.put(object, sub, value, 0, value.length)
                 known.set(key, value)
-            } else assert.equal(await removeKey(tree, object, sub), known.delete(key), key)
+            } else assert.equal(await tree.remove(object, sub), known.delete(key), key)
         }
         const [object, sub] = pick()
         const key = keyOf(object, sub)
@@ -44,7 +44,7 @@ async function history(seed: number, steps: number, longest: number): Promise<nu
             assert.equal(await tree.seek(object, sub), after !== undefined || tree.object >= 200)
             if (after) assert.equal(keyOf(tree.object, tree.sub), after)
             const before = sorted.filter(k => k <= key).pop()
-            await findAtMost(tree, object, sub)
+            await tree.findAtMost(object, sub)
             if (before) assert.equal(keyOf(tree.object, tree.sub), before)
         }
         await volume.commit()

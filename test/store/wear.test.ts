@@ -1,7 +1,6 @@
 // How evenly the elements wear: after the whole volume was overwritten fifty times (ten, when not FULL), two fifths of it never touched
 // again since it was written, the erase counts of the log's segments lie close together. The reserved segment's sectors are reported on their own.
 
-import { findAtMost } from "../../src/store/tree"
 import assert from "node:assert/strict"
 import { smallPart, type StoreBench } from "../support/store-bench"
 import { shapes, type ArrayShape } from "../support/store-geometries"
@@ -78,7 +77,7 @@ function countedErases({ volume }: StoreBench): number[] {
 }
 
 async function lastObject({ volume }: StoreBench): Promise<number> {
-    await findAtMost(volume.tree, objectMax, 0)
+    await volume.tree.findAtMost(objectMax, 0)
     return volume.tree.object
 }
 

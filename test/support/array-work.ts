@@ -1,6 +1,6 @@
 // What tests of whole arrays do again and again, over chips as over cards.
 
-import { eraseAhead } from "../../src/store/segments"
+import { eraseAhead } from "../../src/store/log"
 import { repairStep, scrubArray } from "../../src/store/repair"
 import { deadIn } from "../../src/array/array"
 import assert from "node:assert/strict"

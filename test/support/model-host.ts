@@ -3,7 +3,6 @@
 // Promise: every method either finds the volume as the reference says, or throws; noSpace is the one answer the reference cannot foresee,
 // and is allowed only when the volume says itself that it is nearly full.
 
-import { findName } from "../../src/store/directory"
 import { commitNumber } from "../../src/store/log"
 import assert from "node:assert/strict"
 import { Queries, askVolume, lookupPath, readdir } from "../../src/store/queries"
@@ -371,7 +370,7 @@ export class ModelHost extends StoreHost {
     private async keyOf(path: string): Promise<number> {
         const [parent, name] = this.place(path)
         const { directory } = this.bench.volume
-        assert.equal(await findName(directory, parent, name, 0, name.length), ok)
+        assert.equal(await directory.lookup(parent, name, 0, name.length), ok)
         return directory.key
     }
 

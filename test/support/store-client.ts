@@ -1,11 +1,11 @@
 // A host of one volume, in frames: builds requests as docs/PROTOCOL.md says and hands them to the store, with sessions and
 // retries, without bus or node.
 
-import { uploadOf, prepareData } from "../../src/store/volume"
+import { uploadOf } from "../../src/store/volume"
 import type { StoreBench } from "./store-bench"
 import { bodyBytes } from "../../src/store/page"
 import { executeRequest } from "../../src/store/requests"
-import { settleUpload, takeBytes, type Upload, appendFull, appendPartial } from "../../src/store/upload"
+import { settleUpload, takeBytes, appendFull, appendPartial } from "../../src/store/upload"
 
 export interface Answer {
     status: number
@@ -63,7 +63,7 @@ export class StoreClient {
         while (at < data.length) {
             at += takeBytes(upload, data, at, data.length - at)
             if (upload.fill !== bodyBytes) break
-            if (!(await this.prepareData(upload))) return at
+            if (!(await volume.prepareData(upload))) return at
             await appendFull(upload, volume.log)
             this.acknowledged(object, upload.durable)
         }
@@ -74,15 +74,10 @@ export class StoreClient {
         const { volume } = this.bench
         const upload = uploadOf(volume, object)
         if (!upload) return 0
-        if (!(await this.prepareData(upload))) return upload.durable
+        if (!(await volume.prepareData(upload))) return upload.durable
         await appendPartial(upload, volume.log)
         await volume.array.settle()
         settleUpload(upload)
         return upload.durable
-    }
-
-    /** Gets room for a page; a test may wrap it. */
-    prepareData(upload: Upload): Promise<boolean> {
-        return prepareData(this.bench.volume, upload)
     }
 }

@@ -1,7 +1,6 @@
 // A host that keeps in memory what the volume must hold, works through power cuts, and compares after each: an acknowledged
 // change is there, the one under way is there wholly or not at all, and its retry gives the same answer without doing it twice.
 
-import { findName } from "../../src/store/directory"
 import { uploadOf } from "../../src/store/volume"
 import assert from "node:assert/strict"
 import { checkArray } from "../../tools/check"
@@ -9,8 +8,7 @@ import { imagesOf } from "./flash-timeline"
 import { PowerCut, type StoreBench } from "./store-bench"
 import { checkVolume, type Figures } from "./store-checker"
 import { StoreClient, type Answer } from "./store-client"
-import { commitNumber } from "../../src/store/log"
-import { eraseAhead } from "../../src/store/segments"
+import { eraseAhead, commitNumber } from "../../src/store/log"
 import { takenBytes } from "../../src/store/upload"
 
 export interface Node {
@@ -182,7 +180,7 @@ export class StoreHost {
     /** The entry's key, as a lookup gives it. */
     async key(path: string): Promise<number> {
         const [directory, name] = this.parent(path)
-        const found = await findName(this.bench.volume.directory, directory, name, 0, name.length)
+        const found = await this.bench.volume.directory.lookup(directory, name, 0, name.length)
         assert.equal(found, ok)
         return this.bench.volume.directory.key
     }

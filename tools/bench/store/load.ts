@@ -1,14 +1,13 @@
 // A store under load: fills a volume to a given part, replaces and reads files as a host would, and does the firmware's idle work
 // between. Counts are the chips' own.
 
-import { findName } from "../../../src/store/directory"
 import { freePages, uploadOf } from "../../../src/store/volume"
 import { StoreBench } from "../../../test/support/store-bench"
 import { StoreClient } from "../../../test/support/store-client"
 import { Random } from "../../sim/random"
 import type { SpiNorPart } from "../../sim/chips/spi-nor-parts"
 import { Programs } from "./programs"
-import { eraseAhead } from "../../../src/store/segments"
+import { eraseAhead } from "../../../src/store/log"
 import { cacheSlots } from "../../../src/store/node-cache"
 import { takenBytes } from "../../../src/store/upload"
 
@@ -107,7 +106,7 @@ export class StoreLoad {
     async remove(name: string): Promise<void> {
         const { directory } = this.bench.volume
         const bytes = Buffer.from(name)
-        await findName(directory, rootDirectory, bytes, 0, bytes.length)
+        await directory.lookup(rootDirectory, bytes, 0, bytes.length)
         await this.ask(opRemove, rootDirectory, directory.key, directory.object, mtime)
         this.files.delete(name)
     }
@@ -115,7 +114,7 @@ export class StoreLoad {
     async read(name: string): Promise<void> {
         const { directory } = this.bench.volume
         const bytes = Buffer.from(name)
-        await findName(directory, rootDirectory, bytes, 0, bytes.length)
+        await directory.lookup(rootDirectory, bytes, 0, bytes.length)
         const back = await this.bench.readFile(directory.object)
         const { bytes: size } = this.files.get(name)!
         if (!back.equals(this.content.subarray(0, size))) throw new Error(`${name} is not what was written`)
